@@ -1,0 +1,277 @@
+// Package move runs data from a source to a sink. It knows the interfaces of
+// reader and writer only.
+package move
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tablehaul/tablehaul/pkg/progress"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+// ErrIncomplete says that some tables of the run are whole at the sink and
+// others are not. The causes are joined to it.
+var ErrIncomplete = errors.New("incomplete")
+
+// SnapshotOptions tell a Snapshot how to go about it.
+type SnapshotOptions struct {
+	Mode     writer.Mode   // "" is Create
+	Parallel int           // splits read at once; at least 1
+	Progress *progress.Run // may be nil
+}
+
+// Snapshot copies the stock of tables to the sink, all of it as of one point.
+// A table becomes visible in one commit, once it is whole. A table that fails
+// on its own account (a *schema.TableError) does not stop the others; any other
+// error ends the run. In Create mode tables that already hold a position are
+// whole from an earlier run and left alone.
+func Snapshot(ctx context.Context, src reader.Stock, sink writer.Sink, tables []*schema.Table, opts SnapshotOptions) error {
+	opts.Mode = cmp.Or(opts.Mode, writer.Create)
+	opts.Parallel = max(opts.Parallel, 1)
+	run := &snapshotRun{src: src, sink: sink, opts: opts}
+	defer run.close()
+
+	err := run.open(ctx, tables)
+	if err == nil && len(run.todo) > 0 {
+		err = run.copy(ctx)
+	}
+	return run.outcome(err)
+}
+
+// A snapshotRun is one Snapshot under way.
+type snapshotRun struct {
+	src  reader.Stock
+	sink writer.Sink
+	opts SnapshotOptions
+	snap reader.Snapshot
+	todo []*tableCopy
+}
+
+// A tableCopy is one table of a snapshotRun.
+type tableCopy struct {
+	table  *schema.Table
+	w      writer.Writer
+	prog   *progress.Table
+	left   atomic.Int64 // splits not yet staged, and 1 while there may be more
+	failed atomic.Pointer[schema.TableError]
+	done   atomic.Bool
+}
+
+// open readies every destination before a row is read, so that a table that
+// cannot be written stops the run while nothing is lost yet.
+func (r *snapshotRun) open(ctx context.Context, tables []*schema.Table) error {
+	copies := make([]*tableCopy, len(tables))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(8)
+	for i, t := range tables {
+		g.Go(func() error {
+			w, err := r.sink.Open(gctx, t, r.opts.Mode)
+			if err != nil {
+				return fmt.Errorf("open %s at the sink: %w", t, err)
+			}
+			c := &tableCopy{table: t, w: w}
+			copies[i] = c
+			pos, err := w.Position(gctx)
+			if err != nil {
+				return fmt.Errorf("read position of %s: %w", t, err)
+			}
+			c.done.Store(r.opts.Mode == writer.Create && pos != "")
+			return nil
+		})
+	}
+	err := g.Wait()
+	for _, c := range copies {
+		if c == nil {
+			continue
+		}
+		r.todo = append(r.todo, c)
+		c.prog = r.opts.Progress.Table(c.table.String(), c.table.Rows)
+		if c.done.Load() {
+			c.prog.Skip()
+		}
+	}
+	return err
+}
+
+// copy pins the point, then lets workers take splits as the planner finds them.
+func (r *snapshotRun) copy(ctx context.Context) error {
+	var pending []*tableCopy
+	var tables []*schema.Table
+	for _, c := range r.todo {
+		if !c.done.Load() {
+			pending = append(pending, c)
+			tables = append(tables, c.table)
+		}
+	}
+	if len(pending) == 0 {
+		return nil
+	}
+	var err error
+	if r.snap, err = r.src.Pin(ctx, tables, r.opts.Parallel); err != nil {
+		return fmt.Errorf("pin a consistent point: %w", err)
+	}
+	// The largest first: a big table begun last would keep one worker busy
+	// while the others have nothing left.
+	slices.SortStableFunc(pending, func(a, b *tableCopy) int { return cmp.Compare(b.table.Bytes, a.table.Bytes) })
+
+	type task struct {
+		c *tableCopy
+		s reader.Split
+	}
+	tasks := make(chan task)
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer close(tasks)
+		for _, c := range pending {
+			c.left.Store(1) // planning holds the table open
+			splits, err := r.snap.Splits(gctx, c.table)
+			if err := c.check(err, "plan"); err != nil {
+				return err
+			}
+			c.left.Add(int64(len(splits)))
+			for _, s := range splits {
+				select {
+				case tasks <- task{c, s}:
+				case <-gctx.Done():
+					return gctx.Err()
+				}
+			}
+			if err := r.finish(gctx, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for range r.opts.Parallel {
+		g.Go(func() error {
+			for t := range tasks {
+				if t.c.failed.Load() == nil {
+					if err := t.c.check(r.copySplit(gctx, t.c, t.s), "read"); err != nil {
+						return err
+					}
+				}
+				if err := r.finish(gctx, t.c); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// check keeps an error that concerns the table alone with the table, and
+// passes any other on.
+func (c *tableCopy) check(err error, verb string) error {
+	if err == nil {
+		return nil
+	}
+	var te *schema.TableError
+	if errors.As(err, &te) {
+		c.failed.CompareAndSwap(nil, te)
+		return nil
+	}
+	return fmt.Errorf("%s %s: %w", verb, c.table, err)
+}
+
+func (r *snapshotRun) copySplit(ctx context.Context, c *tableCopy, s reader.Split) error {
+	rd, err := r.snap.Open(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer rd.Close()
+	c.prog.Begin()
+	for {
+		b, err := rd.Read(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		rows, bytes := b.Rows.NumRows(), int64(b.Bytes)
+		err = c.w.Write(ctx, b)
+		b.Release()
+		if err != nil {
+			return err
+		}
+		c.prog.Add(rows, bytes)
+	}
+}
+
+// finish commits the table if nothing of it is left to do.
+func (r *snapshotRun) finish(ctx context.Context, c *tableCopy) error {
+	if c.left.Add(-1) > 0 {
+		return nil
+	}
+	// Staged files and buffers go with the table, not with the run.
+	defer c.close()
+	if te := c.failed.Load(); te != nil {
+		c.prog.Fail(te)
+		return nil
+	}
+	// A cancelled run commits nothing, even if its last row has arrived.
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := c.w.Commit(ctx, r.snap.Position())
+	var te *schema.TableError
+	switch {
+	case errors.As(err, &te):
+		c.failed.Store(te)
+		c.prog.Fail(te)
+		return nil
+	case err != nil:
+		return fmt.Errorf("commit %s: %w", c.table, err)
+	}
+	c.done.Store(true)
+	c.prog.Done()
+	return nil
+}
+
+// outcome joins what ended the run and what its tables died of.
+func (r *snapshotRun) outcome(err error) error {
+	errs := []error{err}
+	whole := 0
+	for _, c := range r.todo {
+		if te := c.failed.Load(); te != nil {
+			errs = append(errs, te)
+		}
+		if c.done.Load() {
+			whole++
+		}
+	}
+	err = errors.Join(errs...)
+	if err == nil || whole == 0 || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return fmt.Errorf("%w: %d of %d tables are whole: %w", ErrIncomplete, whole, len(r.todo), err)
+}
+
+func (r *snapshotRun) close() {
+	for _, c := range r.todo {
+		c.close()
+	}
+	if r.snap != nil {
+		r.snap.Close()
+	}
+}
+
+// close abandons what the table has staged and not committed. Errors are
+// dropped: leftovers are discarded by the next Open.
+func (c *tableCopy) close() {
+	if c.w != nil {
+		_ = c.w.Close()
+		c.w = nil
+	}
+}

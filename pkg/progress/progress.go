@@ -1,0 +1,94 @@
+// Package progress counts what a run has moved and shows it. Only package move
+// feeds it; printers read it at their own pace.
+package progress
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A Run holds the counters of one command. A nil *Run counts nothing.
+type Run struct {
+	start  time.Time
+	mu     sync.Mutex
+	tables []*Table
+}
+
+// NewRun starts the clock.
+func NewRun() *Run { return &Run{start: time.Now()} }
+
+// A State says how far a table has come.
+type State int32
+
+// The states of a table, in the order that it passes through them.
+const (
+	Waiting State = iota
+	Working
+	Whole   // committed by this run
+	Skipped // was whole before
+	Failed
+)
+
+// A Table counts one table of a Run. A nil *Table counts nothing.
+type Table struct {
+	Name     string
+	Estimate int64 // rows the source believes to hold; 0 unknown
+
+	rows, bytes atomic.Int64
+	state       atomic.Int32
+	err         atomic.Pointer[error]
+	took        atomic.Int64 // from the first row to the commit
+	began       atomic.Int64
+}
+
+// Table adds a table to the run.
+func (r *Run) Table(name string, estimate int64) *Table {
+	if r == nil {
+		return nil
+	}
+	t := &Table{Name: name, Estimate: estimate}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tables = append(r.tables, t)
+	return t
+}
+
+// Begin marks the table as being read. It may be called more than once.
+func (t *Table) Begin() {
+	if t != nil && t.state.CompareAndSwap(int32(Waiting), int32(Working)) {
+		t.began.Store(time.Now().UnixNano())
+	}
+}
+
+// Add counts rows that the sink has taken, and their bytes on the source's wire.
+func (t *Table) Add(rows, bytes int64) {
+	if t != nil {
+		t.rows.Add(rows)
+		t.bytes.Add(bytes)
+	}
+}
+
+// Skip marks the table as whole before the run.
+func (t *Table) Skip() { t.end(Skipped) }
+
+// Done marks the table as committed.
+func (t *Table) Done() { t.end(Whole) }
+
+// Fail marks the table as failed.
+func (t *Table) Fail(err error) {
+	if t != nil {
+		t.err.Store(&err)
+	}
+	t.end(Failed)
+}
+
+func (t *Table) end(s State) {
+	if t == nil {
+		return
+	}
+	if b := t.began.Load(); b != 0 {
+		t.took.Store(time.Now().UnixNano() - b)
+	}
+	t.state.Store(int32(s))
+}

@@ -1,0 +1,110 @@
+package reader
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A Selection says which tables a run is about.
+type Selection struct {
+	// Include and Exclude hold patterns as "db.table" or, where the source's URL
+	// names a database, "table". In both parts * stands for any run of
+	// characters and ? for one. No Include means every table.
+	Include, Exclude []string
+	// DB is the database that a pattern without a dot is about, and the only
+	// one that an empty Include covers; "" means all.
+	DB string
+}
+
+// A Matcher is a Selection ready for use. It remembers which patterns have
+// matched, so that a misspelt one can be told.
+type Matcher struct {
+	include, exclude []pattern
+	db               string
+	used             []bool
+}
+
+type pattern struct{ text, db, table string }
+
+// Matcher checks the patterns.
+func (s Selection) Matcher() (*Matcher, error) {
+	m := &Matcher{db: s.DB, used: make([]bool, len(s.Include))}
+	var err error
+	if m.include, err = parsePatterns(s.Include, s.DB); err != nil {
+		return nil, err
+	}
+	m.exclude, err = parsePatterns(s.Exclude, s.DB)
+	return m, err
+}
+
+func parsePatterns(texts []string, db string) ([]pattern, error) {
+	var ps []pattern
+	for _, text := range texts {
+		p := pattern{text: text, db: db, table: text}
+		// The first dot parts database and table; a name that itself holds a
+		// dot is still reached, because the whole text is tried as a table too.
+		if d, t, ok := strings.Cut(text, "."); ok && (db == "" || glob(d, db)) {
+			p.db, p.table = d, t
+		}
+		if p.table == "" || p.db == "" {
+			return nil, fmt.Errorf("bad table pattern %q: want database.table", text)
+		}
+		ps = append(ps, p)
+	}
+	return ps, nil
+}
+
+// Match reports whether the table is selected.
+func (m *Matcher) Match(db, table string) bool {
+	hit := len(m.include) == 0 && (m.db == "" || m.db == db)
+	for i, p := range m.include {
+		if p.match(db, table, m.db) {
+			hit, m.used[i] = true, true
+		}
+	}
+	for _, p := range m.exclude {
+		hit = hit && !p.match(db, table, m.db)
+	}
+	return hit
+}
+
+// Unused returns the include patterns that have matched no table.
+func (m *Matcher) Unused() []string {
+	var out []string
+	for i, p := range m.include {
+		if !m.used[i] {
+			out = append(out, p.text)
+		}
+	}
+	return out
+}
+
+func (p pattern) match(db, table, only string) bool {
+	return glob(p.db, db) && glob(p.table, table) || only == db && p.text == table
+}
+
+// glob matches like path.Match, but only * and ? are special: table names may
+// hold brackets and backslashes.
+func glob(pat, s string) bool {
+	// back and mark are where the last * was and what it had eaten up to.
+	p, i, back, mark := 0, 0, -1, 0
+	ps, ss := []rune(pat), []rune(s)
+	for i < len(ss) {
+		switch {
+		case p < len(ps) && ps[p] == '*':
+			back, mark = p, i
+			p++
+		case p < len(ps) && (ps[p] == '?' || ps[p] == ss[i]):
+			p, i = p+1, i+1
+		case back >= 0:
+			mark++
+			p, i = back+1, mark
+		default:
+			return false
+		}
+	}
+	for p < len(ps) && ps[p] == '*' {
+		p++
+	}
+	return p == len(ps)
+}

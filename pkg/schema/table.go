@@ -1,0 +1,56 @@
+// Package schema describes source tables in Arrow terms.
+package schema
+
+import (
+	"fmt"
+
+	"github.com/apache/arrow-go/v18/arrow"
+)
+
+// A Column is one column of a Table.
+type Column struct {
+	Name     string
+	Native   string         // the source's type as the source prints it: "bigint unsigned"
+	Type     Type           // Native, parsed
+	Arrow    arrow.DataType // what the column is everywhere behind the reader
+	Nullable bool           // of the destination: wider than the source's where a value may have no image
+	Comment  string
+}
+
+// A Table is the shape of one source table at one moment. It is immutable: an
+// ALTER TABLE yields a new *Table, so pointer inequality means "schema changed".
+type Table struct {
+	DB, Name string
+	Comment  string
+	Columns  []Column
+	Key      []int         // indexes into Columns of the primary key, in key order; nil if none
+	Arrow    *arrow.Schema // one field per column, in column order
+
+	// Rows and Bytes are the source's own estimates at the time the table was
+	// listed, for progress and planning only; 0 if unknown.
+	Rows, Bytes int64
+}
+
+// New returns a Table whose Arrow schema is made from its columns.
+func New(db, name string, columns []Column, key []int) *Table {
+	fields := make([]arrow.Field, len(columns))
+	for i, c := range columns {
+		fields[i] = arrow.Field{Name: c.Name, Type: c.Arrow, Nullable: c.Nullable}
+	}
+	return &Table{DB: db, Name: name, Columns: columns, Key: key, Arrow: arrow.NewSchema(fields, nil)}
+}
+
+// String returns the table's name as messages and patterns write it.
+func (t *Table) String() string { return t.DB + "." + t.Name }
+
+// A TableError concerns one table alone: the others of the run can go on.
+type TableError struct {
+	Table string // as Table.String
+	Err   error
+}
+
+// Error names the table before the cause.
+func (e *TableError) Error() string { return fmt.Sprintf("%s: %v", e.Table, e.Err) }
+
+// Unwrap returns the cause.
+func (e *TableError) Unwrap() error { return e.Err }
