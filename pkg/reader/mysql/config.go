@@ -1,0 +1,90 @@
+// Package mysql reads the stock of MySQL and MariaDB servers.
+//
+// To change how a table is found, read tables.go; how all tables are read at
+// one point, pin.go; how a table is cut, split.go; how bytes become columns,
+// packet.go and decode.go.
+package mysql
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+)
+
+// Options tell a Stock how to read.
+type Options struct {
+	// ZeroDate says what becomes of dates that no calendar holds, such as
+	// 0000-00-00 and 2021-02-31: "null" (the default), "epoch", or "fail".
+	ZeroDate string
+	// Memory is the budget of all readers together, in bytes; 0 is 64 MiB.
+	Memory int64
+	// Parallel is how many readers share Memory; 0 is 1.
+	Parallel int
+	// SplitBytes is how much of a table a split should hold, in bytes as the
+	// server stores it; 0 is 64 MiB.
+	SplitBytes int64
+	// SplitRows, if set, is how many rows a split should hold instead.
+	SplitRows int64
+	// Warn is told what the operator should know of but need not act on now. It
+	// may be nil.
+	Warn func(msg string)
+
+	// ways are the ways of pinning to try, for tests; nil means all.
+	ways []way
+}
+
+// config is a parsed source URL.
+type config struct {
+	addr     string // host:port, or the path of a socket
+	user     string
+	password string
+	db       string // "" means every database
+}
+
+// parseURL reads mysql://user:password@host:port/db?socket=/path. The password
+// had better come from TABLEHAUL_PASSWORD or MYSQL_PWD: a command line is seen
+// by everybody on the machine.
+func parseURL(s string) (config, error) {
+	u, err := url.Parse(s)
+	if err != nil {
+		// url.Error repeats the whole text, and with it the password.
+		var ue *url.Error
+		if errors.As(err, &ue) {
+			err = ue.Err
+		}
+		return config{}, hint.Wrap(fmt.Errorf("bad source URL: %w", err),
+			"want mysql://user@host:3306/database; special characters in a name are written %%XX")
+	}
+	c := config{user: u.User.Username(), db: strings.Trim(u.Path, "/")}
+	if c.user == "" {
+		c.user = os.Getenv("USER")
+	}
+	var ok bool
+	if c.password, ok = u.User.Password(); !ok {
+		if c.password, ok = os.LookupEnv("TABLEHAUL_PASSWORD"); !ok {
+			c.password = os.Getenv("MYSQL_PWD")
+		}
+	}
+	for k := range u.Query() {
+		if k != "socket" {
+			return config{}, hint.Wrap(fmt.Errorf("bad source URL: unknown parameter %q", k), "known parameters: socket")
+		}
+	}
+	if c.addr = u.Query().Get("socket"); c.addr != "" {
+		return c, nil
+	}
+	host, port := u.Hostname(), u.Port()
+	if host == "" {
+		return config{}, hint.Wrap(errors.New("bad source URL: it names no host"), "want mysql://user@host:3306/database")
+	}
+	if port == "" {
+		port = "3306"
+	}
+	c.addr = net.JoinHostPort(host, port)
+	return c, nil
+}

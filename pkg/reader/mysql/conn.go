@@ -1,0 +1,132 @@
+package mysql
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-mysql-org/go-mysql/client"
+	"github.com/go-mysql-org/go-mysql/mysql"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+)
+
+// A conn is one connection to the server. Plain statements go through
+// go-mysql's client; rows of stock are read from the same socket by a
+// packetReader while no statement of the client's is under way.
+type conn struct {
+	*client.Conn
+	packets *packetReader
+	maria   bool
+	version string
+}
+
+// session is what every connection sets: times in UTC whatever the server's
+// zone, no limit that ends a long read, and no mode that changes what a
+// statement or a value means.
+const session = "SET SESSION time_zone='+00:00', sql_mode='', net_write_timeout=3600, net_read_timeout=3600, wait_timeout=86400"
+
+// dial connects and readies the session.
+func dial(ctx context.Context, cfg config) (*conn, error) {
+	cc, err := client.ConnectWithContext(ctx, cfg.addr, cfg.user, cfg.password, "", 10*time.Second, func(c *client.Conn) error {
+		// packetReader and execute speak the protocol without these two.
+		c.UnsetCapability(mysql.CLIENT_QUERY_ATTRIBUTES)
+		c.UnsetCapability(mysql.CLIENT_DEPRECATE_EOF)
+		c.SetAttributes(map[string]string{"program_name": "tablehaul"})
+		return nil
+	})
+	if err != nil {
+		return nil, connectError(cfg, err)
+	}
+	c := &conn{Conn: cc, version: cc.GetServerVersion()}
+	c.maria = strings.Contains(strings.ToLower(c.version), "mariadb")
+	c.packets = newPacketReader(cc.Conn.Conn)
+	limit := "max_execution_time=0"
+	if c.maria {
+		limit = "max_statement_time=0"
+	}
+	for _, q := range []string{"SET NAMES utf8mb4", session, "SET SESSION " + limit, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"} {
+		if err := c.exec(ctx, q); err != nil {
+			c.Close()
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// guard makes ctx's end interrupt whatever the connection waits for. The
+// returned function must be called when the work is over; after an
+// interruption the connection is of no more use.
+func (c *conn) guard(ctx context.Context) (release func()) {
+	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
+	return func() { stop() }
+}
+
+// query runs a statement and returns its rows as text; NULL is "".
+func (c *conn) query(ctx context.Context, q string) ([][]string, error) {
+	defer c.guard(ctx)()
+	res, err := c.Execute(q)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, serverError(err)
+	}
+	defer res.Close()
+	if res.Resultset == nil {
+		return nil, nil
+	}
+	rows := make([][]string, res.RowNumber())
+	for i := range rows {
+		rows[i] = make([]string, res.ColumnNumber())
+		for j := range rows[i] {
+			// The error is for values that are no string: plain results are text.
+			text, err := res.GetString(i, j)
+			if err != nil {
+				return nil, fmt.Errorf("result of %q: %w", q, err)
+			}
+			// The client's buffers are used again once the result is closed.
+			rows[i][j] = strings.Clone(text)
+		}
+	}
+	return rows, nil
+}
+
+func (c *conn) exec(ctx context.Context, q string) error {
+	_, err := c.query(ctx, q)
+	return err
+}
+
+// queryOne returns the first column of the first row, or "".
+func (c *conn) queryOne(ctx context.Context, q string) (string, error) {
+	rows, err := c.query(ctx, q)
+	if err != nil || len(rows) == 0 {
+		return "", err
+	}
+	return rows[0][0], nil
+}
+
+// ident quotes a name for use in a statement.
+func ident(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
+
+// literal quotes text for use in a statement. It is hexadecimal so that no
+// mode, charset or content can end it early.
+func literal(s string) string {
+	if s == "" {
+		return "''"
+	}
+	return fmt.Sprintf("_utf8mb4 x'%x'", s)
+}
+
+// connectError explains why there is no connection.
+func connectError(cfg config, err error) error {
+	err = fmt.Errorf("connect to %s as %s: %w", cfg.addr, cfg.user, serverError(err))
+	switch code(err) {
+	case mysql.ER_ACCESS_DENIED_ERROR, mysql.ER_ACCESS_DENIED_NO_PASSWORD_ERROR:
+		return hint.Wrap(err, "check the user, and the password in TABLEHAUL_PASSWORD or the URL")
+	case 0:
+		return hint.Wrap(err, "check that the server runs and that host and port are right")
+	}
+	return err
+}

@@ -1,0 +1,75 @@
+package mysql
+
+import (
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/go-mysql-org/go-mysql/mysql"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+)
+
+// errGone is a connection that ended under a statement.
+var errGone = errors.New("the server closed the connection")
+
+// code returns the server's error number within err, or 0.
+func code(err error) uint16 {
+	var me *mysql.MyError
+	if errors.As(err, &me) {
+		return me.Code
+	}
+	return 0
+}
+
+// serverError is the one place that tells apart what a server or a connection
+// can answer, and attaches the remedy.
+func serverError(err error) error {
+	if err == nil {
+		return nil
+	}
+	var me *mysql.MyError
+	if errors.As(err, &me) {
+		err = me // without the client's own trace around it
+	}
+	switch code(err) {
+	case 0:
+		if gone(err) {
+			return hint.Wrap(errGone, "see the server's error log; run the same command again once it is up")
+		}
+	case mysql.ER_SERVER_SHUTDOWN, mysql.ER_QUERY_INTERRUPTED, 1927 /* MariaDB: connection was killed */, 3169 /* ER_SESSION_WAS_KILLED */ :
+		return hint.Wrap(err, "somebody ended the server or the connection; run the same command again")
+	case mysql.ER_NET_PACKET_TOO_LARGE:
+		return hint.Wrap(err, "raise max_allowed_packet on the server: a row is larger")
+	case mysql.ER_TABLEACCESS_DENIED_ERROR, mysql.ER_COLUMNACCESS_DENIED_ERROR, mysql.ER_DBACCESS_DENIED_ERROR:
+		return hint.Wrap(err, "grant SELECT on it to the user")
+	}
+	return err
+}
+
+func gone(err error) bool {
+	var ne net.Error
+	// go-mysql hides what it caught behind texts of its own.
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
+		errors.Is(err, syscall.EPIPE) || errors.Is(err, mysql.ErrBadConn) && strings.Contains(err.Error(), "EOF") ||
+		errors.As(err, &ne) && !ne.Timeout() && strings.Contains(err.Error(), "reset")
+}
+
+// tableError narrows err to the table if the server says that it is about the
+// table: the connection is then as good as before.
+func tableError(t *schema.Table, err error) error {
+	switch code(err) {
+	case mysql.ER_NO_SUCH_TABLE, mysql.ER_BAD_TABLE_ERROR, mysql.ER_BAD_DB_ERROR:
+		err = hint.Wrap(err, "the table was dropped or renamed while the run was under way; run the command again without it")
+	case mysql.ER_TABLE_DEF_CHANGED, mysql.ER_BAD_FIELD_ERROR:
+		err = hint.Wrap(err, "the table was altered while the run was under way; run the command again")
+	case mysql.ER_TABLEACCESS_DENIED_ERROR, mysql.ER_COLUMNACCESS_DENIED_ERROR, mysql.ER_DBACCESS_DENIED_ERROR:
+	case mysql.ER_NET_PACKET_TOO_LARGE, mysql.ER_CRASHED_ON_USAGE, mysql.ER_NOT_KEYFILE, mysql.ER_TABLESPACE_DISCARDED:
+	default:
+		return err
+	}
+	return &schema.TableError{Table: t.String(), Err: err}
+}

@@ -1,0 +1,176 @@
+package mysql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-mysql-org/go-mysql/mysql"
+
+	"github.com/tablehaul/tablehaul/pkg/schema"
+)
+
+// A way of pinning opens a snapshot transaction on every connection such that
+// all of them show the same content, and returns the log position of it.
+type way struct {
+	name string
+	pin  func(ctx context.Context, s *Stock, conns []*conn, tables []*schema.Table) (position, error)
+	// one says that the way holds for a single connection only.
+	one bool
+}
+
+// errNotPinned is a way that the server or the user's grants do not allow, or
+// that a busy server did not let through. The next one is tried.
+var errNotPinned = errors.New("not possible here")
+
+// The ways, in the order in which they are tried. docs/architecture.md has the
+// measurements behind it.
+var (
+	lockTables  = way{name: "lock tables", pin: pinLocked(lockTablesSQL, "UNLOCK TABLES")}
+	globalLock  = way{name: "global read lock", pin: pinLocked(func([]*schema.Table) string { return "FLUSH TABLES WITH READ LOCK" }, "UNLOCK TABLES")}
+	sameLogSpot = way{name: "same log position", pin: pinAgreed}
+	oneReader   = way{name: "one connection", pin: pinOne, one: true}
+	allWays     = []way{lockTables, globalLock, sameLogSpot, oneReader}
+)
+
+const (
+	// lockWait is how many seconds a lock may be pending: as long as it is,
+	// everybody who wants to write queues up behind it.
+	lockWait  = 2
+	lockTries = 3
+	beginSQL  = "START TRANSACTION WITH CONSISTENT SNAPSHOT"
+)
+
+func lockTablesSQL(tables []*schema.Table) string {
+	parts := make([]string, len(tables))
+	for i, t := range tables {
+		parts[i] = qualified(t) + " READ"
+	}
+	return "LOCK TABLES " + strings.Join(parts, ", ")
+}
+
+// pinLocked keeps writers out while the snapshots are opened. No transaction
+// that changed the tables can then be between its commit in the engine and its
+// entry in the log, so the position that is read under the lock is the one that
+// the snapshots show. Comparing the position before and after instead proves
+// nothing: a commit is visible before it is logged.
+func pinLocked(lock func([]*schema.Table) string, unlock string) func(context.Context, *Stock, []*conn, []*schema.Table) (position, error) {
+	return func(ctx context.Context, s *Stock, conns []*conn, tables []*schema.Table) (position, error) {
+		holder, err := dial(ctx, s.cfg)
+		if err != nil {
+			return position{}, err
+		}
+		defer holder.Close() // also gives the lock up, whatever happens below
+		if err := holder.exec(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout=%d", lockWait)); err != nil {
+			return position{}, err
+		}
+		q := lock(tables)
+		for try := 1; ; try++ {
+			err := holder.exec(ctx, q)
+			if err == nil {
+				break
+			}
+			switch code(err) {
+			case mysql.ER_LOCK_WAIT_TIMEOUT, mysql.ER_LOCK_DEADLOCK:
+				if try < lockTries {
+					// Let those through that queued up behind the lock.
+					if err := pause(ctx, 500*time.Millisecond); err != nil {
+						return position{}, err
+					}
+					continue
+				}
+				return position{}, fmt.Errorf("%w: no lock within %d × %d s", errNotPinned, lockTries, lockWait)
+			case mysql.ER_DBACCESS_DENIED_ERROR, mysql.ER_ACCESS_DENIED_ERROR, mysql.ER_SPECIFIC_ACCESS_DENIED_ERROR, mysql.ER_TABLEACCESS_DENIED_ERROR,
+				mysql.ER_CANT_LOCK, mysql.ER_OPTION_PREVENTS_STATEMENT:
+				return position{}, fmt.Errorf("%w: %v", errNotPinned, err)
+			}
+			return position{}, err
+		}
+		if err := begin(ctx, conns); err != nil {
+			return position{}, err
+		}
+		from := holder
+		if holder.maria {
+			// The status of a snapshot is more than the global one: it names the
+			// very point. Other tables may move on, so the first one's will do.
+			from = conns[0]
+		}
+		pos, err := from.logPosition(ctx)
+		if err != nil {
+			return position{}, err
+		}
+		return pos, holder.exec(ctx, unlock)
+	}
+}
+
+// begin opens the snapshots one after the other.
+func begin(ctx context.Context, conns []*conn) error {
+	for _, c := range conns {
+		if err := c.exec(ctx, beginSQL); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pinAgreed opens snapshots without a lock until all show the same log
+// position. MariaDB takes snapshot and position in one step, so there, unlike
+// in MySQL, equal positions mean equal content.
+func pinAgreed(ctx context.Context, _ *Stock, conns []*conn, _ []*schema.Table) (position, error) {
+	if !conns[0].maria {
+		return position{}, errNotPinned
+	}
+	for range 100 {
+		if err := begin(ctx, conns); err != nil {
+			return position{}, err
+		}
+		first, err := conns[0].mariaPosition(ctx)
+		if err != nil {
+			return position{}, err
+		}
+		if first.File == "" {
+			return position{}, fmt.Errorf("%w: the server keeps no binary log", errNotPinned)
+		}
+		same := true
+		for _, c := range conns[1:] {
+			p, err := c.mariaPosition(ctx)
+			if err != nil {
+				return position{}, err
+			}
+			same = same && p.File == first.File && p.Pos == first.Pos
+		}
+		if same {
+			return first, nil
+		}
+	}
+	return position{}, fmt.Errorf("%w: the server is too busy", errNotPinned)
+}
+
+// pinOne needs no other connection to agree with. MySQL does not tell the
+// position of a snapshot, so the one from just before stands for it.
+func pinOne(ctx context.Context, s *Stock, conns []*conn, _ []*schema.Table) (position, error) {
+	c := conns[0]
+	before, err := s.control.logPosition(ctx)
+	if err != nil {
+		return position{}, err
+	}
+	before.Early = before.File != "" || before.GTID != ""
+	if err := c.exec(ctx, beginSQL); err != nil {
+		return position{}, err
+	}
+	if c.maria {
+		return c.mariaPosition(ctx)
+	}
+	return before, nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,151 @@
+package mysql
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+)
+
+// batchRows is how many rows a batch holds at most: enough that the cost of a
+// batch vanishes, and few enough that its columns stay in the processor's cache
+// until they are encoded.
+const batchRows = 8192
+
+// A splitReader decodes the rows of one split.
+type splitReader struct {
+	snap    *snapshot
+	conn    *conn
+	split   reader.Split
+	stmt    *statement
+	builder *batch.Builder
+	decoder *rowDecoder
+	limit   int  // bytes a batch may weigh
+	broken  bool // the connection is of no more use
+}
+
+func (p *snapshot) open(ctx context.Context, c *conn, sp reader.Split) (reader.Reader, error) {
+	r := &splitReader{snap: p, conn: c, split: sp, limit: int(max(p.s.opts.Memory/int64(4*p.s.opts.Parallel), 1<<20))}
+	err := r.start(ctx)
+	if err != nil {
+		r.Close()
+		return nil, r.explain(ctx, err)
+	}
+	return r, nil
+}
+
+func (r *splitReader) start(ctx context.Context) (err error) {
+	t := r.split.Table
+	if r.builder, err = batch.NewBuilder(t, r.snap.s.pool); err != nil {
+		return err
+	}
+	if r.decoder, err = newRowDecoder(t, r.builder, r.snap.s.zero); err != nil {
+		return err
+	}
+	defer r.conn.guard(ctx)()
+	if r.stmt, err = r.conn.execute(selectSQL(t, r.split.Range)); err != nil {
+		return err
+	}
+	if err := checkColumns(t, r.stmt.columns); err != nil {
+		return &schema.TableError{Table: t.String(), Err: fmt.Errorf("altered while the run was under way: %w", err)}
+	}
+	return nil
+}
+
+// selectSQL names every column, as * leaves invisible ones out. The primary key
+// is forced because a covering index, which the server prefers, would give the
+// rows in its own order.
+func selectSQL(t *schema.Table, where string) string {
+	names := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		names[i] = ident(c.Name)
+	}
+	q := "SELECT " + strings.Join(names, ",") + " FROM " + qualified(t)
+	if t.Key != nil {
+		q += " FORCE INDEX (PRIMARY)"
+	}
+	if where != "" {
+		q += " WHERE " + where
+	}
+	return q
+}
+
+// Read decodes rows until a batch is full.
+func (r *splitReader) Read(ctx context.Context) (*batch.Batch, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	defer r.conn.guard(ctx)()
+	for !r.stmt.done && r.builder.Rows() < batchRows && r.builder.Bytes() < r.limit {
+		p, err := r.stmt.next()
+		if err == nil && p != nil {
+			err = r.decoder.row(p)
+			if err != nil {
+				err = &schema.TableError{Table: r.split.Table.String(), Err: err}
+			}
+		}
+		if err != nil {
+			return nil, r.explain(ctx, err)
+		}
+	}
+	if r.builder.Rows() == 0 {
+		return nil, io.EOF
+	}
+	b := r.builder.Batch()
+	b.Origin = r.split.Seq
+	return b, nil
+}
+
+// explain says what an error under way means: the run was cancelled, the
+// table is gone, or the connection is.
+func (r *splitReader) explain(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		r.broken = true // guard has ended its reads in mid-packet
+		return ctx.Err()
+	}
+	return tableError(r.split.Table, serverError(err))
+}
+
+// Close gives the connection back to the snapshot. In the middle of the rows it
+// has the server stop sending first, as the connection holds the point and
+// cannot be had again.
+func (r *splitReader) Close() error {
+	if r.conn == nil {
+		return nil
+	}
+	c := r.conn
+	r.conn = nil
+	if r.stmt != nil && !r.stmt.done && !r.broken {
+		r.broken = r.abandon(c) != nil
+	}
+	switch {
+	case r.broken:
+		c.Close() // whoever gets it next finds out by its errors
+	case r.stmt != nil:
+		_ = r.stmt.close() // as above
+	}
+	r.snap.free <- c
+	return nil
+}
+
+// abandon has the rest of the rows cancelled, and skips what is on its way.
+func (r *splitReader) abandon(c *conn) error {
+	k, err := dial(context.Background(), r.snap.s.cfg)
+	if err != nil {
+		return err
+	}
+	defer k.Close()
+	if err := k.exec(context.Background(), "KILL QUERY "+itoa(uint64(c.GetConnectionID()))); err != nil {
+		return err
+	}
+	for !r.stmt.done {
+		if _, err := r.stmt.next(); err != nil && !r.stmt.done {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,296 @@
+package mysql
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+	"strings"
+
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+)
+
+// Splits cuts the table along its primary key. Every comparison of keys is the
+// server's own, so collations and padding cannot put a row on both sides of a
+// bound or on neither; the splits are (−∞,b1], (b1,b2] … (bn,∞), so rows that
+// come or go meanwhile cannot fall between two of them either.
+//
+// Integer keys are halved in value until the server's estimate of what lies
+// between is small enough, which asks only for index dives. Other keys are
+// walked with ORDER BY and OFFSET. A table without a usable key is one split.
+func (p *snapshot) Splits(ctx context.Context, t *schema.Table) ([]reader.Split, error) {
+	splits, err := p.s.plan(ctx, t)
+	if err != nil {
+		return nil, tableError(t, err)
+	}
+	for i := range splits {
+		splits[i].Table, splits[i].Seq = t, i
+	}
+	return splits, nil
+}
+
+func (s *Stock) plan(ctx context.Context, t *schema.Table) ([]reader.Split, error) {
+	whole := []reader.Split{{Rows: t.Rows}}
+	k := splitKey(t)
+	if len(k) == 0 {
+		return whole, nil
+	}
+	pl := &planner{ctx: ctx, s: s, t: t, key: k}
+	rows, err := pl.estimate("")
+	if err != nil {
+		return nil, err
+	}
+	whole[0].Rows = rows
+	if pl.want = s.splitRows(t, rows); rows < pl.want+pl.want/2 {
+		return whole, nil
+	}
+	if isInteger(k[0].Type.Kind) {
+		err = pl.halve()
+	} else {
+		err = pl.walk(nil)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return pl.splits(), nil
+}
+
+// splitRows is how many rows a split should hold: SplitBytes of them, but so
+// that each reader gets several, and not too few.
+func (s *Stock) splitRows(t *schema.Table, rows int64) int64 {
+	if s.opts.SplitRows > 0 {
+		return s.opts.SplitRows
+	}
+	width := int64(100)
+	if t.Rows > 0 && t.Bytes > 0 {
+		width = max(t.Bytes/t.Rows, 1)
+	}
+	return max(min(s.opts.SplitBytes/width, rows/int64(4*s.opts.Parallel)), 10_000)
+}
+
+// splitKey returns the leading columns of the primary key whose values can be
+// written as literals that compare as the column does and use its index. ENUM
+// and SET compare by number but print as text, floats print rounded.
+func splitKey(t *schema.Table) []schema.Column {
+	var cols []schema.Column
+	for _, i := range t.Key {
+		switch c := t.Columns[i]; c.Type.Kind {
+		case schema.Enum, schema.Set, schema.Float, schema.Double, schema.Bit, schema.JSON, schema.Geometry, schema.Vector:
+			return cols
+		default:
+			if strings.HasPrefix(c.Native, "inet") || c.Native == "uuid" {
+				return cols
+			}
+			cols = append(cols, c)
+		}
+	}
+	return cols
+}
+
+func isInteger(k schema.Kind) bool {
+	return k == schema.TinyInt || k == schema.SmallInt || k == schema.MediumInt || k == schema.Int || k == schema.BigInt || k == schema.Year
+}
+
+// A bound is a tuple of literals for the leading key columns. None is −∞ or ∞.
+type bound []string
+
+// A planner finds the bounds of one table.
+type planner struct {
+	ctx    context.Context
+	s      *Stock
+	t      *schema.Table
+	key    []schema.Column
+	want   int64   // rows a split should hold
+	bounds []bound // upper, ascending
+	rows   []int64 // estimate for the split up to each bound
+}
+
+// after is the condition of keys beyond b, upTo that of keys at or before it.
+// The leading column is compared alone as well, since the server takes ranges
+// from that and not from row constructors.
+func (pl *planner) after(b bound) string { return pl.compare(b, ">", ">") }
+func (pl *planner) upTo(b bound) string  { return pl.compare(b, "<", "<=") }
+
+func (pl *planner) compare(b bound, strict, last string) string {
+	terms := make([]string, len(b))
+	for i := range b {
+		op := strict
+		if i == len(b)-1 {
+			op = last
+		}
+		var eq strings.Builder
+		for j := range i {
+			fmt.Fprintf(&eq, "%s = %s AND ", ident(pl.key[j].Name), b[j])
+		}
+		terms[i] = eq.String() + ident(pl.key[i].Name) + " " + op + " " + b[i]
+	}
+	if len(terms) == 1 {
+		return terms[0]
+	}
+	return fmt.Sprintf("%s %s= %s AND (%s)", ident(pl.key[0].Name), strict, b[0], "("+strings.Join(terms, ") OR (")+")")
+}
+
+// between is the condition of keys in (lo, hi].
+func (pl *planner) between(lo, hi bound) string {
+	var parts []string
+	if len(lo) > 0 {
+		parts = append(parts, pl.after(lo))
+	}
+	if len(hi) > 0 {
+		parts = append(parts, pl.upTo(hi))
+	}
+	return strings.Join(parts, " AND ")
+}
+
+// estimate asks the optimizer how many rows meet a condition on the key. It
+// must be USE INDEX: under FORCE INDEX the server saves itself the dives into
+// the index and guesses.
+func (pl *planner) estimate(where string) (int64, error) {
+	q := "EXPLAIN FORMAT=TRADITIONAL SELECT 1 FROM " + qualified(pl.t) + " USE INDEX (PRIMARY)"
+	if where != "" {
+		q += " WHERE " + where
+	}
+	res, err := pl.s.control.query(pl.ctx, q)
+	if err != nil || len(res) == 0 {
+		return 0, err
+	}
+	// The number of columns differs: MariaDB has neither partitions nor filtered.
+	r := res[0]
+	at := len(r) - 3
+	if pl.s.control.maria {
+		at = len(r) - 2
+	}
+	return int64(number(r[at])), nil // NULL: the condition cannot be met
+}
+
+func (pl *planner) add(b bound, rows int64) {
+	pl.bounds = append(pl.bounds, b)
+	pl.rows = append(pl.rows, rows)
+}
+
+// walk finds bounds want rows apart among the rows whose leading key columns
+// have the values in prefix.
+func (pl *planner) walk(prefix bound) error {
+	rest := pl.key[len(prefix):]
+	names, values := make([]string, len(rest)), make([]string, len(rest))
+	for i, c := range rest {
+		names[i], values[i] = ident(c.Name), keyText(c)
+	}
+	within := make([]string, len(prefix))
+	for i, v := range prefix {
+		within[i] = ident(pl.key[i].Name) + " = " + v
+	}
+	var from bound
+	for {
+		where := within
+		if from != nil {
+			where = append(where[:len(prefix):len(prefix)], pl.after(from))
+		}
+		q := "SELECT " + strings.Join(values, ",") + " FROM " + qualified(pl.t) + " FORCE INDEX (PRIMARY)"
+		if len(where) > 0 {
+			q += " WHERE " + strings.Join(where, " AND ")
+		}
+		q += fmt.Sprintf(" ORDER BY %s LIMIT 1 OFFSET %d", strings.Join(names, ","), pl.want-1)
+		res, err := pl.s.control.query(pl.ctx, q)
+		if err != nil || len(res) == 0 {
+			return err
+		}
+		from = append(bound{}, prefix...)
+		for i, c := range rest {
+			from = append(from, keyLiteral(c, res[0][i]))
+		}
+		pl.add(from, pl.want)
+	}
+}
+
+// keyText is the expression that shows a key value without loss: bytes and
+// text as hexadecimal, all else as it prints.
+func keyText(c schema.Column) string {
+	switch c.Type.Kind {
+	case schema.String:
+		return "HEX(CONVERT(" + ident(c.Name) + " USING utf8mb4))"
+	case schema.Binary:
+		return "HEX(" + ident(c.Name) + ")"
+	}
+	return "CAST(" + ident(c.Name) + " AS CHAR)"
+}
+
+// keyLiteral is a literal of what keyText showed.
+func keyLiteral(c schema.Column, text string) string {
+	switch c.Type.Kind {
+	case schema.String:
+		if text == "" {
+			return "_utf8mb4''"
+		}
+		return "_utf8mb4 x'" + text + "'"
+	case schema.Binary:
+		return "x'" + text + "'"
+	case schema.Date, schema.DateTime, schema.Timestamp, schema.Time:
+		return "'" + text + "'"
+	}
+	return text // a number
+}
+
+// halve cuts by the leading, integer column.
+func (pl *planner) halve() error {
+	col := ident(pl.key[0].Name)
+	res, err := pl.s.control.query(pl.ctx, "SELECT MIN("+col+"), MAX("+col+") FROM "+qualified(pl.t))
+	if err != nil {
+		return err
+	}
+	lo, ok1 := new(big.Int).SetString(res[0][0], 10)
+	hi, ok2 := new(big.Int).SetString(res[0][1], 10)
+	if !ok1 || !ok2 {
+		return nil // no rows
+	}
+	// The last bound is dropped by splits: what is beyond it belongs to the last split.
+	return pl.halves(lo.Sub(lo, big.NewInt(1)), hi)
+}
+
+// halves cuts the keys in (lo, hi], whose leading column holds whole numbers.
+func (pl *planner) halves(lo, hi *big.Int) error {
+	at, to := bound{lo.String()}, bound{hi.String()}
+	rows, err := pl.estimate(pl.between(at, to))
+	if err != nil {
+		return err
+	}
+	width := new(big.Int).Sub(hi, lo)
+	if rows <= pl.want+pl.want/2 || width.Cmp(big.NewInt(1)) <= 0 && len(pl.key) == 1 {
+		pl.add(to, rows)
+		return nil
+	}
+	if width.Cmp(big.NewInt(1)) <= 0 {
+		// One value of the leading column holds too many rows: the rest of the
+		// key tells them apart.
+		if err := pl.walk(to); err != nil {
+			return err
+		}
+		pl.add(to, rows)
+		return nil
+	}
+	mid := new(big.Int).Add(lo, hi)
+	mid.Rsh(mid, 1)
+	if err := pl.halves(lo, mid); err != nil {
+		return err
+	}
+	return pl.halves(mid, hi)
+}
+
+// splits turns the bounds into splits, small neighbours made one.
+func (pl *planner) splits() []reader.Split {
+	var out []reader.Split
+	var lo bound
+	var rows int64
+	for i, b := range pl.bounds {
+		rows += pl.rows[i]
+		if i+1 < len(pl.bounds) && rows+pl.rows[i+1] <= pl.want {
+			continue
+		}
+		if i+1 == len(pl.bounds) && isInteger(pl.key[0].Type.Kind) {
+			break
+		}
+		out = append(out, reader.Split{Range: pl.between(lo, b), Rows: rows})
+		lo, rows = b, 0
+	}
+	return append(out, reader.Split{Range: pl.between(lo, nil), Rows: max(rows, 1)})
+}

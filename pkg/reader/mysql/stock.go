@@ -1,0 +1,153 @@
+package mysql
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+)
+
+// A Stock is a MySQL or MariaDB server as a source.
+type Stock struct {
+	cfg     config
+	opts    Options
+	zero    zeroDate
+	control *conn // for questions; rows have connections of their own
+	pool    *batch.Pool
+}
+
+var _ reader.Stock = (*Stock)(nil)
+
+// Open connects to the server that url names: mysql://user@host:port/database.
+func Open(ctx context.Context, url string, opts Options) (*Stock, error) {
+	cfg, err := parseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	zero, err := parseZeroDate(opts.ZeroDate)
+	if err != nil {
+		return nil, err
+	}
+	opts.Memory = cmp.Or(opts.Memory, 64<<20)
+	opts.Parallel = cmp.Or(opts.Parallel, 1)
+	opts.SplitBytes = cmp.Or(opts.SplitBytes, 64<<20)
+	if opts.ways == nil {
+		opts.ways = allWays
+	}
+	c, err := dial(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Stock{cfg: cfg, opts: opts, zero: zero, control: c, pool: &batch.Pool{Limit: opts.Memory / 2}}, nil
+}
+
+// DB returns the database that the URL names, or "".
+func (s *Stock) DB() string { return s.cfg.db }
+
+// Close ends the connection.
+func (s *Stock) Close() error { return s.control.Close() }
+
+func (s *Stock) warn(msg string) {
+	if s.opts.Warn != nil {
+		s.opts.Warn(msg)
+	}
+}
+
+// Pin opens a snapshot transaction on as many connections as there are to be
+// readers. Where no way lets several agree on a point, it opens one.
+func (s *Stock) Pin(ctx context.Context, tables []*schema.Table, parallel int) (reader.Snapshot, error) {
+	var why []string
+	for _, w := range s.opts.ways {
+		n := max(parallel, 1)
+		if w.one {
+			n = 1
+		}
+		conns, err := s.connect(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		pos, err := w.pin(ctx, s, conns, tables)
+		if err == nil {
+			if w.one && parallel > 1 {
+				s.warn("reading with one connection: " + strings.Join(why, "; "))
+			}
+			return s.newSnapshot(conns, pos), nil
+		}
+		for _, c := range conns {
+			c.Close()
+		}
+		if !errors.Is(err, errNotPinned) {
+			return nil, fmt.Errorf("by %s: %w", w.name, err)
+		}
+		why = append(why, fmt.Sprintf("%s is %v", w.name, err))
+	}
+	return nil, errors.New(strings.Join(why, "; "))
+}
+
+func (s *Stock) connect(ctx context.Context, n int) ([]*conn, error) {
+	conns := make([]*conn, 0, n)
+	for range n {
+		c, err := dial(ctx, s.cfg)
+		if err != nil {
+			for _, c := range conns {
+				c.Close()
+			}
+			return nil, err
+		}
+		conns = append(conns, c)
+	}
+	return conns, nil
+}
+
+// A snapshot is a set of connections whose transactions show one point.
+type snapshot struct {
+	s    *Stock
+	pos  position
+	free chan *conn
+	all  []*conn
+}
+
+func (s *Stock) newSnapshot(conns []*conn, pos position) *snapshot {
+	snap := &snapshot{s: s, pos: pos, all: conns, free: make(chan *conn, len(conns))}
+	for _, c := range conns {
+		snap.free <- c
+	}
+	return snap
+}
+
+// Position is the log position of the point.
+func (p *snapshot) Position() batch.Position { return p.pos.encode() }
+
+// Close ends the transactions.
+func (p *snapshot) Close() error {
+	for _, c := range p.all {
+		c.Close()
+	}
+	return nil
+}
+
+// Open waits for a free connection and runs the split's SELECT on it.
+func (p *snapshot) Open(ctx context.Context, sp reader.Split) (reader.Reader, error) {
+	select {
+	case c := <-p.free:
+		return p.open(ctx, c, sp)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func number(s string) uint64 {
+	n, _ := strconv.ParseUint(s, 10, 64) // the server's own numbers
+	return n
+}
+
+func itoa(n uint64) string { return strconv.FormatUint(n, 10) }
+
+// compact drops the line breaks that the server puts into long GTID sets.
+func compact(gtid string) string { return strings.ReplaceAll(gtid, "\n", "") }

@@ -1,0 +1,158 @@
+package mysql
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+)
+
+// systemSchemas belong to the server.
+const systemSchemas = "'mysql','information_schema','performance_schema','sys'"
+
+// Tables lists the selected base tables. It asks information_schema once for
+// tables, columns and keys each, however many there are: a question a table
+// takes half an hour on servers with tens of thousands.
+func (s *Stock) Tables(ctx context.Context, sel reader.Selection) ([]*schema.Table, error) {
+	if sel.DB == "" {
+		sel.DB = s.cfg.db
+	}
+	m, err := sel.Matcher()
+	if err != nil {
+		return nil, err
+	}
+	scope := "table_schema NOT IN (" + systemSchemas + ")"
+	if sel.DB != "" && len(sel.Include) == 0 {
+		scope = "table_schema = " + literal(sel.DB)
+	}
+	found, err := s.listTables(ctx, scope, m)
+	if err != nil {
+		return nil, fmt.Errorf("list tables: %w", err)
+	}
+	if unused := m.Unused(); len(unused) > 0 {
+		return nil, hint.Wrap(fmt.Errorf("no table matches %s", strings.Join(unused, ", ")),
+			"check the spelling, and that the user has SELECT on it: a table without grants is not seen")
+	}
+	if len(found) == 0 {
+		where := "on the server"
+		if sel.DB != "" {
+			where = "in database " + sel.DB
+		}
+		return nil, hint.Wrap(fmt.Errorf("there is no table %s", where), "check the database's name, and that the user has SELECT on its tables")
+	}
+	if err := s.listColumns(ctx, scope, found); err != nil {
+		return nil, fmt.Errorf("list columns: %w", err)
+	}
+	return s.describe(found)
+}
+
+// A listed is a table as information_schema has it.
+type listed struct {
+	db, name, engine, comment string
+	rows, bytes               int64
+	columns                   []schema.Column
+	key                       []string
+}
+
+func (s *Stock) listTables(ctx context.Context, scope string, m *reader.Matcher) (map[string]*listed, error) {
+	rows, err := s.control.query(ctx, `SELECT table_schema, table_name, COALESCE(engine,''), COALESCE(table_rows,0), COALESCE(data_length,0), COALESCE(table_comment,'')
+		FROM information_schema.tables WHERE table_type IN ('BASE TABLE','SYSTEM VERSIONED') AND `+scope)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]*listed{}
+	for _, r := range rows {
+		if !m.Match(r[0], r[1]) {
+			continue
+		}
+		t := &listed{db: r[0], name: r[1], engine: r[2], comment: r[5]}
+		t.rows, _ = strconv.ParseInt(r[3], 10, 64) // estimates: what is no number is unknown
+		t.bytes, _ = strconv.ParseInt(r[4], 10, 64)
+		found[r[0]+"\x00"+r[1]] = t
+	}
+	return found, nil
+}
+
+func (s *Stock) listColumns(ctx context.Context, scope string, found map[string]*listed) error {
+	if len(found) == 1 {
+		for _, t := range found {
+			scope = "table_schema = " + literal(t.db) + " AND table_name = " + literal(t.name)
+		}
+	}
+	rows, err := s.control.query(ctx, `SELECT table_schema, table_name, column_name, column_type, is_nullable, COALESCE(column_comment,'')
+		FROM information_schema.columns WHERE `+scope+` ORDER BY table_schema, table_name, ordinal_position`)
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if t := found[r[0]+"\x00"+r[1]]; t != nil {
+			t.columns = append(t.columns, schema.Column{Name: r[2], Native: r[3], Nullable: r[4] == "YES", Comment: r[5]})
+		}
+	}
+	rows, err = s.control.query(ctx, `SELECT table_schema, table_name, column_name
+		FROM information_schema.statistics WHERE index_name = 'PRIMARY' AND `+scope+` ORDER BY table_schema, table_name, seq_in_index`)
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if t := found[r[0]+"\x00"+r[1]]; t != nil {
+			t.key = append(t.key, r[2])
+		}
+	}
+	return nil
+}
+
+// describe turns what was listed into tables, sorted by name.
+func (s *Stock) describe(found map[string]*listed) ([]*schema.Table, error) {
+	tables := make([]*schema.Table, 0, len(found))
+	var loose []string
+	for _, l := range found {
+		var key []int
+		for i := range l.columns {
+			c := &l.columns[i]
+			var err error
+			if c.Type, err = schema.ParseMySQL(c.Native); err != nil {
+				return nil, hint.Wrap(fmt.Errorf("table %s.%s, column %s: %w", l.db, l.name, c.Name, err), "leave the table out with --exclude")
+			}
+			c.Arrow = c.Type.Arrow()
+			inKey := slices.Contains(l.key, c.Name)
+			// Such a date has no image at the destination even where the source says NOT NULL.
+			c.Nullable = c.Nullable || s.zero == zeroNull && c.Type.HasZero() && !inKey
+		}
+		for _, k := range l.key {
+			i := slices.IndexFunc(l.columns, func(c schema.Column) bool { return c.Name == k })
+			if i < 0 {
+				return nil, fmt.Errorf("table %s.%s: key column %s is not listed", l.db, l.name, k)
+			}
+			key = append(key, i)
+		}
+		t := schema.New(l.db, l.name, l.columns, key)
+		t.Comment, t.Rows, t.Bytes = l.comment, l.rows, l.bytes
+		tables = append(tables, t)
+		if !s.snapshots(l.engine) {
+			loose = append(loose, t.String())
+		}
+	}
+	slices.SortFunc(tables, func(a, b *schema.Table) int {
+		return cmp.Or(strings.Compare(a.DB, b.DB), strings.Compare(a.Name, b.Name))
+	})
+	if len(loose) > 0 {
+		slices.Sort(loose)
+		s.warn(fmt.Sprintf("no consistent point for %s: the storage engine has no snapshots, rows are read as they are", strings.Join(loose, ", ")))
+	}
+	return tables, nil
+}
+
+// snapshots reports whether an engine's tables can be read as of a point.
+func (s *Stock) snapshots(engine string) bool {
+	return strings.EqualFold(engine, "InnoDB") || strings.EqualFold(engine, "ROCKSDB") || engine == ""
+}
+
+// qualified returns the table's name for use in a statement.
+func qualified(t *schema.Table) string { return ident(t.DB) + "." + ident(t.Name) }
