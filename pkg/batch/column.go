@@ -61,10 +61,12 @@ func (v *validity) take(n int) (*memory.Buffer, int) {
 	return buf, nulls
 }
 
-// owned hands b[:n] to Arrow, which gives it back to mem on the last Release.
-// The capacity stays, so that the allocator knows the buffer again.
+// owned hands the first n bytes of b to Arrow, which gives all of b back to mem
+// on the last Release.
 func owned(b []byte, n int, mem memory.Allocator) *memory.Buffer {
-	return memory.NewBufferWithAllocator(b[:n], mem)
+	buf := memory.NewBufferWithAllocator(b, mem)
+	buf.ResizeNoShrink(n)
+	return buf
 }
 
 // finish makes the array and drops the buffers' own references.
@@ -243,7 +245,6 @@ func NewFloatList(typ arrow.DataType, mem memory.Allocator) *FloatList {
 	c := &FloatList{validity: validity{mem: mem}, typ: typ}
 	c.items = NewFixed[float32](arrow.PrimitiveTypes.Float32, mem)
 	c.offs = NewFixed[int32](arrow.PrimitiveTypes.Int32, mem)
-	c.offs.Append(0)
 	return c
 }
 
@@ -252,8 +253,16 @@ func (c *FloatList) AppendItem(v float32) { c.items.Append(v) }
 
 // End ends the list that is being built.
 func (c *FloatList) End() {
+	c.begin()
 	c.n++
 	c.offs.Append(int32(c.items.n))
+}
+
+// begin appends the first offset, which is before the first list.
+func (c *FloatList) begin() {
+	if c.offs.n == 0 {
+		c.offs.Append(0)
+	}
 }
 
 // Null appends a null.
@@ -266,9 +275,9 @@ func (c *FloatList) array(n int) arrow.Array {
 	valid, nulls := c.take(n)
 	items := c.items.array(c.items.n)
 	defer items.Release()
+	c.begin()
 	offs := owned(c.offs.raw, 4*(n+1), c.mem)
 	c.offs.raw, c.offs.vals, c.offs.n, c.n = nil, nil, 0, 0
-	c.offs.Append(0)
 
 	data := array.NewData(c.typ, n, []*memory.Buffer{valid, offs}, []arrow.ArrayData{items.Data()}, nulls, 0)
 	defer data.Release()

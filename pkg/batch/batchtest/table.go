@@ -72,6 +72,8 @@ func fillValue(t *schema.Table, c int, col schema.Column, i int) any {
 			return fmt.Sprintf("%08x", n*n)
 		case col.Arrow.ID() == arrow.DECIMAL128:
 			return strconv.Itoa(n * n)
+		case col.Type.Unsigned:
+			return int64(n * n)
 		default:
 			return int64(n*n - 50)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-mysql-org/go-mysql/client"
@@ -17,6 +18,7 @@ import (
 // packetReader while no statement of the client's is under way.
 type conn struct {
 	*client.Conn
+	mu      sync.Mutex // one statement at a time
 	packets *packetReader
 	maria   bool
 	version string
@@ -65,6 +67,8 @@ func (c *conn) guard(ctx context.Context) (release func()) {
 
 // query runs a statement and returns its rows as text; NULL is "".
 func (c *conn) query(ctx context.Context, q string) ([][]string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	defer c.guard(ctx)()
 	res, err := c.Execute(q)
 	if err != nil {

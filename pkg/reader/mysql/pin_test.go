@@ -1,0 +1,207 @@
+package mysql
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+)
+
+// openings is how often each way of pinning is tried while clients write. The
+// torn ones that a wrong way lets through are one in hundreds.
+const openings = 500
+
+const (
+	banks    = 3 // tables
+	accounts = 20
+	clients  = 4
+)
+
+// TestPin moves money between accounts of several tables, and counts the moves
+// in another, while snapshots are opened: the totals must not move, and the
+// log position of each must hold just as many transactions as the rows show.
+func TestPin(t *testing.T) {
+	servers(t, func(t *testing.T, s *testServer) {
+		ways := []way{lockTables, globalLock, oneReader}
+		if s.maria {
+			ways = allWays
+		}
+		for i := range banks {
+			s.must(t, fmt.Sprintf("CREATE TABLE bank%d (id INT PRIMARY KEY, amount BIGINT NOT NULL) ENGINE=InnoDB", i),
+				fmt.Sprintf("INSERT INTO bank%d SELECT n, 1000 FROM %s", i, sequence(accounts)))
+		}
+		s.must(t, "CREATE TABLE moves (client INT PRIMARY KEY, n BIGINT NOT NULL) ENGINE=InnoDB",
+			"INSERT INTO moves SELECT n, 0 FROM "+sequence(clients))
+		base := s.transactions(t)
+		stop := s.moveMoney(t)
+		defer stop()
+		for _, w := range ways {
+			t.Run(strings.ReplaceAll(w.name, " ", "-"), func(t *testing.T) {
+				st := s.open(t, Options{Parallel: 3, ways: []way{w}})
+				tables, err := st.Tables(t.Context(), reader.Selection{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				pinned := 0
+				for i := range openings {
+					if s.checkOpening(t, st, tables, base) {
+						pinned++
+					}
+					if t.Failed() {
+						t.Fatalf("opening %d", i)
+					}
+				}
+				if pinned < openings*9/10 && w.name != sameLogSpot.name {
+					t.Errorf("only %d of %d openings were pinned", pinned, openings)
+				}
+				t.Logf("%d of %d openings pinned, all whole", pinned, openings)
+			})
+		}
+	})
+}
+
+// moveMoney has clients transfer between accounts until the returned function
+// is called.
+func (s *testServer) moveMoney(t *testing.T) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cfg, err := parseURL(s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for client := 1; client <= clients; client++ {
+		c, err := dial(ctx, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Execute("USE " + ident(s.db)); err != nil {
+			t.Fatal(err)
+		}
+		wg.Go(func() {
+			defer c.Close()
+			for ctx.Err() == nil {
+				sum := rand.IntN(100)
+				var err error
+				for _, q := range []string{
+					"BEGIN",
+					fmt.Sprintf("UPDATE bank%d SET amount = amount - %d WHERE id = %d", rand.IntN(banks), sum, 1+rand.IntN(accounts)),
+					fmt.Sprintf("UPDATE bank%d SET amount = amount + %d WHERE id = %d", rand.IntN(banks), sum, 1+rand.IntN(accounts)),
+					fmt.Sprintf("UPDATE moves SET n = n + 1 WHERE client = %d", client),
+					"COMMIT",
+				} {
+					if _, err = c.Execute(q); err != nil {
+						break
+					}
+				}
+				if err != nil { // a deadlock between two clients
+					_, _ = c.Execute("ROLLBACK")
+				}
+			}
+		})
+	}
+	return func() { cancel(); wg.Wait() }
+}
+
+// transactions returns how many transactions the server's log holds now.
+func (s *testServer) transactions(t *testing.T) int {
+	pos, err := s.logPosition(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.maria {
+		gtid, err := s.queryOne(t.Context(), "SELECT @@gtid_binlog_pos")
+		if err != nil {
+			t.Fatal(err)
+		}
+		pos.GTID = gtid
+	}
+	return transactions(t, pos)
+}
+
+// transactions returns how many transactions a position covers: the last number
+// of a set "uuid:1-N", or of MariaDB's "domain-server-N".
+func transactions(t *testing.T, pos position) int {
+	at := strings.LastIndexAny(pos.GTID, "-:")
+	n, err := strconv.Atoi(pos.GTID[at+1:])
+	if err != nil {
+		t.Fatalf("position %+v: %v", pos, err)
+	}
+	return n
+}
+
+// checkOpening pins a point and reports whether that was possible.
+func (s *testServer) checkOpening(t *testing.T, st *Stock, tables []*schema.Table, base int) bool {
+	snap, err := st.Pin(t.Context(), tables, 3)
+	if errors.Is(err, errNotPinned) || err != nil && strings.Contains(err.Error(), errNotPinned.Error()) {
+		return false
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer snap.Close()
+	var pos position
+	if err := json.Unmarshal([]byte(snap.Position()), &pos); err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	sums := map[bool]int64{} // of the counter table, and of all others
+	var wg sync.WaitGroup
+	for _, table := range tables { // each at once, so that different connections read them
+		wg.Go(func() {
+			n := sumSecond(t, snap, table)
+			mu.Lock()
+			sums[table.Name == "moves"] += n
+			mu.Unlock()
+		})
+	}
+	wg.Wait()
+	if got, want := sums[false], int64(banks*accounts*1000); got != want {
+		t.Errorf("accounts hold %d, want %d", got, want)
+	}
+	if got, want := transactions(t, pos)-base, int(sums[true]); got != want && (!pos.Early || got > want) {
+		t.Errorf("the position covers %d moves, the rows show %d", got, want)
+	}
+	return true
+}
+
+// sumSecond adds up the second column of a table.
+func sumSecond(t *testing.T, snap reader.Snapshot, table *schema.Table) (sum int64) {
+	splits, err := snap.Splits(t.Context(), table)
+	if err != nil {
+		t.Error(err)
+	}
+	for _, sp := range splits {
+		r, err := snap.Open(t.Context(), sp)
+		if err != nil {
+			t.Error(err)
+			return 0
+		}
+		defer r.Close()
+		for {
+			b, err := r.Read(t.Context())
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Error(err)
+				return 0
+			}
+			for i := range int(b.Rows.NumRows()) {
+				sum += b.Rows.Column(1).(*array.Int64).Value(i)
+			}
+			b.Release()
+		}
+	}
+	return sum
+}

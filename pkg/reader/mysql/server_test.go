@@ -1,0 +1,73 @@
+package mysql
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/tablehaul/tablehaul/testdata/services"
+)
+
+// A testServer is a real server and a database of the test's own on it.
+type testServer struct {
+	*conn
+	url string // of the database
+	db  string
+}
+
+// servers runs the test on MySQL and MariaDB.
+func servers(t *testing.T, f func(t *testing.T, s *testServer)) {
+	for name, env := range map[string]string{"mysql": "TABLEHAUL_TEST_MYSQL", "mariadb": "TABLEHAUL_TEST_MARIADB"} {
+		t.Run(name, func(t *testing.T) { f(t, newTestServer(t, services.Env(t, env))) })
+	}
+}
+
+func newTestServer(t *testing.T, url string) *testServer {
+	s := &testServer{db: strings.ToLower(strings.NewReplacer("/", "_", "=", "_", "#", "_").Replace(t.Name()))}
+	s.url = url + "/" + s.db
+	cfg, err := parseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.conn, err = dial(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	s.must(t, "DROP DATABASE IF EXISTS "+ident(s.db), "CREATE DATABASE "+ident(s.db)+" CHARACTER SET utf8mb4", "USE "+ident(s.db))
+	t.Cleanup(func() {
+		// The test's own context has ended by now.
+		_, _ = s.Execute("DROP DATABASE IF EXISTS " + ident(s.db))
+		s.Close()
+	})
+	return s
+}
+
+func (s *testServer) must(t testing.TB, queries ...string) {
+	t.Helper()
+	for _, q := range queries {
+		if _, err := s.Execute(q); err != nil {
+			t.Fatalf("%s: %v", q, err)
+		}
+	}
+}
+
+func (s *testServer) open(t testing.TB, opts Options) *Stock {
+	t.Helper()
+	st, err := Open(context.WithoutCancel(t.Context()), s.url, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	return st
+}
+
+// sequence is a FROM clause with n rows whose column n counts from 1.
+func sequence(n int) string {
+	digit := "(SELECT 0 d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)"
+	var tables, sum []string
+	for i, f := 0, 1; f < n || i == 0; i, f = i+1, f*10 {
+		tables = append(tables, fmt.Sprintf("%s t%d", digit, i))
+		sum = append(sum, fmt.Sprintf("t%d.d*%d", i, f))
+	}
+	return fmt.Sprintf("(SELECT n FROM (SELECT 1+%s n FROM %s) counted WHERE n <= %d) seq", strings.Join(sum, "+"), strings.Join(tables, ", "), n)
+}
