@@ -9,7 +9,8 @@ import (
 type Selection struct {
 	// Include and Exclude hold patterns as "db.table" or, where the source's URL
 	// names a database, "table". In both parts * stands for any run of
-	// characters and ? for one. No Include means every table.
+	// characters and ? for one. Names may hold dots: any dot may be the one that
+	// parts database and table. No Include means every table.
 	Include, Exclude []string
 	// DB is the database that a pattern without a dot is about, and the only
 	// one that an empty Include covers; "" means all.
@@ -24,7 +25,7 @@ type Matcher struct {
 	used             []bool
 }
 
-type pattern struct{ text, db, table string }
+type pattern string
 
 // Matcher checks the patterns.
 func (s Selection) Matcher() (*Matcher, error) {
@@ -38,18 +39,13 @@ func (s Selection) Matcher() (*Matcher, error) {
 }
 
 func parsePatterns(texts []string, db string) ([]pattern, error) {
-	var ps []pattern
-	for _, text := range texts {
-		p := pattern{text: text, db: db, table: text}
-		// The first dot parts database and table; a name that itself holds a
-		// dot is still reached, because the whole text is tried as a table too.
-		if d, t, ok := strings.Cut(text, "."); ok && (db == "" || glob(d, db)) {
-			p.db, p.table = d, t
-		}
-		if p.table == "" || p.db == "" {
+	ps := make([]pattern, len(texts))
+	for i, text := range texts {
+		// Somewhere there must be a dot with something on both sides of it.
+		if text == "" || db == "" && (len(text) < 3 || !strings.Contains(text[1:len(text)-1], ".")) {
 			return nil, fmt.Errorf("bad table pattern %q: want database.table", text)
 		}
-		ps = append(ps, p)
+		ps[i] = pattern(text)
 	}
 	return ps, nil
 }
@@ -73,14 +69,24 @@ func (m *Matcher) Unused() []string {
 	var out []string
 	for i, p := range m.include {
 		if !m.used[i] {
-			out = append(out, p.text)
+			out = append(out, string(p))
 		}
 	}
 	return out
 }
 
+// match reports whether the pattern is about the table. In the database only,
+// if there is one, the whole pattern may be the table's name.
 func (p pattern) match(db, table, only string) bool {
-	return glob(p.db, db) && glob(p.table, table) || only == db && p.text == table
+	if only != "" && only == db && glob(string(p), table) {
+		return true
+	}
+	for i, c := range p {
+		if c == '.' && glob(string(p[:i]), db) && glob(string(p[i+1:]), table) {
+			return true
+		}
+	}
+	return false
 }
 
 // glob matches like path.Match, but only * and ? are special: table names may

@@ -13,6 +13,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
 	"github.com/tablehaul/tablehaul/pkg/hint"
 )
 
@@ -34,8 +36,11 @@ type Options struct {
 	// may be nil.
 	Warn func(msg string)
 
-	// ways are the ways of pinning to try, for tests; nil means all.
-	ways []way
+	// For tests: the ways of pinning to try (nil means all), where batches come
+	// from, and what one may weigh.
+	ways       []way
+	alloc      memory.Allocator
+	batchBytes int
 }
 
 // config is a parsed source URL.

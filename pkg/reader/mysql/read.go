@@ -24,12 +24,11 @@ type splitReader struct {
 	stmt    *statement
 	builder *batch.Builder
 	decoder *rowDecoder
-	limit   int  // bytes a batch may weigh
 	broken  bool // the connection is of no more use
 }
 
 func (p *snapshot) open(ctx context.Context, c *conn, sp reader.Split) (reader.Reader, error) {
-	r := &splitReader{snap: p, conn: c, split: sp, limit: int(max(p.s.opts.Memory/int64(4*p.s.opts.Parallel), 1<<20))}
+	r := &splitReader{snap: p, conn: c, split: sp}
 	err := r.start(ctx)
 	if err != nil {
 		r.Close()
@@ -40,7 +39,7 @@ func (p *snapshot) open(ctx context.Context, c *conn, sp reader.Split) (reader.R
 
 func (r *splitReader) start(ctx context.Context) (err error) {
 	t := r.split.Table
-	if r.builder, err = batch.NewBuilder(t, r.snap.s.pool); err != nil {
+	if r.builder, err = batch.NewBuilder(t, r.snap.s.opts.alloc); err != nil {
 		return err
 	}
 	if r.decoder, err = newRowDecoder(t, r.builder, r.snap.s.zero); err != nil {
@@ -80,7 +79,7 @@ func (r *splitReader) Read(ctx context.Context) (*batch.Batch, error) {
 		return nil, err
 	}
 	defer r.conn.guard(ctx)()
-	for !r.stmt.done && r.builder.Rows() < batchRows && r.builder.Bytes() < r.limit {
+	for !r.stmt.done && r.builder.Rows() < batchRows && r.builder.Bytes() < r.snap.s.opts.batchBytes {
 		p, err := r.stmt.next()
 		if err == nil && p != nil {
 			err = r.decoder.row(p)

@@ -19,7 +19,6 @@ type Stock struct {
 	opts    Options
 	zero    zeroDate
 	control *conn // for questions; rows have connections of their own
-	pool    *batch.Pool
 }
 
 var _ reader.Stock = (*Stock)(nil)
@@ -40,11 +39,17 @@ func Open(ctx context.Context, url string, opts Options) (*Stock, error) {
 	if opts.ways == nil {
 		opts.ways = allWays
 	}
+	if opts.alloc == nil {
+		opts.alloc = &batch.Pool{Limit: opts.Memory / 2}
+	}
+	if opts.batchBytes == 0 {
+		opts.batchBytes = int(max(opts.Memory/int64(4*opts.Parallel), 1<<20))
+	}
 	c, err := dial(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	return &Stock{cfg: cfg, opts: opts, zero: zero, control: c, pool: &batch.Pool{Limit: opts.Memory / 2}}, nil
+	return &Stock{cfg: cfg, opts: opts, zero: zero, control: c}, nil
 }
 
 // DB returns the database that the URL names, or "".

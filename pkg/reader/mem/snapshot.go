@@ -1,0 +1,136 @@
+package mem
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/batch/batchtest"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+)
+
+// A snapshot holds the rows that the tables had when it was pinned.
+type snapshot struct {
+	stock  *Stock
+	tables []batchtest.Table
+	pos    batch.Position
+	places chan struct{} // as many as there may be open readers
+	once   sync.Once
+	done   chan struct{}
+}
+
+func (s *snapshot) Position() batch.Position { return s.pos }
+
+func (s *snapshot) rows(t *schema.Table) ([]batchtest.Row, error) {
+	at := slices.IndexFunc(s.tables, func(o batchtest.Table) bool { return same(o.Table, t) })
+	if at < 0 {
+		return nil, fmt.Errorf("%s is not pinned", t)
+	}
+	return s.tables[at].Rows, nil
+}
+
+func (s *snapshot) Splits(ctx context.Context, t *schema.Table) ([]reader.Split, error) {
+	if err := s.stock.begin(ctx, Splits, t); err != nil {
+		return nil, err
+	}
+	rows, err := s.rows(t)
+	if err != nil {
+		return nil, err
+	}
+	parts := min(max(s.stock.Parts, 1), len(rows))
+	splits := make([]reader.Split, parts)
+	for i := range splits {
+		from, to := len(rows)*i/parts, len(rows)*(i+1)/parts
+		splits[i] = reader.Split{Table: t, Range: fmt.Sprintf("%d-%d", from, to), Rows: int64(to - from), Seq: i}
+	}
+	return splits, nil
+}
+
+func (s *snapshot) Open(ctx context.Context, split reader.Split) (reader.Reader, error) {
+	select {
+	case s.places <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-s.done:
+		return nil, ErrClosed
+	}
+	r, err := s.open(ctx, split)
+	if err != nil {
+		<-s.places
+		return nil, err
+	}
+	s.stock.DB.use(1)
+	return r, nil
+}
+
+func (s *snapshot) open(ctx context.Context, split reader.Split) (*splitReader, error) {
+	select {
+	case <-s.done:
+		return nil, ErrClosed
+	default:
+	}
+	if err := s.stock.begin(ctx, Open, split.Table); err != nil {
+		return nil, err
+	}
+	rows, err := s.rows(split.Table)
+	if err != nil {
+		return nil, err
+	}
+	from, to := 0, len(rows)
+	if split.Range != "" {
+		if _, err := fmt.Sscanf(split.Range, "%d-%d", &from, &to); err != nil {
+			return nil, fmt.Errorf("range %q: %w", split.Range, err)
+		}
+	}
+	return &splitReader{snap: s, split: split, rows: rows[from:to]}, nil
+}
+
+func (s *snapshot) Close() error {
+	s.once.Do(func() {
+		close(s.done)
+		s.stock.DB.use(-1)
+	})
+	return nil
+}
+
+// A splitReader makes batches of the rows of a split.
+type splitReader struct {
+	snap  *snapshot
+	split reader.Split
+	rows  []batchtest.Row // not yet read
+	once  sync.Once
+}
+
+func (r *splitReader) Read(ctx context.Context) (*batch.Batch, error) {
+	if err := r.snap.stock.begin(ctx, Read, r.split.Table); err != nil {
+		return nil, err
+	}
+	if len(r.rows) == 0 {
+		return nil, io.EOF
+	}
+	stock := r.snap.stock
+	n, size, limit := 0, 0, cmp.Or(stock.BatchBytes, 64<<10)
+	for n < len(r.rows) && (n == 0 || size+r.rows[n].Size() <= limit) {
+		size += r.rows[n].Size()
+		n++
+	}
+	b := batchtest.Build(cmp.Or(stock.Alloc, memory.DefaultAllocator), r.split.Table, r.rows[:n])
+	b.Origin = r.split.Seq
+	r.rows = r.rows[n:]
+	return b, nil
+}
+
+func (r *splitReader) Close() error {
+	r.once.Do(func() {
+		<-r.snap.places
+		r.snap.stock.DB.use(-1)
+	})
+	return nil
+}

@@ -1,0 +1,147 @@
+// Package fault makes sinks fail at a chosen operation, for tests.
+package fault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+// Err is how an operation fails unless the Plan says otherwise.
+var Err = errors.New("injected fault")
+
+// An Op is an operation of a sink or of a writer.
+type Op string
+
+// The operations that are counted, in the order in which a run comes to them.
+const (
+	Open     Op = "open"
+	Position Op = "position"
+	Write    Op = "write"
+	Commit   Op = "commit"
+	Close    Op = "close"      // of a writer
+	End      Op = "close sink" // of the sink
+)
+
+// A Plan says what fails. One Plan may serve several sinks, which then count as
+// one; it fails one operation in all its life. The zero Plan fails nothing.
+type Plan struct {
+	// At is the operation that fails, counted from 1 as they begin.
+	At int
+	// Only restricts the count to one kind of operation; "" counts all.
+	Only Op
+	// After lets the operation take effect first: it is done, but the caller is
+	// told otherwise.
+	After bool
+	// Err is the error, wrapped with the operation's name; nil is the package's Err.
+	Err error
+	// Watch, if set, is called before and after every operation with what is
+	// known then; it must be safe for concurrent use.
+	Watch func(op Op, t *schema.Table, done bool)
+
+	mu    sync.Mutex
+	count int
+	fired bool
+}
+
+// Fired reports whether the operation has come and failed. If it has not by the
+// end of a run, the run has fewer than At operations.
+func (p *Plan) Fired() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.fired
+}
+
+// Wrap returns s with the faults of p.
+func Wrap(s writer.Sink, p *Plan) writer.Sink { return &sink{s, p} }
+
+// do runs an operation, or fails it.
+func (p *Plan) do(op Op, t *schema.Table, run func() error) error {
+	fail := p.next(op)
+	if p.Watch != nil {
+		p.Watch(op, t, false)
+		defer p.Watch(op, t, true)
+	}
+	if fail && !p.After {
+		return p.failure(op)
+	}
+	if err := run(); err != nil {
+		return err
+	}
+	if fail {
+		return p.failure(op)
+	}
+	return nil
+}
+
+func (p *Plan) next(op Op) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.Only != "" && p.Only != op {
+		return false
+	}
+	p.count++
+	if p.count == p.At {
+		p.fired = true
+		return true
+	}
+	return false
+}
+
+func (p *Plan) failure(op Op) error {
+	if p.Err != nil {
+		return fmt.Errorf("%s: %w", op, p.Err)
+	}
+	return fmt.Errorf("%s: %w", op, Err)
+}
+
+type sink struct {
+	writer.Sink
+	plan *Plan
+}
+
+func (s *sink) Open(ctx context.Context, t *schema.Table, mode writer.Mode) (w writer.Writer, err error) {
+	err = s.plan.do(Open, t, func() error {
+		w, err = s.Sink.Open(ctx, t, mode)
+		return err
+	})
+	if err != nil {
+		return nil, err // a writer that was opened all the same is lost, as in a crash
+	}
+	return &faulty{w, s.plan, t}, nil
+}
+
+func (s *sink) Close() error { return s.plan.do(End, nil, s.Sink.Close) }
+
+// A faulty is a writer with faults.
+type faulty struct {
+	writer.Writer
+	plan  *Plan
+	table *schema.Table
+}
+
+func (w *faulty) Position(ctx context.Context) (pos batch.Position, err error) {
+	err = w.plan.do(Position, w.table, func() error {
+		pos, err = w.Writer.Position(ctx)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	return pos, nil
+}
+
+func (w *faulty) Write(ctx context.Context, b *batch.Batch) error {
+	return w.plan.do(Write, w.table, func() error { return w.Writer.Write(ctx, b) })
+}
+
+func (w *faulty) Commit(ctx context.Context, pos batch.Position) error {
+	return w.plan.do(Commit, w.table, func() error { return w.Writer.Commit(ctx, pos) })
+}
+
+func (w *faulty) Close() error { return w.plan.do(Close, w.table, w.Writer.Close) }

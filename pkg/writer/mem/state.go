@@ -1,0 +1,97 @@
+// Package mem is a sink that lives in memory, for tests.
+package mem
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/batch/batchtest"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+)
+
+// A State is the destination: what survives a crash of the program that writes
+// it. Open as many Sinks on it as there are restarts. It is safe for concurrent
+// use.
+type State struct {
+	mu        sync.Mutex
+	tables    map[name]*table
+	loseReply bool
+	inUse     int
+}
+
+// name keeps "a.b"."c" and "a"."b.c" apart.
+type name struct{ db, table string }
+
+func nameOf(t *schema.Table) name { return name{t.DB, t.Name} }
+
+// A table is what the destination knows of a table.
+type table struct {
+	shape   *schema.Table // nil until something is visible
+	rows    []batchtest.Row
+	pos     batch.Position
+	last    *stage // what the last commit published
+	commits int
+
+	// latest is the stage of the writer opened last. It belongs to the State, as
+	// staged files do to a lake, so that a sink that forgets to discard it fails
+	// its tests.
+	latest *stage
+}
+
+// A stage is what one writer has staged since its last commit.
+type stage struct{ rows []batchtest.Row }
+
+func (s *State) table(t *schema.Table) *table {
+	if s.tables == nil {
+		s.tables = map[name]*table{}
+	}
+	n := nameOf(t)
+	if s.tables[n] == nil {
+		s.tables[n] = &table{}
+	}
+	return s.tables[n]
+}
+
+// Put makes a table that this program has not written: rows without a position.
+func (s *State) Put(t *schema.Table, rows []batchtest.Row) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*s.table(t) = table{shape: t, rows: slices.Clone(rows)}
+}
+
+// Rows returns what a reader of the table sees.
+func (s *State) Rows(t *schema.Table) []batchtest.Row {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.table(t).rows)
+}
+
+// Position returns the position of the table's last commit, or "".
+func (s *State) Position(t *schema.Table) batch.Position {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.table(t).pos
+}
+
+// Commits returns how often something was published in the table.
+func (s *State) Commits(t *schema.Table) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.table(t).commits
+}
+
+// InUse returns how many Writers have not been closed.
+func (s *State) InUse() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.inUse
+}
+
+// LoseReply lets the next commit take effect and yet fail, with the writer none
+// the wiser: it cannot know whether what it staged has been published.
+func (s *State) LoseReply() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.loseReply = true
+}

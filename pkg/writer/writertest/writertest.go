@@ -1,0 +1,189 @@
+// Package writertest holds what every sink must show. A sink's own test runs it
+// in a few lines:
+//
+//	func TestSink(t *testing.T) {
+//		writertest.Run(t, func(t *testing.T) writertest.Harness {
+//			dir := t.TempDir()
+//			return writertest.Harness{
+//				Open: func(t *testing.T) writer.Sink { return openLake(t, dir) },
+//				Rows: func(t *testing.T, table *schema.Table) []arrow.RecordBatch { return scan(t, dir, table) },
+//			}
+//		})
+//	}
+package writertest
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/batch/batchtest"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+// A Harness is one destination under test, empty at first.
+type Harness struct {
+	// Open opens a sink on the destination. The suite calls it again without
+	// closing what it got before: that is a crash and a restart. Give the sink
+	// buffers and files so small that some thousand rows fill several.
+	Open func(t *testing.T) writer.Sink
+	// Rows reads the table as someone else would, with nothing but what is
+	// published. The order of rows and columns is free. A table that is not
+	// there has no rows.
+	Rows func(t *testing.T, table *schema.Table) []arrow.RecordBatch
+	// Foreign, if set, makes a table that this program has not written. Without
+	// it, what a sink does about such tables stays untested.
+	Foreign func(t *testing.T, table *schema.Table, rows arrow.RecordBatch)
+	// LoseReply, if set, lets the next commit of any table take effect and yet
+	// fail within the sink, so that the sink itself cannot know. Package fault
+	// stands in for it only from outside.
+	LoseReply func(t *testing.T)
+}
+
+// Run runs the suite, with a fresh Harness for each part.
+func Run(t *testing.T, start func(t *testing.T) Harness) {
+	for _, part := range []struct {
+		name string
+		test func(k *kit)
+	}{
+		{"nothing is visible before the commit", (*kit).invisibleBefore},
+		{"a commit publishes all with its position", (*kit).commitPublishes},
+		{"a position alone", (*kit).positionAlone},
+		{"close abandons", (*kit).closeAbandons},
+		{"a crash leaves nothing staged", (*kit).crashDiscards},
+		{"a cancelled context commits nothing", (*kit).cancelled},
+
+		{"a commit repeated after a lost reply", (*kit).repeat},
+		{"a commit repeated after a reply lost within", (*kit).repeatWithin},
+		{"a restart after every fault", (*kit).everyFault},
+		{"two writers on one table", (*kit).twoWriters},
+
+		{"create", (*kit).create},
+		{"append", (*kit).appendMode},
+		{"append at an equal position", (*kit).appendEqual},
+		{"replace", (*kit).replace},
+		{"replace by nothing", (*kit).replaceByNothing},
+		{"foreign tables", (*kit).foreign},
+
+		{"every type", (*kit).everyType},
+		{"every kind of key", (*kit).everyKey},
+		{"a huge row", (*kit).hugeRow},
+		{"a thousand columns", (*kit).thousandColumns},
+		{"odd names", (*kit).oddNames},
+		{"an empty table", (*kit).emptyTable},
+		{"empty batches", (*kit).emptyBatches},
+		{"concurrent writes", (*kit).concurrentWrites},
+		{"many tables at once", (*kit).manyTables},
+	} {
+		t.Run(strings.ReplaceAll(part.name, " ", "-"), func(t *testing.T) {
+			alloc := memory.NewCheckedAllocator(poison{})
+			part.test(&kit{T: t, h: start(t), alloc: alloc})
+			alloc.AssertSize(t, 0) // a sink that retains what it was lent
+		})
+	}
+}
+
+// A kit is a test with a destination, and the words that the parts are told in.
+// Any step that goes wrong ends the part.
+type kit struct {
+	*testing.T
+	h     Harness
+	alloc *memory.CheckedAllocator
+}
+
+// sink restarts the program. What the one before had open is left as it is and
+// closed only when the part is over.
+func (k *kit) sink() writer.Sink {
+	s := k.h.Open(k.T)
+	k.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// open opens table in a running program. The context lives no longer than the
+// call, here and in all the other steps: no sink may keep it.
+func (k *kit) open(s writer.Sink, table *schema.Table, mode writer.Mode) writer.Writer {
+	k.Helper()
+	ctx, cancel := context.WithCancel(k.Context())
+	defer cancel()
+	w, err := s.Open(ctx, table, mode)
+	if err != nil {
+		k.Fatalf("open %s to %s: %v", table, mode, err)
+	}
+	k.Cleanup(func() { _ = w.Close() })
+	return w
+}
+
+// restart restarts the program, opens table and wants it to hold a position.
+func (k *kit) restart(table *schema.Table, mode writer.Mode, want batch.Position) writer.Writer {
+	k.Helper()
+	w := k.open(k.sink(), table, mode)
+	ctx, cancel := context.WithCancel(k.Context())
+	defer cancel()
+	if got, err := w.Position(ctx); err != nil || got != want {
+		k.Fatalf("position of %s: got %q, %v, want %q", table, got, err, want)
+	}
+	return w
+}
+
+// lend calls f with a batch, whose memory is overwritten as soon as f is back:
+// it is the caller's to use again.
+func (k *kit) lend(table *schema.Table, rows []batchtest.Row, f func(*batch.Batch) error) error {
+	b := batchtest.Build(k.alloc, table, rows)
+	defer b.Release()
+	return f(b)
+}
+
+func (k *kit) write(w writer.Writer, table *schema.Table, rows []batchtest.Row) {
+	k.Helper()
+	ctx, cancel := context.WithCancel(k.Context())
+	defer cancel()
+	if err := k.lend(table, rows, func(b *batch.Batch) error { return w.Write(ctx, b) }); err != nil {
+		k.Fatalf("write: %v", err)
+	}
+}
+
+func (k *kit) commit(w writer.Writer, pos batch.Position) {
+	k.Helper()
+	ctx, cancel := context.WithCancel(k.Context())
+	defer cancel()
+	if err := w.Commit(ctx, pos); err != nil {
+		k.Fatalf("commit: %v", err)
+	}
+}
+
+func (k *kit) close(w writer.Writer) {
+	k.Helper()
+	if err := w.Close(); err != nil {
+		k.Fatalf("close: %v", err)
+	}
+}
+
+// visible compares what is published with what should be.
+func (k *kit) visible(table *schema.Table, want []batchtest.Row) {
+	k.Helper()
+	if diff := batchtest.Diff(k.rows(table), want); diff != "" {
+		k.Fatalf("%s is not as it should be: %s", table, diff)
+	}
+}
+
+func (k *kit) rows(table *schema.Table) []batchtest.Row {
+	k.Helper()
+	names := make([]string, len(table.Columns))
+	for i, c := range table.Columns {
+		names[i] = c.Name
+	}
+	var rows []batchtest.Row
+	for _, rec := range k.h.Rows(k.T, table) {
+		r, err := batchtest.Rows(rec, names...)
+		if err != nil {
+			k.Fatalf("read %s back: %v", table, err)
+		}
+		rows = append(rows, r...)
+	}
+	return rows
+}
