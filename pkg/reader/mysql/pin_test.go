@@ -5,15 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"regexp"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/schema"
@@ -174,7 +171,7 @@ func (s *testServer) checkOpening(t *testing.T, st *Stock, tables []*schema.Tabl
 	var wg sync.WaitGroup
 	for _, table := range tables { // each at once, so that different connections read them
 		wg.Go(func() {
-			n := sumSecond(t, snap, table)
+			n := sumColumn(t, snap, table)
 			mu.Lock()
 			sums[table.Name == "moves"] += n
 			mu.Unlock()
@@ -188,35 +185,4 @@ func (s *testServer) checkOpening(t *testing.T, st *Stock, tables []*schema.Tabl
 		t.Errorf("the position covers %d moves, the rows show %d", got, want)
 	}
 	return true
-}
-
-// sumSecond adds up the second column of a table.
-func sumSecond(t *testing.T, snap reader.Snapshot, table *schema.Table) (sum int64) {
-	splits, err := snap.Splits(t.Context(), table)
-	if err != nil {
-		t.Error(err)
-	}
-	for _, sp := range splits {
-		r, err := snap.Open(t.Context(), sp)
-		if err != nil {
-			t.Error(err)
-			return 0
-		}
-		defer r.Close()
-		for {
-			b, err := r.Read(t.Context())
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				t.Error(err)
-				return 0
-			}
-			for i := range int(b.Rows.NumRows()) {
-				sum += b.Rows.Column(1).(*array.Int64).Value(i)
-			}
-			b.Release()
-		}
-	}
-	return sum
 }

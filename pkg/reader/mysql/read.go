@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
@@ -50,7 +51,8 @@ func (r *splitReader) start(ctx context.Context) (err error) {
 		return err
 	}
 	if err := checkColumns(t, r.stmt.columns); err != nil {
-		return &schema.TableError{Table: t.String(), Err: fmt.Errorf("altered while the run was under way: %w", err)}
+		err = hint.Wrap(fmt.Errorf("altered while the run was under way: %w", err), "run the command again")
+		return &schema.TableError{Table: t.String(), Err: err}
 	}
 	return nil
 }

@@ -2,10 +2,17 @@ package mysql
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/testdata/services"
 )
 
@@ -70,4 +77,52 @@ func sequence(n int) string {
 		sum = append(sum, fmt.Sprintf("t%d.d*%d", i, f))
 	}
 	return fmt.Sprintf("(SELECT n FROM (SELECT 1+%s n FROM %s) counted WHERE n <= %d) seq", strings.Join(sum, "+"), strings.Join(tables, ", "), n)
+}
+
+// eachBatch reads a table, split after split. It may run in any goroutine.
+func eachBatch(t *testing.T, snap reader.Snapshot, table *schema.Table, f func(*batch.Batch)) {
+	splits, err := snap.Splits(t.Context(), table)
+	if err != nil {
+		t.Error(err)
+	}
+	for _, sp := range splits {
+		if err := readSplit(t.Context(), snap, sp, f); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func readSplit(ctx context.Context, snap reader.Snapshot, sp reader.Split, f func(*batch.Batch)) error {
+	r, err := snap.Open(ctx, sp)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for {
+		b, err := r.Read(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		f(b)
+		b.Release()
+	}
+}
+
+// sumColumn adds up the last column, of whole numbers.
+func sumColumn(t *testing.T, snap reader.Snapshot, table *schema.Table) (sum int64) {
+	eachBatch(t, snap, table, func(b *batch.Batch) {
+		col := b.Rows.Column(int(b.Rows.NumCols()) - 1)
+		for i := range col.Len() {
+			switch c := col.(type) {
+			case *array.Int32:
+				sum += int64(c.Value(i))
+			case *array.Int64:
+				sum += c.Value(i)
+			}
+		}
+	})
+	return sum
 }
