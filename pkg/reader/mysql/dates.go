@@ -34,8 +34,7 @@ func (e badDate) Error() string {
 	return fmt.Sprintf("no calendar holds the date %04d-%02d-%02d", e.year, e.month, e.day)
 }
 
-// bad appends what stands for a date that no calendar holds. Where the column
-// cannot be null because it is part of the key, there is only epoch or fail.
+// bad appends what stands for a date that no calendar holds.
 func (z zeroDate) bad(col batch.Column, epoch func(), y, m, d int) error {
 	switch z {
 	case zeroNull:
@@ -43,7 +42,7 @@ func (z zeroDate) bad(col batch.Column, epoch func(), y, m, d int) error {
 	case zeroEpoch:
 		epoch()
 	default:
-		return hint.Wrap(badDate{y, m, d}, "--zero-date null or epoch lets such dates through")
+		return hint.Wrap(badDate{y, m, d}, "--zero-date null lets such dates through as NULL outside the key, epoch as 1970-01-01 everywhere")
 	}
 	return nil
 }

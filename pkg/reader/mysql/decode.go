@@ -61,6 +61,9 @@ func (d *rowDecoder) row(p []byte) error {
 // decoder returns the function for a column, or nil if its builder does not
 // suit its type.
 func decoder(c schema.Column, col batch.Column, zero zeroDate) decodeFunc {
+	if zero == zeroNull && !c.Nullable {
+		zero = zeroFail // a column of the key, which cannot be null
+	}
 	switch b := col.(type) {
 	case *batch.Fixed[int32]:
 		if c.Type.Kind == schema.Date {
