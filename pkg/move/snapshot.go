@@ -41,11 +41,11 @@ func Snapshot(ctx context.Context, src reader.Stock, sink writer.Sink, tables []
 	run := &snapshotRun{src: src, sink: sink, opts: opts}
 	defer run.close()
 
-	err := run.open(ctx, tables)
-	if err == nil && len(run.todo) > 0 {
-		err = run.copy(ctx)
+	if err := run.open(ctx, tables); err != nil {
+		// How many tables are whole is not known: not all have been looked at.
+		return interrupted(ctx, err)
 	}
-	return run.outcome(err)
+	return run.outcome(ctx, run.copy(ctx))
 }
 
 // A snapshotRun is one Snapshot under way.
@@ -171,13 +171,14 @@ func (r *snapshotRun) copy(ctx context.Context) error {
 }
 
 // check keeps an error that concerns the table alone with the table, and
-// passes any other on.
+// passes any other on. That a table was cut short by the end of the run is no
+// failure of its own, however its reader puts it.
 func (c *tableCopy) check(err error, verb string) error {
 	if err == nil {
 		return nil
 	}
 	var te *schema.TableError
-	if errors.As(err, &te) {
+	if errors.As(err, &te) && !errors.Is(err, context.Canceled) {
 		c.failed.CompareAndSwap(nil, te)
 		return nil
 	}
@@ -193,7 +194,9 @@ func (r *snapshotRun) copySplit(ctx context.Context, c *tableCopy, s reader.Spli
 	c.prog.Begin()
 	for {
 		b, err := rd.Read(ctx)
-		if errors.Is(err, io.EOF) {
+		// Not errors.Is: a connection that breaks off reports an io.EOF too,
+		// within its own words, and the split would pass for whole.
+		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
@@ -225,22 +228,20 @@ func (r *snapshotRun) finish(ctx context.Context, c *tableCopy) error {
 		return err
 	}
 	err := c.w.Commit(ctx, r.snap.Position())
-	var te *schema.TableError
-	switch {
-	case errors.As(err, &te):
-		c.failed.Store(te)
-		c.prog.Fail(te)
+	if err == nil {
+		c.done.Store(true)
+		c.prog.Done()
 		return nil
-	case err != nil:
-		return fmt.Errorf("commit %s: %w", c.table, err)
 	}
-	c.done.Store(true)
-	c.prog.Done()
+	if err := c.check(err, "commit"); err != nil {
+		return err
+	}
+	c.prog.Fail(c.failed.Load())
 	return nil
 }
 
 // outcome joins what ended the run and what its tables died of.
-func (r *snapshotRun) outcome(err error) error {
+func (r *snapshotRun) outcome(ctx context.Context, err error) error {
 	errs := []error{err}
 	whole := 0
 	for _, c := range r.todo {
@@ -252,10 +253,19 @@ func (r *snapshotRun) outcome(err error) error {
 		}
 	}
 	err = errors.Join(errs...)
-	if err == nil || whole == 0 || errors.Is(err, context.Canceled) {
-		return err
+	if err == nil || whole == 0 || ctx.Err() != nil {
+		return interrupted(ctx, err)
 	}
 	return fmt.Errorf("%w: %d of %d tables are whole: %w", ErrIncomplete, whole, len(r.todo), err)
+}
+
+// interrupted sees to it that the error of a cancelled run tells so. What such
+// a run dies of may be anything, for one a connection closed under it.
+func interrupted(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil || errors.Is(err, ctx.Err()) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ctx.Err(), err)
 }
 
 func (r *snapshotRun) close() {

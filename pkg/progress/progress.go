@@ -1,5 +1,5 @@
 // Package progress counts what a run has moved and shows it. Only package move
-// feeds it; printers read it at their own pace.
+// and the command around it feed it; printers read it at their own pace.
 package progress
 
 import (
@@ -10,9 +10,11 @@ import (
 
 // A Run holds the counters of one command. A nil *Run counts nothing.
 type Run struct {
-	start  time.Time
-	mu     sync.Mutex
-	tables []*Table
+	start    time.Time
+	mu       sync.Mutex
+	tables   []*Table
+	phase    string
+	position string
 }
 
 // NewRun starts the clock.
@@ -29,6 +31,14 @@ const (
 	Skipped // was whole before
 	Failed
 )
+
+// String returns the state as the JSON contract writes it.
+func (s State) String() string {
+	return [...]string{"waiting", "working", "whole", "skipped", "failed"}[s]
+}
+
+// Ended reports whether nothing more will happen to a table in this state.
+func (s State) Ended() bool { return s >= Whole }
 
 // A Table counts one table of a Run. A nil *Table counts nothing.
 type Table struct {
@@ -52,6 +62,25 @@ func (r *Run) Table(name string, estimate int64) *Table {
 	defer r.mu.Unlock()
 	r.tables = append(r.tables, t)
 	return t
+}
+
+// Phase says what the run is busy with before the first row flows, such as
+// "listing tables". It is shown until then.
+func (r *Run) Phase(text string) {
+	if r != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.phase = text
+	}
+}
+
+// Pinned notes the point that the run reads, as soon as it is known.
+func (r *Run) Pinned(position string) {
+	if r != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.position = position
+	}
 }
 
 // Begin marks the table as being read. It may be called more than once.

@@ -33,8 +33,10 @@ const (
 type Plan struct {
 	// At is the operation that fails, counted from 1 as they begin.
 	At int
-	// Only restricts the count to one kind of operation; "" counts all.
-	Only Op
+	// Only and Table restrict the count to one kind of operation and to one table
+	// as Table.String names it; "" counts all.
+	Only  Op
+	Table string
 	// After lets the operation take effect first: it is done, but the caller is
 	// told otherwise.
 	After bool
@@ -62,7 +64,7 @@ func Wrap(s writer.Sink, p *Plan) writer.Sink { return &sink{s, p} }
 
 // do runs an operation, or fails it.
 func (p *Plan) do(op Op, t *schema.Table, run func() error) error {
-	fail := p.next(op)
+	fail := p.next(op, t)
 	if p.Watch != nil {
 		p.Watch(op, t, false)
 		defer p.Watch(op, t, true)
@@ -79,10 +81,10 @@ func (p *Plan) do(op Op, t *schema.Table, run func() error) error {
 	return nil
 }
 
-func (p *Plan) next(op Op) bool {
+func (p *Plan) next(op Op, t *schema.Table) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.Only != "" && p.Only != op {
+	if p.Only != "" && p.Only != op || p.Table != "" && (t == nil || p.Table != t.String()) {
 		return false
 	}
 	p.count++

@@ -1,0 +1,134 @@
+package progress
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// An Outcome is how a run ended, as the command judges it.
+type Outcome struct {
+	Exit   int    // the exit code
+	Status string // done, incomplete, failed or interrupted
+	Error  string // "" if done
+	Hint   string // what to do about Error, if known
+}
+
+// WriteSummary prints the last JSON object of a run.
+func WriteSummary(w io.Writer, s Start, v View, o Outcome) error {
+	sum := v.Totals()
+	e := struct {
+		event
+		Status   string        `json:"status"`
+		Exit     int           `json:"exit"`
+		Source   string        `json:"source"`
+		Sink     string        `json:"sink"`
+		Mode     string        `json:"mode"`
+		Position string        `json:"position"`
+		Seconds  float64       `json:"seconds"`
+		Rows     int64         `json:"rows"`
+		Bytes    int64         `json:"bytes"`
+		Rate     int64         `json:"rows_per_second"`
+		Tables   []tableReport `json:"tables"`
+		Error    string        `json:"error,omitempty"`
+		Hint     string        `json:"hint,omitempty"`
+	}{
+		event: head("summary", v.Now), Status: o.Status, Exit: o.Exit,
+		Source: s.Source, Sink: s.Sink, Mode: s.Mode, Position: v.Position,
+		Seconds: seconds(v.Elapsed), Rows: sum.Rows, Bytes: sum.Bytes, Rate: int64(v.Rate()),
+		Tables: []tableReport{}, Error: o.Error, Hint: o.Hint,
+	}
+	for _, t := range v.Tables {
+		r := report(t)
+		// The run is over: what has not ended will not.
+		if !t.State.Ended() {
+			r.State = "unfinished"
+		}
+		e.Tables = append(e.Tables, r)
+	}
+	return writeJSON(w, e)
+}
+
+// few is up to how many tables a summary for people names each.
+const few = 20
+
+// WriteText prints a summary for people.
+func WriteText(w io.Writer, v View) error {
+	var b strings.Builder
+	sum := v.Totals()
+	whole, skipped := int64(sum.Count[Whole]), int64(sum.Count[Skipped])
+	rows, bytes := wholeSize(v)
+	if sum.Count[Whole] > 0 && len(v.Tables) <= few {
+		writeTables(&b, v.Tables)
+	}
+	switch {
+	case len(v.Tables) == 0:
+		return nil
+	case whole > 0:
+		tables := Plural(whole, "table")
+		if n := int64(len(v.Tables)); n > whole+skipped {
+			tables = fmt.Sprintf("%s of %s", Count(whole), Plural(n, "table"))
+		}
+		fmt.Fprintf(&b, "%s, %s, %s in %s", tables, Plural(rows, "row"), Bytes(bytes), Seconds(v.Elapsed))
+		if r := int64(float64(rows) / max(v.Elapsed.Seconds(), 1e-3)); r > 0 {
+			fmt.Fprintf(&b, " (%s rows/s)", Count(r))
+		}
+		b.WriteString("\n")
+		if v.Position != "" {
+			fmt.Fprintf(&b, "position: %s\n", short(Printable(v.Position)))
+		}
+	}
+	if skipped > 0 {
+		verb := "are"
+		if skipped == 1 {
+			verb = "is"
+		}
+		fmt.Fprintf(&b, "%s %s whole since an earlier run and left alone; to copy again: --mode replace\n", Plural(skipped, "table"), verb)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// wholeSize adds up what this run has made visible.
+func wholeSize(v View) (rows, bytes int64) {
+	for _, t := range v.Tables {
+		if t.State == Whole {
+			rows += t.Rows
+			bytes += t.Bytes
+		}
+	}
+	return rows, bytes
+}
+
+// writeTables prints a line for each table that this run made whole.
+func writeTables(b *strings.Builder, tables []TableView) {
+	var rows [][4]string
+	var widths [4]int
+	for _, t := range tables {
+		if t.State != Whole {
+			continue
+		}
+		unit := " rows"
+		if t.Rows == 1 {
+			unit = " row " // keeps the column
+		}
+		row := [4]string{Printable(t.Name), Count(t.Rows) + unit, Bytes(t.Bytes), Seconds(t.Took)}
+		for i, cell := range row {
+			widths[i] = max(widths[i], width(cell))
+		}
+		rows = append(rows, row)
+	}
+	for _, r := range rows {
+		fmt.Fprintf(b, "%s  %s  %s  %s\n", padRight(r[0], widths[0]), padLeft(r[1], widths[1]), padLeft(r[2], widths[2]), padLeft(r[3], widths[3]))
+	}
+}
+
+// short cuts a position, which can list hundreds of servers, to what a person
+// wants to see. --json has it whole.
+func short(s string) string {
+	const limit = 200
+	if len(s) <= limit {
+		return s
+	}
+	return cut(s, limit)
+}

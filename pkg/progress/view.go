@@ -1,0 +1,95 @@
+package progress
+
+import "time"
+
+// A View is a copy of a Run's counters at one moment. What it says of a table
+// that has ended is final.
+type View struct {
+	Now      time.Time
+	Elapsed  time.Duration // since the run began
+	Phase    string
+	Position string // the point that the run reads; "" until it is pinned
+	Tables   []TableView
+}
+
+// A TableView is one table of a View.
+type TableView struct {
+	Name     string
+	Estimate int64 // rows the source believes to hold; 0 unknown
+	Rows     int64
+	Bytes    int64
+	State    State
+	Took     time.Duration // from the first row to the commit, or until now
+	Err      error         // of a Failed table
+}
+
+// View copies the counters.
+func (r *Run) View() View {
+	now := time.Now()
+	r.mu.Lock()
+	v := View{Now: now, Elapsed: now.Sub(r.start), Phase: r.phase, Position: r.position}
+	tables := r.tables
+	r.mu.Unlock() // tables only ever grows, so what is in it can be read
+
+	v.Tables = make([]TableView, len(tables))
+	for i, t := range tables {
+		v.Tables[i] = t.view(now)
+	}
+	return v
+}
+
+// view reads the state first: it is stored last, so rows, duration and error
+// of a table that is seen to have ended are complete.
+func (t *Table) view(now time.Time) TableView {
+	s := State(t.state.Load())
+	v := TableView{
+		Name: t.Name, Estimate: t.Estimate, State: s,
+		Rows: t.rows.Load(), Bytes: t.bytes.Load(), Took: time.Duration(t.took.Load()),
+	}
+	if b := t.began.Load(); s == Working && b != 0 {
+		v.Took = max(0, now.Sub(time.Unix(0, b)))
+	}
+	if err := t.err.Load(); err != nil {
+		v.Err = *err
+	}
+	return v
+}
+
+// Totals add up the tables of a View.
+type Totals struct {
+	Rows, Bytes int64
+	// Expected is how many rows there will be in the end, as far as the
+	// source's estimates tell; 0 if they tell nothing.
+	Expected int64
+	// Count holds the number of tables in each State.
+	Count [Failed + 1]int
+}
+
+// Totals adds up the tables.
+func (v View) Totals() Totals {
+	var sum Totals
+	for _, t := range v.Tables {
+		sum.Count[t.State]++
+		sum.Rows += t.Rows
+		sum.Bytes += t.Bytes
+		// An estimate may be off either way: what has been seen counts more, and
+		// of a table that has ended nothing else counts.
+		if t.State.Ended() {
+			sum.Expected += t.Rows
+		} else {
+			sum.Expected += max(t.Rows, t.Estimate)
+		}
+	}
+	return sum
+}
+
+// Left returns the number of tables that have not ended.
+func (t Totals) Left() int { return t.Count[Waiting] + t.Count[Working] }
+
+// Rate returns the average rows a second since the run began.
+func (v View) Rate() float64 {
+	if s := v.Elapsed.Seconds(); s > 0 {
+		return float64(v.Totals().Rows) / s
+	}
+	return 0
+}

@@ -1,0 +1,91 @@
+package iceberg
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"net/url"
+	"strings"
+	"syscall"
+
+	"github.com/apache/iceberg-go/catalog"
+	restcat "github.com/apache/iceberg-go/catalog/rest"
+	iceio "github.com/apache/iceberg-go/io"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+)
+
+// advise adds what an operator can do about the errors that they can do
+// something about.
+func advise(err error) error {
+	switch {
+	case err == nil, errors.Is(err, context.Canceled):
+		return err
+	case diskFull(err):
+		return hint.Wrap(err, "free some space, or name a lake elsewhere, and run the same command again")
+	case readOnly(err):
+		return hint.Wrap(err, "let this user write to the lake's folder, or name another")
+	case errors.Is(err, restcat.ErrUnauthorized), errors.Is(err, restcat.ErrOAuthError):
+		return hint.Wrap(err, "set ICEBERG_REST_TOKEN or ICEBERG_REST_CREDENTIAL to what the catalog accepts")
+	case errors.Is(err, restcat.ErrForbidden):
+		return hint.Wrap(err, "grant this user the right to create and write tables in the catalog")
+	case errors.Is(err, catalog.ErrNoSuchNamespace):
+		return hint.Wrap(err, "create the namespace in the catalog, or name another in the sink's URL")
+	case errors.Is(err, iceio.ErrIOSchemeNotFound):
+		return hint.Wrap(err, "warehouses can lie on a local disk or on S3")
+	case errors.Is(err, context.DeadlineExceeded), unreachable(err):
+		return hint.Wrap(err, "check that the catalog and the warehouse are up, and the host and port in the sink's URL")
+	}
+	switch code := apiCode(err); code {
+	case "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "Forbidden":
+		return hint.Wrap(err, "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the rights on the bucket")
+	case "NoSuchBucket":
+		return hint.Wrap(err, "create the bucket, or name another warehouse")
+	}
+	if strings.Contains(err.Error(), "get credentials") || strings.Contains(err.Error(), "failed to refresh cached credentials") {
+		return hint.Wrap(err, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+	}
+	return err
+}
+
+func diskFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) ||
+		strings.Contains(err.Error(), "database or disk is full")
+}
+
+func readOnly(err error) bool {
+	return errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) ||
+		strings.Contains(err.Error(), "attempt to write a readonly database") ||
+		strings.Contains(err.Error(), "unable to open database file")
+}
+
+// localCause reports whether this machine's disk is to blame, so that nothing
+// has reached the catalog and asking it again is of no use.
+func localCause(err error) bool { return diskFull(err) || readOnly(err) }
+
+func unreachable(err error) bool {
+	var op *net.OpError
+	var dns *net.DNSError
+	return errors.As(err, &op) || errors.As(err, &dns)
+}
+
+// transient reports whether asking again may help.
+func transient(err error) bool {
+	if localCause(err) || errors.Is(err, context.Canceled) {
+		return false
+	}
+	var ue *url.Error
+	return unreachable(err) || errors.As(err, &ue) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, restcat.ErrServerError) || errors.Is(err, restcat.ErrServiceUnavailable) ||
+		strings.Contains(err.Error(), "database is locked")
+}
+
+// apiCode returns the code of an error that the AWS SDK passes on.
+func apiCode(err error) string {
+	var api interface{ ErrorCode() string }
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return ""
+}

@@ -1,0 +1,320 @@
+package iceberg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/catalog"
+	restcat "github.com/apache/iceberg-go/catalog/rest"
+	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/hint"
+)
+
+// ErrFenced says that the table no longer holds the position that a commit was
+// to follow: another run has written to it. Nothing was committed.
+var ErrFenced = errors.New("another run has moved the table's position")
+
+// An attempt is a commit that was sent and not seen to have landed or failed.
+type attempt struct {
+	id     string
+	pos    batch.Position
+	staged int      // it holds the first so many of Writer.staged
+	made   []string // metadata files that are orphans if it has not landed
+}
+
+// A retryPolicy bounds how often a commit is tried again.
+type retryPolicy struct {
+	attempts int
+	min, max time.Duration // between two attempts
+	timeout  time.Duration // of one call to the catalog
+}
+
+var defaultRetry = retryPolicy{attempts: 10, min: 100 * time.Millisecond, max: 10 * time.Second, timeout: 2 * time.Minute}
+
+// wait sleeps before the n-th retry, some time at random around a doubling one.
+func (p retryPolicy) wait(ctx context.Context, n int) error {
+	d := min(p.min<<min(n, 20), p.max)
+	d = d/2 + rand.N(d)
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// Commit publishes what is staged together with pos. It fails with ErrFenced if
+// the table does not hold the position that this writer follows.
+func (w *Writer) Commit(ctx context.Context, pos batch.Position) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := w.finishAll()
+	if err == nil {
+		err = w.commit(ctx, pos)
+	}
+	if err != nil {
+		return advise(fmt.Errorf("commit %s: %w", w.name(), err))
+	}
+	return nil
+}
+
+// commit sends attempts until one is known to have landed. iceberg-go's own
+// retries are not used: on SQL catalogs they do not recognize a conflict, and
+// nowhere an unknown outcome.
+func (w *Writer) commit(ctx context.Context, pos batch.Position) error {
+	var last error
+	for n := range w.sink.retry.attempts {
+		if n > 0 {
+			if err := w.sink.retry.wait(ctx, n-1); err != nil {
+				return errors.Join(err, last)
+			}
+		}
+		base, err := w.look(ctx)
+		switch {
+		case err == nil:
+		case transient(err):
+			last = err
+			continue
+		default:
+			return err
+		}
+		if base.landed && len(w.staged) == 0 && w.pos == pos {
+			return w.committed(ctx)
+		}
+		if err := w.fence(base); err != nil {
+			return err
+		}
+		outcome, err := w.try(ctx, base.tbl, pos)
+		switch outcome {
+		case done:
+			return w.committed(ctx)
+		case refused:
+			return err
+		}
+		last = err
+	}
+	if len(w.attempts) > 0 {
+		return hint.Wrap(fmt.Errorf("the catalog did not tell whether it was accepted: %w", last),
+			"run the same command again: it finds out, and adds no row twice")
+	}
+	return fmt.Errorf("gave up after %d attempts: %w", w.sink.retry.attempts, last)
+}
+
+// committed tidies up behind a commit that has landed.
+func (w *Writer) committed(ctx context.Context) error {
+	w.ours = false
+	if err := w.endRun(); err != nil {
+		return err
+	}
+	if w.sink.kind == embedded {
+		return w.sink.syncHint(context.WithoutCancel(ctx), w.ident, w.location)
+	}
+	return nil
+}
+
+// A view is the table as the catalog shows it.
+type view struct {
+	tbl    *table.Table // nil if there is none
+	landed bool         // an earlier attempt of ours turned out to have landed
+}
+
+// look asks the catalog for the table and settles attempts of unknown outcome.
+func (w *Writer) look(ctx context.Context) (view, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.sink.retry.timeout)
+	defer cancel()
+	tbl, err := w.sink.cat.LoadTable(ctx, w.ident)
+	if errors.Is(err, catalog.ErrNoSuchTable) {
+		if w.stale {
+			w.pos, w.stale = "", false
+		}
+		return view{}, nil
+	}
+	if err != nil {
+		return view{}, err
+	}
+	v := view{tbl: tbl, landed: w.settle(tbl)}
+	if w.stale {
+		w.stale = false
+		w.pos = batch.Position(tbl.Properties()[positionProperty])
+	}
+	return v, nil
+}
+
+// settle looks for attempts in the table's history. One that is there has
+// published its files; the others never will, for each asserts the snapshot
+// that the one has replaced.
+func (w *Writer) settle(tbl *table.Table) bool {
+	for i := len(w.attempts) - 1; i >= 0; i-- {
+		a := w.attempts[i]
+		if !hasCommit(tbl, a.id) {
+			continue
+		}
+		w.note(tbl)
+		w.pos = a.pos
+		w.staged = w.staged[a.staged:]
+		w.replace = false
+		for j, other := range w.attempts {
+			if j != i {
+				w.removeMade(other.made)
+			}
+		}
+		w.attempts = nil
+		return true
+	}
+	return false
+}
+
+// hasCommit reports whether a snapshot carries the commit id. The property
+// names the last commit even when its snapshot has expired.
+func hasCommit(tbl *table.Table, id string) bool {
+	if tbl.Properties()[commitProperty] == id {
+		return true
+	}
+	for _, s := range tbl.Metadata().Snapshots() {
+		if s.Summary != nil && s.Summary.Properties[commitProperty] == id {
+			return true
+		}
+	}
+	return false
+}
+
+// fence checks that the table is still the one that this writer follows.
+func (w *Writer) fence(v view) error {
+	if v.tbl == nil {
+		if w.exists && !w.ours {
+			return w.tableError(hint.Wrap(errors.New("the table was dropped while it was written"), "run the same command again"))
+		}
+		return nil
+	}
+	pos := batch.Position(v.tbl.Properties()[positionProperty])
+	if pos != w.pos {
+		w.stale = true
+		return hint.Wrap(fmt.Errorf("%w from %q to %q", ErrFenced, w.pos, pos),
+			"let only one run write to a table; run the same command again to go on from what the table holds now")
+	}
+	if !w.exists || v.tbl.Metadata().TableUUID() != w.uuid {
+		return w.tableError(hint.Wrap(errors.New("another table of that name was made while it was written"), "run the same command again"))
+	}
+	if v.tbl.Schema().Equals(w.schema) {
+		return nil
+	}
+	// Files carry the field ids that the columns had.
+	for _, f := range w.schema.Fields() {
+		if now, ok := fieldByName(v.tbl.Schema(), f.Name); !ok || now.ID != f.ID {
+			return w.tableError(hint.Wrap(errors.New("the table's columns were changed while it was written"), "run the same command again"))
+		}
+	}
+	return w.fits(v.tbl)
+}
+
+type outcome int
+
+const (
+	unclear  outcome = iota // it may have landed, or may yet
+	conflict                // it has not, but may the next time
+	refused                 // it has not, and will not
+	done
+)
+
+// try sends one commit on top of base, or creates the table if there is none.
+func (w *Writer) try(ctx context.Context, base *table.Table, pos batch.Position) (outcome, error) {
+	// From here on a cancelled context must not tear the call: that would only
+	// leave its outcome unknown.
+	if err := ctx.Err(); err != nil {
+		return refused, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.sink.retry.timeout)
+	defer cancel()
+	if w.st == nil { // an empty table that only the catalog can place
+		if err := w.begin(ctx); err != nil {
+			return refused, err
+		}
+		return conflict, errors.New("created at the catalog's choice of place")
+	}
+	a := attempt{id: uuid.NewString(), pos: pos, staged: len(w.staged)}
+	c, meta, err := w.build(ctx, base, &a)
+	if err != nil {
+		w.removeMade(a.made)
+		if transient(err) {
+			return conflict, err
+		}
+		return refused, err
+	}
+	w.attempts = append(w.attempts, a)
+	if base == nil {
+		_, err = w.sink.cat.createWhole(ctx, w.ident, meta, c.Updates)
+	} else {
+		_, _, err = w.sink.cat.CommitTable(ctx, w.ident, c.Requirements, c.Updates)
+	}
+	o := judge(err)
+	switch o {
+	case done:
+		for _, other := range w.attempts[:len(w.attempts)-1] {
+			w.removeMade(other.made)
+		}
+		w.attempts = nil
+		w.pos, w.staged, w.replace, w.exists = pos, nil, false, true
+		w.uuid = meta.TableUUID()
+	case conflict, refused:
+		w.attempts = w.attempts[:len(w.attempts)-1]
+		w.removeMade(a.made)
+	}
+	return o, err
+}
+
+// judge tells what an answer of the catalog says about the commit.
+func judge(err error) outcome {
+	switch {
+	case err == nil:
+		return done
+	case errors.Is(err, table.ErrCommitFailed), errors.Is(err, catalog.ErrTableAlreadyExists),
+		// The SQL catalog reports a moved branch so, without a type.
+		strings.HasPrefix(err.Error(), "requirement failed"):
+		return conflict
+	case errors.Is(err, restcat.ErrUnauthorized), errors.Is(err, restcat.ErrForbidden), errors.Is(err, restcat.ErrBadRequest),
+		errors.Is(err, catalog.ErrNoSuchTable), errors.Is(err, catalog.ErrNoSuchNamespace), localCause(err):
+		return refused
+	}
+	return unclear
+}
+
+// build stages the commit: manifests in the warehouse, and the changes that the
+// catalog is to make. For a new table it returns the metadata too.
+func (w *Writer) build(ctx context.Context, base *table.Table, a *attempt) (c table.TableCommit, meta table.Metadata, err error) {
+	fs := &noteIO{WriteFileIO: w.st.io}
+	defer func() { a.made = fs.made }()
+	where := ""
+	if base == nil {
+		if meta, err = table.NewMetadata(w.schema, nil, table.UnsortedSortOrder, w.location, w.props); err != nil {
+			return c, nil, err
+		}
+	} else {
+		meta, where = base.Metadata(), base.MetadataLocation()
+	}
+	tbl := table.New(w.ident, meta, where, fs.open, w.sink.cat)
+	tx := tbl.NewTransaction()
+	note := iceberg.Properties{positionProperty: string(a.pos), commitProperty: a.id}
+	if err := tx.SetProperties(note); err != nil {
+		return c, nil, err
+	}
+	if err := tx.AssertRefSnapshotID(table.MainBranch); err != nil {
+		return c, nil, err
+	}
+	if err := w.stage(ctx, tbl, tx, fs, note); err != nil {
+		return c, nil, err
+	}
+	if c, err = tx.TableCommit(); err != nil || base != nil {
+		return c, meta, err
+	}
+	meta, err = table.UpdateTableMetadata(meta, c.Updates, "")
+	return c, meta, err
+}

@@ -1,0 +1,289 @@
+// Package iceberg writes tables into an Iceberg catalog: a lake in one folder, a
+// REST catalog, a SQL catalog, or one that .iceberg-go.yaml names.
+//
+// A table's content and position appear in one commit. Data files are staged
+// before it under names of their own; what a dead run has staged is discarded
+// by the next one.
+package iceberg
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/catalog"
+	iceio "github.com/apache/iceberg-go/io"
+	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+	"github.com/tablehaul/tablehaul/pkg/writer/iceberg/parquet"
+)
+
+// Options tune a Sink. The zero value is ready for use.
+type Options struct {
+	// Codec compresses the data files: zstd (the default), snappy, gzip or none.
+	Codec string
+	// TargetFileSize is where a data file ends and the next begins, in bytes;
+	// the default is 256 MiB.
+	TargetFileSize int64
+	// Memory bounds, in bytes, what all open data files together hold back to
+	// make row groups of; the default is 256 MiB.
+	Memory int64
+	// Parallel is how many goroutines are going to write at once; the default is 1.
+	Parallel int
+}
+
+// A Sink is an opened catalog and the warehouse behind it. It is safe for
+// concurrent use.
+type Sink struct {
+	opts  Options
+	kind  catalogKind
+	ns    []string // "" means each table's own database
+	props iceberg.Properties
+	cat   tableCatalog
+	root  string // where new tables go; "" if the catalog decides
+	retry retryPolicy
+	rest  bool // the catalog is one behind HTTP, which may hand out credentials with each table
+
+	// buffered is what all open files hold back at the moment, in bytes.
+	buffered atomic.Int64
+
+	mu    sync.Mutex
+	once  map[string]*sync.Mutex // one for each thing in ready, held while it is made
+	ready map[string]bool        // namespaces that exist and folders that can be written
+	homes map[string]string      // where a namespace's new tables go; "" if the catalog decides
+	ios   map[string]iceio.WriteFileIO
+}
+
+var _ writer.Sink = (*Sink)(nil)
+
+// Open connects to the catalog that the URL names:
+//
+//	iceberg:FOLDER[?namespace=NS]              a lake in one folder, made if absent
+//	iceberg+rest://HOST:PORT[/NS][?warehouse=…] a REST catalog; iceberg+rests for HTTPS
+//	iceberg+sql:FILE?warehouse=…[&namespace=NS] a SQL catalog in a SQLite file
+//	iceberg://NAME[/NS]                        a catalog of .iceberg-go.yaml
+//
+// Without NS a table goes to the namespace named as its database. Further query
+// parameters are properties of the catalog and its file IO, such as s3.endpoint.
+// Credentials come from the environment (AWS_*, ICEBERG_REST_TOKEN,
+// ICEBERG_REST_CREDENTIAL).
+func Open(ctx context.Context, url string, opts Options) (*Sink, error) {
+	opts.Codec = cmp.Or(opts.Codec, "zstd")
+	opts.TargetFileSize = cmp.Or(opts.TargetFileSize, 256<<20)
+	opts.Memory = cmp.Or(opts.Memory, 256<<20)
+	opts.Parallel = max(opts.Parallel, 1)
+	if _, err := parquet.ParseCodec(opts.Codec); err != nil {
+		return nil, err
+	}
+	t, err := parseURL(url)
+	if err != nil {
+		return nil, hint.Wrap(err, "see the forms that a sink's URL can have with --help")
+	}
+	openCtx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	cat, root, err := openCatalog(openCtx, t)
+	if err != nil {
+		return nil, advise(fmt.Errorf("open the Iceberg catalog: %w", err))
+	}
+	s := &Sink{
+		opts: opts, kind: t.kind, ns: t.ns, props: t.props, cat: cat, root: root, retry: defaultRetry,
+		once:  make(map[string]*sync.Mutex),
+		ready: make(map[string]bool),
+		homes: make(map[string]string),
+		ios:   make(map[string]iceio.WriteFileIO),
+	}
+	_, s.rest = cat.(restCatalog)
+	return s, nil
+}
+
+// Open readies the destination of t: it finds or makes the namespace, checks
+// that what exists fits the mode and that files can be written, and discards
+// what dead runs have staged. The table itself appears with the first Commit.
+func (s *Sink) Open(ctx context.Context, t *schema.Table, mode writer.Mode) (writer.Writer, error) {
+	w, err := s.open(ctx, t, mode)
+	if err != nil {
+		return nil, advise(err)
+	}
+	return w, nil
+}
+
+func (s *Sink) open(ctx context.Context, t *schema.Table, mode writer.Mode) (*Writer, error) {
+	w := &Writer{sink: s, src: t, ident: s.identifier(t), mode: mode, replace: mode == writer.Replace}
+	if err := s.ensureNamespace(ctx, catalog.NamespaceFromIdent(w.ident)); err != nil {
+		return nil, err
+	}
+	var err error
+	if w.want, err = icebergSchema(t); err != nil {
+		return nil, &schema.TableError{Table: t.String(), Err: err}
+	}
+	tbl, err := s.cat.LoadTable(ctx, w.ident)
+	switch {
+	case errors.Is(err, catalog.ErrNoSuchTable):
+		err = w.plan(ctx)
+	case err != nil:
+		return nil, fmt.Errorf("load %s: %w", w.name(), err)
+	default:
+		err = w.adopt(ctx, tbl)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if w.st != nil {
+		if err := s.probe(ctx, w); err != nil {
+			return nil, err
+		}
+		if err := w.discardDead(ctx, tbl); err != nil {
+			return nil, fmt.Errorf("discard leftovers of %s: %w", w.name(), err)
+		}
+	}
+	return w, nil
+}
+
+func (s *Sink) identifier(t *schema.Table) table.Identifier {
+	ns := s.ns
+	if ns == nil {
+		ns = []string{t.DB}
+	}
+	special := ""
+	if s.rest {
+		special = specialREST
+	}
+	ident := make(table.Identifier, 0, len(ns)+1)
+	for _, n := range ns {
+		ident = append(ident, identName(n, special))
+	}
+	return append(ident, identName(t.Name, special))
+}
+
+// ensureNamespace creates the namespace unless it is there. Only the first of
+// many tables asks the catalog.
+func (s *Sink) ensureNamespace(ctx context.Context, ns table.Identifier) error {
+	key := "ns:" + strings.Join(ns, "\x00")
+	done, unlock := s.first(key)
+	defer unlock()
+	if done {
+		return nil
+	}
+	ok, err := s.cat.CheckNamespaceExists(ctx, ns)
+	if err == nil && !ok {
+		err = s.cat.CreateNamespace(ctx, ns, nil)
+		if errors.Is(err, catalog.ErrNamespaceAlreadyExists) { // another run was quicker
+			err = nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("create namespace %s: %w", strings.Join(ns, "."), err)
+	}
+	home := s.home(ctx, ns)
+	s.mu.Lock()
+	s.homes[strings.Join(ns, "\x00")] = home
+	s.mu.Unlock()
+	s.mark(key)
+	return nil
+}
+
+// home returns the location that a namespace's new tables go to, or "".
+func (s *Sink) home(ctx context.Context, ns table.Identifier) string {
+	if s.kind != embedded {
+		// A catalog that does not tell has none: it is asked again, by createBare.
+		if p, err := s.cat.LoadNamespaceProperties(ctx, ns); err == nil && strings.Contains(p["location"], "://") {
+			return strings.TrimSuffix(p["location"], "/")
+		}
+	}
+	if s.root == "" {
+		return ""
+	}
+	home := s.root
+	for _, n := range ns {
+		home += "/" + folderName(n)
+	}
+	return home
+}
+
+// first tells whether the thing is marked done; if not, the caller is alone at
+// it until it unlocks.
+func (s *Sink) first(key string) (done bool, unlock func()) {
+	s.mu.Lock()
+	m := s.once[key]
+	if m == nil {
+		m = new(sync.Mutex)
+		s.once[key] = m
+	}
+	s.mu.Unlock()
+	m.Lock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ready[key], m.Unlock
+}
+
+func (s *Sink) mark(key string) {
+	s.mu.Lock()
+	s.ready[key] = true
+	s.mu.Unlock()
+}
+
+// probe writes a file and removes it, once for each folder of tables, so that a
+// warehouse that cannot be written is told before rows are read.
+func (s *Sink) probe(ctx context.Context, w *Writer) error {
+	folder := s.root
+	if folder == "" || !strings.HasPrefix(w.location, folder+"/") {
+		folder = w.location[:strings.LastIndexByte(w.location, '/')]
+	}
+	done, unlock := s.first("probe:" + folder)
+	defer unlock()
+	if done {
+		return nil
+	}
+	name := folder + "/_tablehaul-probe-" + uuid.NewString()
+	f, err := w.st.create(ctx, name)
+	if err == nil {
+		_, err = f.Write([]byte("probe"))
+		err = errors.Join(err, f.Close(), w.st.remove(name))
+	}
+	if err != nil {
+		return fmt.Errorf("write to %s: %w", folder, err)
+	}
+	s.mark("probe:" + folder)
+	return nil
+}
+
+// storageAt returns the storage of a location. Object stores share one client:
+// iceberg-go would make one, with its own connections, for every table.
+func (s *Sink) storageAt(ctx context.Context, location string) (*storage, error) {
+	u, err := url.Parse(location)
+	if err != nil {
+		return nil, err
+	}
+	key := u.Scheme + "://" + u.Host
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f := s.ios[key]; f != nil {
+		return &storage{io: f, dirs: &dirSet{}}, nil
+	}
+	// The IO keeps its context for every later call.
+	st, err := openStorage(context.WithoutCancel(ctx), s.props, location)
+	if err == nil {
+		s.ios[key] = st.io
+	}
+	return st, err
+}
+
+// Close ends the connections.
+func (s *Sink) Close() error {
+	var errs []error
+	if c, ok := s.cat.(catalog.Closer); ok {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,246 @@
+package iceberg
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	iceio "github.com/apache/iceberg-go/io"
+	"github.com/apache/iceberg-go/io/gocloud/blobfs"
+)
+
+// A storage is where one table's files lie.
+type storage struct {
+	io iceio.WriteFileIO
+	// dirs are the folders, on a local disk, that new files were put into and
+	// that a commit has to sync so that the names survive a power loss.
+	dirs *dirSet
+}
+
+// A stagedFile is a data file being written.
+type stagedFile interface {
+	io.Writer
+	// Close makes the file durable.
+	Close() error
+	// Abort gives the file up and removes what there is of it.
+	Abort()
+}
+
+// openStorage returns the storage at a location that table.Table or a warehouse
+// names. ctx must live as long as the storage.
+func openStorage(ctx context.Context, props map[string]string, location string) (*storage, error) {
+	durableLocalFiles()
+	f, err := iceio.LoadFS(ctx, props, location)
+	if err != nil {
+		return nil, err
+	}
+	return storageOf(f)
+}
+
+func storageOf(f iceio.IO) (*storage, error) {
+	w, ok := f.(iceio.WriteFileIO)
+	if !ok {
+		return nil, errors.New("the warehouse cannot be written")
+	}
+	return &storage{io: w, dirs: &dirSet{}}, nil
+}
+
+// local reports whether the storage is a folder of this machine.
+func (s *storage) local() bool {
+	_, ok := s.io.(localFS)
+	return ok
+}
+
+// create starts a file that must not be there yet.
+func (s *storage) create(ctx context.Context, location string) (stagedFile, error) {
+	if s.local() {
+		path, err := localPath(location)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.dirs.make(filepath.Dir(path)); err != nil {
+			return nil, err
+		}
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if err != nil {
+			return nil, err
+		}
+		return &localFile{File: f}, nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	if b, ok := s.io.(*blobfs.FileIO); ok {
+		// NewWriter and not Create: only a cancelled context keeps Close from
+		// completing the upload.
+		w, err := b.NewWriter(ctx, location, true, nil)
+		if err != nil {
+			cancel()
+			return nil, err
+		}
+		return &objectFile{WriteCloser: w, cancel: cancel}, nil
+	}
+	w, err := s.io.Create(location)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	return &objectFile{WriteCloser: w, cancel: cancel, remove: func() { _ = s.io.Remove(location) }}, nil
+}
+
+// remove deletes a file; that it is not there is no error.
+func (s *storage) remove(location string) error {
+	err := s.io.Remove(location)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// A localFile is durable once closed.
+type localFile struct{ *os.File }
+
+func (f *localFile) Close() error {
+	err := f.Sync()
+	return errors.Join(err, f.File.Close())
+}
+
+func (f *localFile) Abort() {
+	_ = f.File.Close()
+	_ = os.Remove(f.Name())
+}
+
+type objectFile struct {
+	io.WriteCloser
+	cancel context.CancelFunc
+	remove func()
+}
+
+func (f *objectFile) Close() error {
+	err := f.WriteCloser.Close()
+	f.cancel()
+	return err
+}
+
+func (f *objectFile) Abort() {
+	f.cancel()
+	_ = f.WriteCloser.Close()
+	if f.remove != nil {
+		f.remove()
+	}
+}
+
+// localPath returns the path of a location without or with the scheme file.
+func localPath(location string) (string, error) {
+	if !strings.HasPrefix(location, "file:") {
+		return location, nil
+	}
+	u, err := url.Parse(location)
+	if err != nil {
+		return "", err
+	}
+	return filepath.FromSlash(u.Path), nil
+}
+
+// A localFS is iceberg-go's local file IO, but that what it writes is on disk
+// when Close returns: a catalog must not name metadata that a power loss takes.
+type localFS struct{ iceio.LocalFS }
+
+func (l localFS) Create(name string) (iceio.FileWriter, error) {
+	path, err := localPath(name)
+	if err != nil {
+		return nil, err
+	}
+	var d dirSet
+	if err := d.make(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	return &syncedFile{File: f, dirs: &d}, nil
+}
+
+type syncedFile struct {
+	*os.File
+	dirs *dirSet
+}
+
+func (f *syncedFile) Close() error {
+	err := f.Sync()
+	return errors.Join(err, f.File.Close(), f.dirs.sync())
+}
+
+func (l localFS) WriteFile(name string, content []byte) error {
+	f, err := l.Create(name)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	return errors.Join(err, f.Close())
+}
+
+// durableLocalFiles makes localFS the local IO of iceberg-go, whose catalogs
+// write metadata files through its registry and offer no other way in.
+var durableLocalFiles = sync.OnceFunc(func() {
+	for _, scheme := range []string{"file", ""} {
+		iceio.Unregister(scheme)
+		iceio.Register(scheme, func(context.Context, *url.URL, map[string]string) (iceio.IO, error) {
+			return localFS{}, nil
+		})
+	}
+})
+
+// A dirSet remembers the folders whose entries have changed.
+type dirSet struct {
+	mu   sync.Mutex
+	dirs map[string]bool
+}
+
+// make creates dir as needed and notes every folder that got a new entry by it
+// or is about to.
+func (d *dirSet) make(dir string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.dirs[dir] {
+		return nil
+	}
+	if d.dirs == nil {
+		d.dirs = make(map[string]bool)
+	}
+	for p := dir; ; p = filepath.Dir(p) {
+		if _, err := os.Stat(p); err == nil || p == filepath.Dir(p) {
+			d.dirs[p] = true
+			break
+		}
+		d.dirs[p] = true
+	}
+	return os.MkdirAll(dir, 0o755)
+}
+
+// sync makes the entries durable and forgets the folders.
+func (d *dirSet) sync() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for dir := range d.dirs {
+		if err := syncDir(dir); err != nil {
+			return err
+		}
+		delete(d.dirs, dir)
+	}
+	return nil
+}
+
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
+}

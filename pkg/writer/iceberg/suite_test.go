@@ -1,0 +1,148 @@
+package iceberg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/iceberg-go/catalog"
+	"github.com/apache/iceberg-go/table"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+	"github.com/tablehaul/tablehaul/pkg/writer/writertest"
+)
+
+func TestSuiteEmbedded(t *testing.T) {
+	suite(t, func(t *testing.T) string { return "iceberg:" + t.TempDir() })
+}
+
+func TestSuiteSQLOnS3(t *testing.T) {
+	suite(t, func(t *testing.T) string {
+		warehouse, query := s3(t)
+		return "iceberg+sql:" + t.TempDir() + "/c.db?warehouse=" + warehouse + "&" + query
+	})
+}
+
+func TestSuiteREST(t *testing.T) {
+	suite(t, func(t *testing.T) string {
+		u, err := url.Parse(service(t, "iceberg-rest", "TABLEHAUL_TEST_ICEBERG_REST"))
+		must(t, err)
+		return "iceberg+rest://" + u.Host
+	})
+}
+
+// suite runs what every sink must show on catalogs that target names.
+func suite(t *testing.T, target func(*testing.T) string) {
+	writertest.Run(t, func(t *testing.T) writertest.Harness {
+		target := target(t)
+		var lose atomic.Int32
+		prefix := fmt.Sprintf("t%d.", time.Now().UnixNano()) // servers live longer than a test
+		open := func(t *testing.T) *Sink {
+			s, err := Open(t.Context(), target, Options{TargetFileSize: 64 << 10, Memory: 256 << 10, Parallel: 4})
+			must(t, err)
+			s.cat = losing{s.cat, &lose}
+			s.retry.min, s.retry.max = time.Millisecond, 10*time.Millisecond
+			return s
+		}
+		return writertest.Harness{
+			Open:      func(t *testing.T) writer.Sink { return renaming{open(t), prefix} },
+			LoseReply: func(*testing.T) { lose.Store(1) },
+			Rows: func(t *testing.T, tbl *schema.Table) []arrow.RecordBatch {
+				s := open(t)
+				defer s.Close()
+				return scan(t, s, renamed(tbl, prefix))
+			},
+			Foreign: func(t *testing.T, tbl *schema.Table, recs arrow.RecordBatch) {
+				s := open(t)
+				defer s.Close()
+				w := openTable(t, s, renamed(tbl, prefix), writer.Create)
+				must(t, w.Write(t.Context(), &batch.Batch{Table: tbl, Rows: recs}))
+				must(t, w.Commit(t.Context(), "foreign"))
+				it, err := s.cat.LoadTable(t.Context(), w.ident)
+				must(t, err)
+				tx := it.NewTransaction()
+				must(t, tx.RemoveProperties([]string{positionProperty, sourceProperty, commitProperty}))
+				_, err = tx.Commit(t.Context())
+				must(t, err)
+			},
+		}
+	})
+}
+
+// scan reads a table whole through iceberg-go.
+func scan(t *testing.T, s *Sink, tbl *schema.Table) []arrow.RecordBatch {
+	t.Helper()
+	it, err := s.cat.LoadTable(context.Background(), s.identifier(tbl))
+	if errors.Is(err, catalog.ErrNoSuchTable) || errors.Is(err, catalog.ErrNoSuchNamespace) {
+		return nil
+	}
+	must(t, err)
+	_, recs, err := it.Scan().ToArrowRecords(context.Background())
+	must(t, err)
+	var out []arrow.RecordBatch
+	for r, err := range recs {
+		must(t, err)
+		out = append(out, r)
+	}
+	return out
+}
+
+// renaming puts tables into databases of a test's own.
+type renaming struct {
+	*Sink
+	prefix string
+}
+
+func (r renaming) Open(ctx context.Context, t *schema.Table, mode writer.Mode) (writer.Writer, error) {
+	return r.Sink.Open(ctx, renamed(t, r.prefix), mode)
+}
+
+func renamed(t *schema.Table, prefix string) *schema.Table {
+	c := *t
+	c.DB = prefix + t.DB
+	return &c
+}
+
+// losing is a catalog that is gone once a commit has reached it, for so long that
+// a Commit gives up. 1 arms it; then it counts the calls that it fails.
+type losing struct {
+	tableCatalog
+	lose *atomic.Int32
+}
+
+var errReplyLost = &net.OpError{Op: "read", Net: "tcp", Err: errors.New("connection lost")}
+
+func (l losing) CommitTable(ctx context.Context, ident table.Identifier, reqs []table.Requirement, ups []table.Update) (table.Metadata, string, error) {
+	meta, loc, err := l.tableCatalog.CommitTable(ctx, ident, reqs, ups)
+	if err == nil && l.lose.CompareAndSwap(1, 2) {
+		return nil, "", errReplyLost
+	}
+	return meta, loc, err
+}
+
+func (l losing) createWhole(ctx context.Context, ident table.Identifier, meta table.Metadata, ups []table.Update) (string, error) {
+	loc, err := l.tableCatalog.createWhole(ctx, ident, meta, ups)
+	if err == nil && l.lose.CompareAndSwap(1, 2) {
+		return "", errReplyLost
+	}
+	return loc, err
+}
+
+func (l losing) LoadTable(ctx context.Context, ident table.Identifier) (*table.Table, error) {
+	if n := l.lose.Load(); n > 1 {
+		if n++; n > int32(defaultRetry.attempts) {
+			n = 0
+		}
+		l.lose.Store(n)
+		return nil, errReplyLost
+	}
+	return l.tableCatalog.LoadTable(ctx, ident)
+}

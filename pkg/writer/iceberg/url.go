@@ -1,0 +1,175 @@
+package iceberg
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/apache/iceberg-go"
+)
+
+// The kinds of catalog that a URL can name.
+type catalogKind int
+
+const (
+	embedded catalogKind = iota // one folder with catalog.db and the tables
+	rest
+	sqlite
+	named // of .iceberg-go.yaml
+)
+
+// A target is a parsed sink URL.
+type target struct {
+	kind  catalogKind
+	path  string             // embedded: the folder; sqlite: the database file
+	name  string             // named: the catalog; else the name rows of a SQL catalog carry, "" for the default
+	ns    []string           // "" means each table's own database
+	props iceberg.Properties // for the catalog and its file IO
+}
+
+// parseURL reads the sink's URL. Errors do not repeat it, because it may hold
+// what its user should have kept in the environment.
+func parseURL(s string) (target, error) {
+	scheme, rest_, ok := strings.Cut(s, ":")
+	if !ok {
+		return target{}, errors.New("bad Iceberg URL: no scheme")
+	}
+	if scheme == "iceberg" && !strings.HasPrefix(rest_, "//") {
+		return parseEmbedded(rest_)
+	}
+	if scheme == "iceberg+sql" {
+		return parseSQL(rest_)
+	}
+	u, err := url.Parse(s)
+	if err != nil {
+		var ue *url.Error
+		if errors.As(err, &ue) { // its text repeats the URL
+			err = ue.Err
+		}
+		return target{}, fmt.Errorf("bad Iceberg URL: %w", err)
+	}
+	t := target{props: queryProps(u.Query()), ns: namespaceOf(strings.Trim(u.Path, "/"))}
+	switch scheme {
+	case "iceberg":
+		t.kind, t.name = named, u.Host
+	case "iceberg+rest", "iceberg+rests":
+		t.kind = rest
+		base := url.URL{Scheme: "http", Host: u.Host}
+		if scheme == "iceberg+rests" {
+			base.Scheme = "https"
+		}
+		// A catalog below a path of its server is told by ?uri=.
+		if t.props["uri"] == "" {
+			t.props["uri"] = base.String()
+		}
+		if u.User != nil {
+			return target{}, errors.New("bad Iceberg URL: credentials do not belong in it; set ICEBERG_REST_TOKEN or ICEBERG_REST_CREDENTIAL")
+		}
+	default:
+		return target{}, fmt.Errorf("bad Iceberg URL: scheme %q is not one of iceberg, iceberg+rest, iceberg+rests, iceberg+sql", scheme)
+	}
+	if u.Host == "" {
+		return target{}, fmt.Errorf("bad Iceberg URL: %s:// wants a name behind it", scheme)
+	}
+	if t.ns == nil {
+		t.ns = namespaceOf(take(t.props, "namespace"))
+	}
+	return t, nil
+}
+
+// parseEmbedded reads PATH[?namespace=NS]. The path is a plain one, as typed in
+// a shell; only what follows its last question mark is a query.
+func parseEmbedded(s string) (target, error) {
+	path, query, _ := strings.Cut(s, "?")
+	q, err := url.ParseQuery(query)
+	if err != nil {
+		return target{}, fmt.Errorf("bad Iceberg URL: %w", err)
+	}
+	if path == "" {
+		return target{}, errors.New("bad Iceberg URL: want iceberg:FOLDER")
+	}
+	t := target{kind: embedded, props: queryProps(q)}
+	if t.path, err = filepath.Abs(path); err != nil {
+		return target{}, err
+	}
+	t.ns = namespaceOf(take(t.props, "namespace"))
+	t.name = take(t.props, "catalog")
+	if len(t.props) > 0 {
+		return target{}, fmt.Errorf("bad Iceberg URL: %q means nothing to iceberg:FOLDER, which takes namespace and catalog",
+			slices.Sorted(maps.Keys(t.props))[0])
+	}
+	return t, nil
+}
+
+// parseSQL reads [sqlite:]FILE?warehouse=LOCATION[&namespace=NS][&catalog=NAME]…
+func parseSQL(s string) (target, error) {
+	path, query, _ := strings.Cut(s, "?")
+	q, err := url.ParseQuery(query)
+	if err != nil {
+		return target{}, fmt.Errorf("bad Iceberg URL: %w", err)
+	}
+	path = strings.TrimPrefix(path, "sqlite:")
+	path = strings.TrimPrefix(path, "file:")
+	if strings.HasPrefix(path, "//") { // file:///a, sqlite:////a
+		path = path[2:]
+		for strings.HasPrefix(path, "//") {
+			path = path[1:]
+		}
+	}
+	if path == "" || strings.Contains(path, "://") || strings.HasPrefix(path, "postgres") || strings.HasPrefix(path, "mysql") {
+		return target{}, errors.New("bad Iceberg URL: want iceberg+sql:FILE?warehouse=…, FILE being a SQLite database")
+	}
+	t := target{kind: sqlite, props: queryProps(q)}
+	if t.path, err = filepath.Abs(path); err != nil {
+		return target{}, err
+	}
+	t.ns = namespaceOf(take(t.props, "namespace"))
+	t.name = take(t.props, "catalog")
+	if t.props["warehouse"] == "" {
+		return target{}, errors.New("bad Iceberg URL: iceberg+sql wants ?warehouse=, the folder or s3:// location of the tables")
+	}
+	if !strings.Contains(t.props["warehouse"], "://") {
+		dir, err := filepath.Abs(strings.TrimPrefix(t.props["warehouse"], "file:"))
+		if err != nil {
+			return target{}, err
+		}
+		t.props["warehouse"] = "file://" + filepath.ToSlash(dir)
+	}
+	return t, nil
+}
+
+func queryProps(q url.Values) iceberg.Properties {
+	p := make(iceberg.Properties, len(q))
+	for k, v := range q {
+		p[k] = v[len(v)-1]
+	}
+	return p
+}
+
+func namespaceOf(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return strings.Split(s, "/")
+}
+
+func take(p iceberg.Properties, key string) string {
+	v := p[key]
+	delete(p, key)
+	return v
+}
+
+// envProps are catalog properties that are secrets, and so come from the
+// environment. S3's credentials are read by its SDK from AWS_*.
+func envProps(p iceberg.Properties) {
+	for key, env := range map[string]string{"token": "ICEBERG_REST_TOKEN", "credential": "ICEBERG_REST_CREDENTIAL"} {
+		if v := os.Getenv(env); v != "" && p[key] == "" {
+			p[key] = v
+		}
+	}
+}
