@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-mysql-org/go-mysql/client"
@@ -19,7 +20,9 @@ import (
 type conn struct {
 	*client.Conn
 	mu      sync.Mutex // one statement at a time
+	bulk    *bulkReader
 	packets *packetReader
+	stopped atomic.Bool // guard has ended what the connection waited for
 	maria   bool
 	version string
 }
@@ -43,7 +46,8 @@ func dial(ctx context.Context, cfg config) (*conn, error) {
 	}
 	c := &conn{Conn: cc, version: cc.GetServerVersion()}
 	c.maria = strings.Contains(strings.ToLower(c.version), "mariadb")
-	c.packets = newPacketReader(cc.Conn.Conn)
+	c.bulk = &bulkReader{conn: cc.Conn.Conn, stopped: &c.stopped}
+	c.packets = newPacketReader(c.bulk)
 	limit := "max_execution_time=0"
 	if c.maria {
 		limit = "max_statement_time=0"
@@ -61,7 +65,10 @@ func dial(ctx context.Context, cfg config) (*conn, error) {
 // returned function must be called when the work is over; after an
 // interruption the connection is of no more use.
 func (c *conn) guard(ctx context.Context) (release func()) {
-	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() {
+		c.stopped.Store(true)
+		_ = c.SetDeadline(time.Unix(1, 0))
+	})
 	return func() { stop() }
 }
 

@@ -49,8 +49,11 @@ func (c *conn) execute(q string) (*statement, error) {
 	if end < 0 || n == 0 {
 		return nil, errors.New("the server answered a SELECT without columns")
 	}
-	s.columns, err = s.readColumns(n)
-	return s, err
+	if s.columns, err = s.readColumns(n); err != nil {
+		return nil, err
+	}
+	c.bulk.setBulk(true)
+	return s, nil
 }
 
 // prepare sends COM_STMT_PREPARE and reads its answer.
@@ -141,6 +144,7 @@ func (s *statement) next() ([]byte, error) {
 		return p, nil
 	}
 	s.done = true
+	s.c.bulk.setBulk(false)
 	if isEOF(p) {
 		return nil, nil
 	}

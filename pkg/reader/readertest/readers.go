@@ -3,7 +3,6 @@ package readertest
 import (
 	"context"
 	"errors"
-	"io"
 	"runtime"
 	"time"
 
@@ -159,56 +158,6 @@ func (k *kit) closeFrees() {
 	for end := time.Now().Add(late); runtime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			k.Fatalf("got %d goroutines after everything is closed, want %d", runtime.NumGoroutine(), before)
-		}
-	}
-}
-
-// onePoint changes tables after they were pinned, one of them half read.
-func (k *kit) onePoint() {
-	if k.h.Empty == nil {
-		k.Skip("the harness cannot change tables")
-	}
-	tables := k.list("moving", "moving_too")
-	snap := k.pin(tables, 2)
-	s := k.splits(snap, tables[0])[0]
-	r, err := k.open(snap, s)
-	if err != nil {
-		k.Fatalf("open: %v", err)
-	}
-	half, err := k.next(r, s)
-	if err != nil {
-		k.Fatalf("read: %v", err)
-	}
-	for _, t := range tables {
-		k.h.Empty(k.T, t)
-	}
-	for err != io.EOF {
-		var rows []batchtest.Row
-		if rows, err = k.next(r, s); err != nil && err != io.EOF {
-			k.Fatalf("read: %v", err)
-		}
-		half = append(half, rows...)
-	}
-	k.close(r)
-	if d := batchtest.DiffOrdered(half, k.table(tables[0].Name).Rows[:len(half)]); d != "" || len(half) == 0 {
-		k.Errorf("%s, emptied while it was read: %s", tables[0], d)
-	}
-	for _, t := range tables {
-		if d := batchtest.DiffOrdered(k.readAll(snap, t), k.table(t.Name).Rows); d != "" {
-			k.Errorf("%s, emptied after it was pinned: %s", t, d)
-		}
-	}
-	old := snap.Position()
-	k.close(snap)
-
-	snap = k.pin(tables, 2)
-	defer k.close(snap)
-	if snap.Position() == old {
-		k.Errorf("got position %q before and after a change", old)
-	}
-	for _, t := range tables {
-		if rows := k.readAll(snap, t); len(rows) != 0 {
-			k.Errorf("%s: got %d rows at a new point, want none", t, len(rows))
 		}
 	}
 }
