@@ -1,0 +1,23 @@
+-- Tables changed after they had rows: columns added (in place of older rows only a default is stored), moved, dropped, renamed and retyped.
+SET NAMES utf8mb4;
+CREATE TABLE grown (id INT PRIMARY KEY, a INT, b VARCHAR(10)) DEFAULT CHARSET = utf8mb4;
+INSERT INTO grown VALUES (1, 1, 'one'), (2, 2, 'two');
+ALTER TABLE grown ADD COLUMN c INT NOT NULL DEFAULT 42, ADD COLUMN d VARCHAR(20) DEFAULT 'žluť', ADD COLUMN e DATETIME(3) NULL;
+INSERT INTO grown VALUES (3, 3, 'three', 3, NULL, '2021-01-01 00:00:00.5');
+ALTER TABLE grown ADD COLUMN f DECIMAL(10,4) NOT NULL DEFAULT 1.5 FIRST, ADD COLUMN g BIT(1) NOT NULL DEFAULT b'1' AFTER a;
+INSERT INTO grown VALUES (0.0001, 4, 4, 0, 'four', 4, '', NULL);
+ALTER TABLE grown DROP COLUMN b;
+ALTER TABLE grown ADD COLUMN b BLOB;
+INSERT INTO grown VALUES (-1, 5, 5, 0, 5, 'x', NULL, x'00FF');
+CREATE TABLE retyped (id INT PRIMARY KEY, n INT, s VARCHAR(10), e ENUM('a', 'b')) DEFAULT CHARSET = latin1;
+INSERT INTO retyped VALUES (1, -1, 'é', 'a'), (2, 2147483647, 'x', 'b');
+ALTER TABLE retyped CHANGE n number BIGINT, MODIFY s VARCHAR(300) CHARACTER SET utf8mb4, MODIFY e ENUM('z', 'b', 'a', 'c'), ADD KEY (s);
+INSERT INTO retyped VALUES (3, 9223372036854775807, '🚀', 'z'), (4, NULL, NULL, 'c');
+CREATE TABLE rekeyed (a INT, b INT NOT NULL, c INT NOT NULL, PRIMARY KEY (a));
+INSERT INTO rekeyed VALUES (1, 3, 1), (2, 2, 2), (3, 1, 3);
+ALTER TABLE rekeyed DROP PRIMARY KEY, ADD PRIMARY KEY (c, b);
+CREATE TABLE before_rename (id INT PRIMARY KEY, v INT);
+INSERT INTO before_rename VALUES (1, 1);
+RENAME TABLE before_rename TO after_rename;
+CREATE TABLE copied LIKE grown;
+INSERT INTO copied SELECT * FROM grown WHERE id > 2;
