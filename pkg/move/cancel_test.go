@@ -10,6 +10,7 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/batch/batchtest"
 	"github.com/tablehaul/tablehaul/pkg/move"
 	"github.com/tablehaul/tablehaul/pkg/reader"
+	rmem "github.com/tablehaul/tablehaul/pkg/reader/mem"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
 	"github.com/tablehaul/tablehaul/pkg/writer/fault"
@@ -88,24 +89,28 @@ func (w deafWriter) Commit(ctx context.Context, pos batch.Position) error {
 	return w.Writer.Commit(context.WithoutCancel(ctx), pos)
 }
 
-// TestSnapshotCancelDeaf cancels a run as its last row has been written, with a
+// TestSnapshotCancelDeaf cancels a run when its last row has arrived, with a
 // sink that would commit all the same.
 func TestSnapshotCancelDeaf(t *testing.T) {
 	shape := batchtest.Shape("shop", "orders", "id bigint key")
 	dest, _ := inMemory(t)
 	w := newWorld(t, dest, batchtest.Table{Table: shape, Rows: batchtest.Fill(shape, 3)})
-	src := w.stock()
-	src.Parts = 1
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	plan := &fault.Plan{Watch: func(op fault.Op, _ *schema.Table, done bool) {
-		if op == fault.Write && done {
-			cancel()
+	src := w.stock()
+	src.Parts = 1
+	reads := 0
+	src.Fault = func(op rmem.Op, _ *schema.Table) error {
+		if op == rmem.Read {
+			if reads++; reads == 2 {
+				cancel() // within the Read that finds the end
+			}
 		}
-	}}
-	err := move.Snapshot(ctx, src, fault.Wrap(deaf{dest.Open(t)}, plan), w.tables, move.SnapshotOptions{})
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want %v", err, context.Canceled)
+		return nil
+	}
+	err := move.Snapshot(ctx, src, deaf{dest.Open(t)}, w.tables, move.SnapshotOptions{})
+	if !errors.Is(err, context.Canceled) || reads != 2 {
+		t.Errorf("got %v after %d reads, want %v after 2", err, reads, context.Canceled)
 	}
 	w.want(w.tables[0], nil)
 }

@@ -80,6 +80,27 @@ func TestSnapshotAgain(t *testing.T) {
 	}
 }
 
+// What a table holds at the sink goes with the table: a run over thousands would
+// else keep the files and buffers of all.
+func TestSnapshotClosesTables(t *testing.T) {
+	dest, state := inMemory(t)
+	w := newWorld(t, dest, shop()...)
+	var open []int
+	plan := &fault.Plan{Watch: func(op fault.Op, table *schema.Table, done bool) {
+		if op == fault.Commit && !done && table.Name != "empty" { // which the planner commits, at any time
+			open = append(open, state.InUse())
+		}
+	}}
+	if err := w.snapshot(w.stock(), fault.Wrap(dest.Open(t), plan), move.SnapshotOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for i, got := range open {
+		if most := 5 - i; got > most {
+			t.Errorf("commit %d: got %d writers open, want at most %d", i+1, got, most)
+		}
+	}
+}
+
 // TestSnapshotTableError fails one table in each way that one can fail alone.
 func TestSnapshotTableError(t *testing.T) {
 	cause := &schema.TableError{Table: "shop.orders", Err: errors.New("it was dropped")}

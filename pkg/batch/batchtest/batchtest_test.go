@@ -47,8 +47,12 @@ func TestRowsByName(t *testing.T) {
 func TestRowString(t *testing.T) {
 	seen := map[string]bool{}
 	values := []any{
-		nil, "", "NULL", "x''", []byte{}, []byte("1"), int64(1), "1", float32(1), 1.0, 0.0, math.Copysign(0, -1),
-		true, "true", []float32{1}, []float32{},
+		nil, "", "NULL", "x''",
+		[]byte{},
+		[]byte("1"), int64(1), "1", float32(1), 1.0, 0.0, math.Copysign(0, -1),
+		true, "true",
+		[]float32{1},
+		[]float32{},
 	}
 	for _, v := range values {
 		text := batchtest.Row{v}.String()

@@ -108,5 +108,5 @@ func shorten(s string) string {
 	if len(s) <= 400 {
 		return s
 	}
-	return s[:400] + fmt.Sprintf("… (%d bytes)", len(s))
+	return strings.ToValidUTF8(s[:400], "") + fmt.Sprintf("… (%d bytes)", len(s))
 }

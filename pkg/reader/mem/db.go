@@ -40,7 +40,7 @@ func (d *DB) Set(t *schema.Table, rows []batchtest.Row) {
 	defer d.mu.Unlock()
 	d.version++
 	d.tables = slices.DeleteFunc(d.tables, func(old batchtest.Table) bool { return same(old.Table, t) })
-	d.tables = append(d.tables, batchtest.Table{Table: &listed, Rows: rows})
+	d.tables = append(d.tables, batchtest.Table{Table: &listed, Rows: slices.Clone(rows)})
 }
 
 // Drop removes a table. As in a real database, that reaches what is pinned too.

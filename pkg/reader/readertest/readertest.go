@@ -107,10 +107,16 @@ func (k *kit) table(name string) batchtest.Table {
 	return batchtest.Table{}
 }
 
+// brief is the context of one call. It lives no longer than the call, as no
+// source may keep it, and ends a call that hangs.
+func (k *kit) brief() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(k.Context(), late)
+}
+
 // list lists tables of the suite's database as the source sees them.
 func (k *kit) list(include ...string) []*schema.Table {
 	k.Helper()
-	ctx, cancel := context.WithCancel(k.Context())
+	ctx, cancel := k.brief()
 	defer cancel()
 	tables, err := k.stock.Tables(ctx, reader.Selection{DB: DB, Include: include})
 	if err != nil {
@@ -119,11 +125,9 @@ func (k *kit) list(include ...string) []*schema.Table {
 	return tables
 }
 
-// pin pins tables. The context lives no longer than the call, here and in all
-// the other steps: no source may keep it.
 func (k *kit) pin(tables []*schema.Table, parallel int) reader.Snapshot {
 	k.Helper()
-	ctx, cancel := context.WithCancel(k.Context())
+	ctx, cancel := k.brief()
 	defer cancel()
 	snap, err := k.stock.Pin(ctx, tables, parallel)
 	if err != nil {
@@ -134,7 +138,7 @@ func (k *kit) pin(tables []*schema.Table, parallel int) reader.Snapshot {
 
 func (k *kit) splits(snap reader.Snapshot, t *schema.Table) []reader.Split {
 	k.Helper()
-	ctx, cancel := context.WithCancel(k.Context())
+	ctx, cancel := k.brief()
 	defer cancel()
 	splits, err := snap.Splits(ctx, t)
 	if err != nil {
@@ -163,7 +167,7 @@ func (k *kit) read(snap reader.Snapshot, s reader.Split) (rows []batchtest.Row, 
 }
 
 func (k *kit) open(snap reader.Snapshot, s reader.Split) (reader.Reader, error) {
-	ctx, cancel := context.WithCancel(k.Context())
+	ctx, cancel := k.brief()
 	defer cancel()
 	return snap.Open(ctx, s)
 }

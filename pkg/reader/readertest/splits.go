@@ -13,7 +13,9 @@ import (
 
 // next reads a batch, checks what holds for each, and returns its rows.
 func (k *kit) next(r reader.Reader, s reader.Split) ([]batchtest.Row, error) {
-	b, err := r.Read(k.Context())
+	ctx, cancel := k.brief()
+	defer cancel()
+	b, err := r.Read(ctx)
 	if err != nil {
 		if b != nil {
 			return nil, errors.Join(err, errors.New("a batch came with an error"))

@@ -18,7 +18,6 @@ import (
 	sqlcat "github.com/apache/iceberg-go/catalog/sql"
 	"github.com/apache/iceberg-go/config"
 	iceio "github.com/apache/iceberg-go/io"
-	_ "github.com/apache/iceberg-go/io/gocloud/s3" // registers s3:// and not the other clouds
 	"github.com/apache/iceberg-go/table"
 	_ "github.com/uptrace/bun/driver/sqliteshim" // the driver that .iceberg-go.yaml files name
 	_ "modernc.org/sqlite"
@@ -61,10 +60,11 @@ func (c restCatalog) createWhole(ctx context.Context, ident table.Identifier, me
 // sqlCatalog is a SQL catalog whose database this program opened.
 type sqlCatalog struct {
 	*sqlcat.Catalog
-	db    *sql.DB
-	name  string
-	v0    bool // the older table layout, without iceberg_type
-	props iceberg.Properties
+	db      *sql.DB
+	dialect string
+	name    string
+	v0      bool // the older table layout, without iceberg_type
+	props   iceberg.Properties
 }
 
 // createWhole writes the metadata file and then the catalog's row.
@@ -96,7 +96,13 @@ func (c *sqlCatalog) createWhole(ctx context.Context, ident table.Identifier, me
 	}
 	ns := namespaceKey(catalog.NamespaceFromIdent(ident))
 	if _, err := c.db.ExecContext(ctx, query, c.name, ns, catalog.TableNameFromIdent(ident), loc); err != nil {
-		if exists, e := c.CheckTableExists(ctx, ident); e == nil && exists {
+		var now sql.NullString
+		e := c.db.QueryRowContext(ctx, `SELECT metadata_location FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = ? AND table_name = ?`,
+			c.name, ns, catalog.TableNameFromIdent(ident)).Scan(&now)
+		switch {
+		case e == nil && now.String == loc: // it was only the reply that failed
+			return loc, nil
+		case e == nil:
 			_ = st.remove(loc)
 			return "", fmt.Errorf("%w: %s", catalog.ErrTableAlreadyExists, strings.Join(ident, "."))
 		}
@@ -144,7 +150,8 @@ func openEmbedded(ctx context.Context, t target) (tableCatalog, string, error) {
 		err := fmt.Errorf("lake %q: its path holds characters that Iceberg's readers take differently", t.path)
 		return nil, "", hint.Wrap(err, "choose a path of ASCII letters, digits and . _ - / for the lake")
 	}
-	if err := os.MkdirAll(t.path, 0o755); err != nil {
+	var made dirSet
+	if err := errors.Join(made.make(t.path), made.sync()); err != nil {
 		return nil, "", err
 	}
 	c, err := openSQL(ctx, t.name, "sqlite", "sqlite", sqliteDSN(filepath.Join(t.path, "catalog.db")),
@@ -180,7 +187,7 @@ func openSQL(ctx context.Context, name, driver, dialect, dsn string, props icebe
 }
 
 func newSQLCatalog(ctx context.Context, db *sql.DB, name, dialect string, props iceberg.Properties) (*sqlCatalog, error) {
-	c := &sqlCatalog{db: db, props: props}
+	c := &sqlCatalog{db: db, dialect: dialect, props: props}
 	// Once for the tables, and once more when the name its rows go by is known.
 	cat, err := sqlcat.NewCatalog(defaultCatalogName, db, sqlcat.SupportedDialect(dialect), props)
 	if err != nil {
@@ -235,7 +242,6 @@ func catalogName(ctx context.Context, db *sql.DB, want string) (string, error) {
 }
 
 func openREST(ctx context.Context, props iceberg.Properties) (tableCatalog, string, error) {
-	defaultRegion(props)
 	p := iceberg.Properties{"type": "rest"}
 	for k, v := range props {
 		p[k] = v
@@ -281,7 +287,6 @@ func openNamed(ctx context.Context, t target) (tableCatalog, string, error) {
 	for k, v := range t.props {
 		props[k] = v
 	}
-	defaultRegion(props)
 	switch kind := strings.ToLower(conf.CatalogType); kind {
 	case "rest", "http", "https", "":
 		return openREST(ctx, props)

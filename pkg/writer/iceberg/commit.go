@@ -59,7 +59,7 @@ func (w *Writer) Commit(ctx context.Context, pos batch.Position) error {
 	}
 	err := w.finishAll()
 	if err == nil {
-		err = w.commit(ctx, pos)
+		err = w.commit(w.sink.shared(ctx), pos)
 	}
 	if err != nil {
 		return advise(fmt.Errorf("commit %s: %w", w.name(), err))
@@ -249,6 +249,12 @@ func (w *Writer) try(ctx context.Context, base *table.Table, pos batch.Position)
 		}
 		return refused, err
 	}
+	if w.sink.late {
+		if err := w.record.sent(); err != nil {
+			w.removeMade(a.made)
+			return refused, err
+		}
+	}
 	w.attempts = append(w.attempts, a)
 	if base == nil {
 		_, err = w.sink.cat.createWhole(ctx, w.ident, meta, c.Updates)
@@ -276,13 +282,13 @@ func judge(err error) outcome {
 	switch {
 	case err == nil:
 		return done
+	case errors.Is(err, restcat.ErrUnauthorized), errors.Is(err, restcat.ErrForbidden), errors.Is(err, restcat.ErrBadRequest),
+		errors.Is(err, catalog.ErrNoSuchTable), errors.Is(err, catalog.ErrNoSuchNamespace), localCause(err):
+		return refused
 	case errors.Is(err, table.ErrCommitFailed), errors.Is(err, catalog.ErrTableAlreadyExists),
 		// The SQL catalog reports a moved branch so, without a type.
 		strings.HasPrefix(err.Error(), "requirement failed"):
 		return conflict
-	case errors.Is(err, restcat.ErrUnauthorized), errors.Is(err, restcat.ErrForbidden), errors.Is(err, restcat.ErrBadRequest),
-		errors.Is(err, catalog.ErrNoSuchTable), errors.Is(err, catalog.ErrNoSuchNamespace), localCause(err):
-		return refused
 	}
 	return unclear
 }
@@ -294,7 +300,7 @@ func (w *Writer) build(ctx context.Context, base *table.Table, a *attempt) (c ta
 	defer func() { a.made = fs.made }()
 	where := ""
 	if base == nil {
-		if meta, err = table.NewMetadata(w.schema, nil, table.UnsortedSortOrder, w.location, w.props); err != nil {
+		if meta, err = newMetadata(w.schema, w.location, w.props); err != nil {
 			return c, nil, err
 		}
 	} else {

@@ -211,3 +211,16 @@ func tableExists(t *testing.T, s *Sink, name string) bool {
 	}
 	return ok
 }
+
+// wideRows makes rows of an int and any number of strings.
+func wideRows(t *schema.Table, from, n int) *batch.Batch {
+	b := array.NewRecordBuilder(memory.DefaultAllocator, t.Arrow)
+	defer b.Release()
+	for i := range n {
+		b.Field(0).(*array.Int32Builder).Append(int32(from + i))
+		for c := 1; c < len(t.Columns); c++ {
+			b.Field(c).(*array.StringBuilder).Append(fmt.Sprintf("%x", uint32(i+1)*uint32(c)*2654435761))
+		}
+	}
+	return &batch.Batch{Table: t, Rows: b.NewRecordBatch()}
+}

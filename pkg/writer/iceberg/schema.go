@@ -6,6 +6,8 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
 
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
@@ -83,6 +85,35 @@ func icebergType(t arrow.DataType, next *int) (iceberg.Type, error) {
 	}
 	return nil, fmt.Errorf("type %s has no place in Iceberg", t)
 }
+
+// newMetadata returns the metadata of a table without snapshots. table.NewMetadata
+// would number the schema's fields anew, and otherwise than Java does.
+func newMetadata(sc *iceberg.Schema, location string, props iceberg.Properties) (table.Metadata, error) {
+	b, err := table.NewMetadataBuilder(formatVersion)
+	if err != nil {
+		return nil, err
+	}
+	spec, order := iceberg.NewPartitionSpec(), table.UnsortedSortOrder
+	for _, step := range []func() error{
+		func() error { return b.SetUUID(uuid.New()) },
+		func() error { return b.AddSchema(sc) },
+		func() error { return b.SetCurrentSchemaID(-1) },
+		func() error { return b.AddPartitionSpec(&spec, true) },
+		func() error { return b.SetDefaultSpecID(-1) },
+		func() error { return b.AddSortOrder(&order) },
+		func() error { return b.SetDefaultSortOrderID(-1) },
+		func() error { return b.SetLoc(location) },
+		func() error { return b.SetProperties(props) },
+	} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	return b.Build()
+}
+
+// formatVersion is that of the tables we make.
+const formatVersion = 2
 
 // shapeDiff tells, a line a column, what keeps rows shaped as want from being
 // added to a table shaped as have; "" if nothing does. The order of columns does

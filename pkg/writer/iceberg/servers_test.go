@@ -13,9 +13,9 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/writer"
 )
 
-// s3 readies the environment for the S3 server and returns a warehouse there
+// s3Warehouse readies the environment for the S3 server and returns a warehouse there
 // that is this test's own, and the query that leads to the server.
-func s3(t *testing.T) (warehouse, query string) {
+func s3Warehouse(t *testing.T) (warehouse, query string) {
 	t.Helper()
 	endpoint := service(t, "s3", "TABLEHAUL_TEST_S3")
 	for _, v := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"} {
@@ -58,7 +58,7 @@ func TestEmbeddedWholeLife(t *testing.T) {
 }
 
 func TestSQLOnS3(t *testing.T) {
-	warehouse, query := s3(t)
+	warehouse, query := s3Warehouse(t)
 	s := openSink(t, "iceberg+sql:"+t.TempDir()+"/c.db?warehouse="+warehouse+"&"+query, Options{})
 	wholeLife(t, s, "accounts")
 }
@@ -112,7 +112,7 @@ func (h homeless) LoadNamespaceProperties(context.Context, table.Identifier) (ic
 }
 
 func TestRESTOnS3(t *testing.T) {
-	warehouse, query := s3(t)
+	warehouse, query := s3Warehouse(t)
 	uri := service(t, "iceberg-rest", "TABLEHAUL_TEST_ICEBERG_REST", "--port", "38189",
 		"--warehouse", "s3://lake/rest", "--s3-endpoint", service(t, "s3", "TABLEHAUL_TEST_S3"))
 	u, err := url.Parse(uri)

@@ -20,7 +20,11 @@ import (
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/catalog"
 	iceio "github.com/apache/iceberg-go/io"
+	"github.com/apache/iceberg-go/io/gocloud/s3"
 	"github.com/apache/iceberg-go/table"
+	"github.com/apache/iceberg-go/utils"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/google/uuid"
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
@@ -54,6 +58,9 @@ type Sink struct {
 	root  string // where new tables go; "" if the catalog decides
 	retry retryPolicy
 	rest  bool // the catalog is one behind HTTP, which may hand out credentials with each table
+	late  bool // a commit may land after its sender has died
+
+	aws *aws.Config // with the one HTTP client for all object stores; nil for a lake on disk
 
 	// buffered is what all open files hold back at the moment, in bytes.
 	buffered atomic.Int64
@@ -90,6 +97,14 @@ func Open(ctx context.Context, url string, opts Options) (*Sink, error) {
 	if err != nil {
 		return nil, hint.Wrap(err, "see the forms that a sink's URL can have with --help")
 	}
+	var s3conf *aws.Config
+	if t.kind != embedded {
+		defaultRegion(t.props)
+		if s3conf, err = s3.ParseAWSConfig(ctx, t.props); err != nil {
+			return nil, fmt.Errorf("read the AWS configuration: %w", err)
+		}
+		s3conf.HTTPClient = awshttp.NewBuildableClient()
+	}
 	openCtx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	cat, root, err := openCatalog(openCtx, t)
@@ -97,13 +112,16 @@ func Open(ctx context.Context, url string, opts Options) (*Sink, error) {
 		return nil, advise(fmt.Errorf("open the Iceberg catalog: %w", err))
 	}
 	s := &Sink{
-		opts: opts, kind: t.kind, ns: t.ns, props: t.props, cat: cat, root: root, retry: defaultRetry,
+		opts: opts, kind: t.kind, ns: t.ns, props: t.props, cat: cat, root: root, retry: defaultRetry, aws: s3conf,
 		once:  make(map[string]*sync.Mutex),
 		ready: make(map[string]bool),
 		homes: make(map[string]string),
 		ios:   make(map[string]iceio.WriteFileIO),
 	}
 	_, s.rest = cat.(restCatalog)
+	if c, ok := cat.(*sqlCatalog); !ok || c.dialect != "sqlite" {
+		s.late = true
+	}
 	return s, nil
 }
 
@@ -111,14 +129,28 @@ func Open(ctx context.Context, url string, opts Options) (*Sink, error) {
 // that what exists fits the mode and that files can be written, and discards
 // what dead runs have staged. The table itself appears with the first Commit.
 func (s *Sink) Open(ctx context.Context, t *schema.Table, mode writer.Mode) (writer.Writer, error) {
-	w, err := s.open(ctx, t, mode)
+	w, err := s.open(s.shared(ctx), t, mode)
 	if err != nil {
 		return nil, advise(err)
 	}
 	return w, nil
 }
 
+// shared makes the S3 clients that iceberg-go opens, one for each table and
+// commit, use the same connections.
+func (s *Sink) shared(ctx context.Context) context.Context {
+	if s.aws == nil {
+		return ctx
+	}
+	return utils.WithAwsConfig(ctx, s.aws)
+}
+
 func (s *Sink) open(ctx context.Context, t *schema.Table, mode writer.Mode) (*Writer, error) {
+	switch mode {
+	case writer.Create, writer.Append, writer.Replace:
+	default:
+		return nil, fmt.Errorf("mode %q is not one of create, append, replace", mode)
+	}
 	w := &Writer{sink: s, src: t, ident: s.identifier(t), mode: mode, replace: mode == writer.Replace}
 	if err := s.ensureNamespace(ctx, catalog.NamespaceFromIdent(w.ident)); err != nil {
 		return nil, err

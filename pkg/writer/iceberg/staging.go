@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	iceio "github.com/apache/iceberg-go/io"
@@ -23,12 +24,17 @@ import (
 //
 // On a local disk the run holds a lock on the record, which ends with the
 // process, however it ends. Object stores have no locks: there a record counts
-// as dead when its run has not touched it for recordDead.
+// as dead when its run has not touched it for recordDead. The same goes for a
+// run that has sent a commit to a server and not heard of it: the server may
+// still be at it, and the commit names the files.
 
 const (
 	recordTouch = 10 * time.Minute
 	recordDead  = 24 * time.Hour
 )
+
+// sentMark is the content of the record of a run that has sent a commit.
+const sentMark = "a commit was sent"
 
 // A stagingRecord is the record of a live run.
 type stagingRecord struct {
@@ -37,6 +43,7 @@ type stagingRecord struct {
 	lock     *os.File      // local
 	stop     chan struct{} // else: ends touching
 	done     chan struct{}
+	mark     atomic.Bool // a commit was sent
 }
 
 func (w *Writer) stagingFolder() string { return w.location + "/metadata/_staging" }
@@ -78,7 +85,7 @@ func newRecord(st *storage, location string) (*stagingRecord, error) {
 	r := &stagingRecord{st: st, location: location}
 	if !st.local() {
 		r.stop, r.done = make(chan struct{}), make(chan struct{})
-		if err := st.io.WriteFile(location, nil); err != nil {
+		if err := st.io.WriteFile(location, r.content()); err != nil {
 			return nil, err
 		}
 		go r.touch()
@@ -118,9 +125,30 @@ func (r *stagingRecord) touch() {
 			return
 		case <-t.C:
 			// One that fails is made up for by the next; alive checks in the end.
-			_ = r.st.io.WriteFile(r.location, nil)
+			_ = r.st.io.WriteFile(r.location, r.content())
 		}
 	}
+}
+
+func (r *stagingRecord) content() []byte {
+	if r.mark.Load() {
+		return []byte(sentMark)
+	}
+	return []byte("staging")
+}
+
+// sent notes that a commit is about to be sent. r may be nil: nothing is staged.
+func (r *stagingRecord) sent() error {
+	if r == nil || r.mark.Swap(true) && r.lock != nil {
+		return nil
+	}
+	if r.lock == nil {
+		return r.st.io.WriteFile(r.location, r.content())
+	}
+	if _, err := r.lock.WriteAt(r.content(), 0); err != nil {
+		return err
+	}
+	return r.lock.Sync()
 }
 
 // alive checks that nobody has taken the run for dead, which may happen to a
@@ -323,8 +351,18 @@ func deadLocal(folder string) (runs []string, release func(), err error) {
 			_ = f.Close()
 			continue
 		}
+		if maySettle(f) {
+			_ = f.Close()
+			continue
+		}
 		locks = append(locks, f)
 		runs = append(runs, e.Name())
 	}
 	return runs, release, nil
+}
+
+// maySettle reports whether a dead run's commit may still land.
+func maySettle(record *os.File) bool {
+	info, err := record.Stat()
+	return err != nil || info.Size() > 0 && time.Since(info.ModTime()) < recordDead
 }

@@ -13,6 +13,7 @@ import (
 
 	iceio "github.com/apache/iceberg-go/io"
 	"github.com/apache/iceberg-go/io/gocloud/blobfs"
+	"gocloud.dev/blob"
 )
 
 // A storage is where one table's files lie.
@@ -77,7 +78,8 @@ func (s *storage) create(ctx context.Context, location string) (stagedFile, erro
 	if b, ok := s.io.(*blobfs.FileIO); ok {
 		// NewWriter and not Create: only a cancelled context keeps Close from
 		// completing the upload.
-		w, err := b.NewWriter(ctx, location, true, nil)
+		// Two parts of 8 MiB on their way are enough for one of several files.
+		w, err := b.NewWriter(ctx, location, true, &blob.WriterOptions{BufferSize: 8 << 20, MaxConcurrency: 2})
 		if err != nil {
 			cancel()
 			return nil, err

@@ -26,7 +26,7 @@ func TestSuiteEmbedded(t *testing.T) {
 
 func TestSuiteSQLOnS3(t *testing.T) {
 	suite(t, func(t *testing.T) string {
-		warehouse, query := s3(t)
+		warehouse, query := s3Warehouse(t)
 		return "iceberg+sql:" + t.TempDir() + "/c.db?warehouse=" + warehouse + "&" + query
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -87,8 +89,7 @@ func (w *Writer) plan(ctx context.Context) error {
 
 func newTableProperties(t *schema.Table) iceberg.Properties {
 	p := iceberg.Properties{
-		table.PropertyFormatVersion: "2",
-		sourceProperty:              t.String(),
+		sourceProperty: t.String(),
 		// iceberg-go's default, copy on write, brings rows back that equality
 		// deletes have removed (iceberg-go#2042).
 		"write.delete.mode": "merge-on-read",
@@ -157,7 +158,7 @@ func (w *Writer) fits(tbl *table.Table) error {
 		return w.tableError(hint.Wrap(fmt.Errorf("table %s is partitioned, which is not supported", w.name()),
 			"drop the table, or write to another namespace"))
 	}
-	if v := tbl.Metadata().Version(); v > 2 {
+	if v := tbl.Metadata().Version(); v > formatVersion {
 		return w.tableError(fmt.Errorf("table %s is of format version %d, which is not supported", w.name(), v))
 	}
 	return nil
@@ -171,7 +172,7 @@ func (w *Writer) tableError(err error) error {
 // that was refused or whose outcome is unknown it asks the catalog.
 func (w *Writer) Position(ctx context.Context) (batch.Position, error) {
 	if w.stale {
-		if _, err := w.look(ctx); err != nil {
+		if _, err := w.look(w.sink.shared(ctx)); err != nil {
 			return "", advise(err)
 		}
 	}
@@ -189,7 +190,7 @@ func (w *Writer) Write(ctx context.Context, b *batch.Batch) error {
 	if got, want := int(b.Rows.NumCols()), len(w.src.Columns); got != want {
 		return w.tableError(fmt.Errorf("batch has %d columns, the table has %d", got, want))
 	}
-	f, err := w.take(ctx, b.Origin)
+	f, err := w.take(w.sink.shared(ctx), b.Origin)
 	if err == nil {
 		err = f.write(b)
 		w.give(f, err)
@@ -324,7 +325,9 @@ func (w *Writer) Close() error {
 // catalog knows where its files go. A run that dies leaves it so, and the next
 // one goes on with it.
 func (w *Writer) createBare(ctx context.Context) error {
-	tbl, err := w.sink.cat.CreateTable(ctx, w.ident, w.want, catalog.WithProperties(w.props))
+	props := maps.Clone(w.props)
+	props[table.PropertyFormatVersion] = strconv.Itoa(formatVersion)
+	tbl, err := w.sink.cat.CreateTable(ctx, w.ident, w.want, catalog.WithProperties(props))
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,86 @@
+# `make` lists the targets. GO can name another Go, CACHE another cache folder.
+GO ?= go
+CACHE ?= $(or $(TABLEHAUL_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tablehaul)
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+TIMEOUT ?= 30m
+BENCH ?= .
+ROWS ?= 0
+
+GOFUMPT_VERSION := v0.12.0
+GOLANGCI_VERSION := v2.15.0
+tools := $(CACHE)/tools
+gofumpt := $(tools)/gofumpt-$(GOFUMPT_VERSION)/gofumpt
+golangci := $(tools)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
+
+# The services that tests use, in the order in which they are started.
+services := mysql mariadb iceberg-rest s3 readers
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: demo
+demo: ## from nothing to a lake: build, get a MySQL, move a sample database, read it with DuckDB
+	@testdata/demo/demo
+
+.PHONY: build
+build: ## build bin/tablehaul, one static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/tablehaul ./cmd/tablehaul
+
+.PHONY: quick
+quick: ## run the tests that need no server
+	$(GO) test -short ./...
+
+.PHONY: test
+test: services ## install and start what is needed, and run every test
+	@$(env) && $(GO) test -timeout $(TIMEOUT) ./...
+	@$(env) && testdata/compare/corpora testdata/sql
+
+.PHONY: services
+services: ## start the real servers that tests use
+	@for s in $(services); do testdata/services/$$s start; done
+
+.PHONY: stop
+stop: ## stop those servers
+	@for s in $(services); do testdata/services/$$s stop; done
+
+# env is shell code that exports what the running services say of themselves.
+env = for s in $(services); do e=$$(testdata/services/$$s env); set -a; eval "$$e"; set +a; done
+
+.PHONY: test-corpora
+test-corpora: services ## load every .sql file of DIR=…, move it, compare value by value
+	@test -n '$(DIR)' || { echo 'usage: make test-corpora DIR=folder' >&2; exit 2; }
+	@$(env) && testdata/compare/corpora '$(DIR)'
+
+.PHONY: check
+check: $(gofumpt) $(golangci) ## format, vet, lint and race tests
+	@unformatted=$$($(gofumpt) -l .); test -z "$$unformatted" || { echo "not gofumpt'd: run 'make format'"; echo "$$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(golangci) run ./...
+	$(GO) test -race -short ./...
+
+.PHONY: format
+format: $(gofumpt) ## format all Go files
+	$(gofumpt) -w .
+
+$(gofumpt):
+	GOBIN=$(@D) $(GO) install mvdan.cc/gofumpt@$(GOFUMPT_VERSION)
+
+$(golangci):
+	GOBIN=$(@D) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+.PHONY: bench
+bench: ## measure: BENCH='regexp' ROWS=n; writes bench-results.json
+	@$(GO) run ./cmd/bench -bench '$(BENCH)' -rows $(ROWS)
+
+.PHONY: docs
+docs: ## write docs/cli anew from the flags
+	$(GO) generate ./cmd/tablehaul
+
+.PHONY: clean
+clean: ## remove what was built and the demo's lake
+	rm -rf bin dist lake lake2 bench-results.json

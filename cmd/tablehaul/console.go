@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/tablehaul/tablehaul/pkg/progress"
+)
+
+// errInterrupted is the cause of a context that a signal has ended.
+var errInterrupted = errors.New("interrupted")
+
+// A console is where messages for people go: past the progress display while
+// there is one, so that neither garbles the other.
+type console struct {
+	stderr io.Writer
+
+	mu      sync.Mutex
+	printer progress.Printer
+}
+
+// Note prints a line.
+func (c *console) Note(line string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.printer != nil {
+		c.printer.Note(line)
+		return
+	}
+	fmt.Fprintln(c.stderr, line)
+}
+
+// Write prints what a library logs.
+func (c *console) Write(p []byte) (int, error) {
+	if text := strings.TrimRight(string(p), "\n"); text != "" {
+		c.Note("tablehaul: " + progress.Printable(text))
+	}
+	return len(p), nil
+}
+
+// use has notes go by a printer, or, if nil, to stderr again.
+func (c *console) use(p progress.Printer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.printer = p
+}
+
+// interruptible returns a context that SIGINT or SIGTERM ends. A second signal
+// ends the process at once: whoever sends it does not want to wait for staged
+// files to be removed, which the next run does as well.
+func (c *console) interruptible(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	signals := make(chan os.Signal, 2)
+	// A shell starts its background jobs with SIGINT ignored, so that Ctrl-C
+	// meant for another program leaves them alone. That is not undone here.
+	if !signal.Ignored(os.Interrupt) {
+		signal.Notify(signals, os.Interrupt)
+	}
+	signal.Notify(signals, syscall.SIGTERM)
+	quit := make(chan struct{})
+	go func() {
+		select {
+		case <-signals:
+		case <-quit:
+			return
+		}
+		cancel(errInterrupted)
+		c.Note("tablehaul: stopping: removing what is staged (once more to stop at once)")
+		select {
+		case <-signals:
+			os.Exit(exitInterrupted)
+		case <-quit:
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(quit)
+		cancel(nil)
+	}
+}

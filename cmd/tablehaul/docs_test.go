@@ -1,0 +1,76 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+var update = flag.Bool("update", false, "write docs/cli anew")
+
+const cliDocs = "../../docs/cli"
+
+// TestDocs compares docs/cli with the commands, or with -update writes it.
+func TestDocs(t *testing.T) {
+	pages := map[string]string{}
+	root := newRoot(&program{})
+	for _, c := range append([]*cobra.Command{root}, root.Commands()...) {
+		if c.IsAvailableCommand() || c == root {
+			pages[pageName(c)] = page(c)
+		}
+	}
+	if *update {
+		if err := os.MkdirAll(cliDocs, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range pages {
+		path := filepath.Join(cliDocs, name)
+		if *update {
+			if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != want {
+			t.Errorf("%s is not what the flags say (%v): run `make docs`", path, err)
+		}
+	}
+	files, err := os.ReadDir(cliDocs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if _, ok := pages[f.Name()]; !ok {
+			t.Errorf("%s belongs to no command: remove it", f.Name())
+		}
+	}
+}
+
+func pageName(c *cobra.Command) string {
+	return strings.ReplaceAll(c.CommandPath(), " ", "-") + ".md"
+}
+
+// page is a command's page: its help text, which is all there is to say.
+func page(c *cobra.Command) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "<!-- Written by `make docs`. -->\n\n# %s\n\n%s.\n\n", c.CommandPath(), c.Short)
+	c.InitDefaultHelpFlag()
+	c.InitDefaultVersionFlag()
+	fmt.Fprintf(&b, "```\n%s\n\n%s```\n", strings.TrimSpace(c.Long), c.UsageString())
+	if c.HasAvailableSubCommands() {
+		b.WriteString("\n")
+		for _, sub := range c.Commands() {
+			if sub.IsAvailableCommand() {
+				fmt.Fprintf(&b, "- [%s](%s): %s\n", sub.CommandPath(), pageName(sub), lowerFirst(sub.Short))
+			}
+		}
+	}
+	return b.String()
+}
+
+func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }

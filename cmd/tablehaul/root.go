@@ -1,0 +1,165 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+)
+
+// newRoot builds the command tree.
+func newRoot(p *program) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "tablehaul",
+		Short: "Move MySQL tables into Iceberg",
+		Long: `Tablehaul moves MySQL and MariaDB tables into Iceberg: fast, exactly, and with
+nothing to install beside it. The position is committed with the data, so a run
+that was killed is finished by the same command.`,
+		Example: `  tablehaul snapshot mysql://app@db:3306/shop iceberg:./lake
+  tablehaul snapshot --help`,
+		SilenceErrors: true, // main prints them
+		SilenceUsage:  true,
+		Version:       versionText(),
+		Args:          unknownCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetVersionTemplate("tablehaul {{.Version}}\n")
+	root.SetUsageTemplate(usageTemplate)
+	root.SetFlagErrorFunc(flagError)
+	root.AddCommand(newSnapshot(p.snapshot), newVersion())
+	return root
+}
+
+// usageTemplate puts examples and exit codes at the end, where the eye is when
+// the text has scrolled by.
+const usageTemplate = `Usage:
+  {{if .HasAvailableSubCommands}}{{.CommandPath}} COMMAND{{else}}{{.UseLine}}{{end}}
+{{- if .HasAvailableSubCommands}}
+
+Commands:
+{{- range .Commands}}{{if .IsAvailableCommand}}
+  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}
+{{- end}}
+{{- if .HasAvailableLocalFlags}}
+
+Flags:
+{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}
+{{- end}}
+{{- if .HasExample}}
+
+Examples:
+{{.Example}}
+{{- end}}
+
+Exit codes:
+  0 done, 1 failed, 2 wrong usage, 3 incomplete: some tables are whole and others
+  are not, 130 interrupted
+`
+
+// A usageError is a command line that cannot be run.
+type usageError struct {
+	cmd *cobra.Command // nil: the root
+	err error
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// usagePath names the command whose help is to be read.
+func usagePath(err error) string {
+	var u *usageError
+	if errors.As(err, &u) && u.cmd != nil {
+		return u.cmd.CommandPath()
+	}
+	return "tablehaul"
+}
+
+func unknownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
+	return &usageError{cmd, didYouMean(fmt.Errorf("unknown command %q", args[0]), nearest(args[0], names))}
+}
+
+// wantArgs returns a check for as many arguments as names has words.
+func wantArgs(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) > len(names):
+			return &usageError{cmd, fmt.Errorf("unexpected argument %q", args[len(names)])}
+		case len(args) < len(names):
+			return &usageError{cmd, fmt.Errorf("%s is missing", names[len(args)])}
+		}
+		return nil
+	}
+}
+
+func didYouMean(err error, what string) error {
+	if what == "" {
+		return err
+	}
+	return hint.Wrap(err, "did you mean %s?", what)
+}
+
+// flagError turns what pflag says into a usage error, with the flag that was
+// probably meant.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		if s := nearest(unknown.GetSpecifiedName(), flagNames(cmd)); s != "" {
+			err = didYouMean(err, "--"+s)
+		}
+	}
+	return &usageError{cmd, err}
+}
+
+func flagNames(cmd *cobra.Command) []string {
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	return names
+}
+
+// nearest returns the candidate that a typing error away from word lies, or "".
+func nearest(word string, candidates []string) string {
+	best, found := 3, ""
+	for _, c := range candidates {
+		d := distance(word, c)
+		// The start of a name is as good as a typing error.
+		if len(word) >= 3 && strings.HasPrefix(c, word) {
+			d = min(d, 1)
+		}
+		if d < best {
+			best, found = d, c
+		}
+	}
+	return found
+}
+
+// distance is the Levenshtein distance.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

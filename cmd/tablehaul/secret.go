@@ -1,0 +1,105 @@
+package main
+
+import (
+	"io"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// secrets are texts of the command line that must not be printed, each with
+// what is printed instead. Errors come from many packages, so nothing is
+// trusted to have left a password out: all output passes through writer.
+type secrets struct{ replacer *strings.Replacer }
+
+// hidden stands where a secret was.
+const hidden = "***"
+
+// user finds what stands before a password.
+var user = regexp.MustCompile(`://[^/?#:@\s]*:`)
+
+// parameter finds what is secret in a URL's query.
+var parameter = regexp.MustCompile(`(?i)[?&]([^=&#\s]*(?:password|passwd|secret|token|credential|access-key-id)[^=&#\s]*=)([^&#\s]+)`)
+
+// newSecrets collects what is secret in a command line.
+func newSecrets(args []string) secrets {
+	var pairs []string
+	for _, arg := range args {
+		pairs = append(pairs, pairsOf(arg)...)
+	}
+	return secrets{strings.NewReplacer(pairs...)}
+}
+
+func pairsOf(arg string) []string {
+	var pairs []string
+	for _, at := range user.FindAllStringIndex(arg, -1) {
+		for _, p := range passwords(arg, arg[at[1]:]) {
+			for _, password := range spellings(p) {
+				pairs = append(pairs, ":"+password+"@", ":"+hidden+"@")
+			}
+		}
+	}
+	for _, m := range parameter.FindAllStringSubmatch(arg, -1) {
+		for _, value := range spellings(m[2]) {
+			pairs = append(pairs, m[1]+value, m[1]+hidden)
+		}
+	}
+	return pairs
+}
+
+// passwords returns what may be the password at the start of rest, a part of
+// arg. It ends at the last @ before the first slash; but a password may hold a
+// slash that its user forgot to escape, so then whatever may have been meant
+// counts, the longest first.
+func passwords(arg, rest string) []string {
+	authority := rest
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		authority = rest[:i]
+	}
+	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
+		return []string{authority[:i]}
+	}
+	// Where there need not be a user, it may as well be a port, and the @ part
+	// of a path: iceberg+rest://host:8181/ns?warehouse=s3://a@b.
+	if _, err := url.Parse(arg); err == nil && !isServer(arg) {
+		return nil
+	}
+	var out []string
+	for i := len(rest) - 1; i >= 0; i-- {
+		if rest[i] == '@' {
+			out = append(out, rest[:i])
+		}
+	}
+	return out
+}
+
+// spellings returns a secret as it was typed and as a library may print it.
+func spellings(s string) []string {
+	out := []string{s}
+	if plain, err := url.QueryUnescape(s); err == nil && plain != s {
+		out = append(out, plain, url.QueryEscape(plain), url.PathEscape(plain))
+	}
+	if plain, err := url.PathUnescape(s); err == nil && plain != s {
+		out = append(out, plain)
+	}
+	return out
+}
+
+// redact returns text without the secrets.
+func (s secrets) redact(text string) string { return s.replacer.Replace(text) }
+
+// writer returns w with the secrets taken out of each Write.
+func (s secrets) writer(w io.Writer) io.Writer { return redactor{w, s} }
+
+type redactor struct {
+	w io.Writer
+	secrets
+}
+
+// Write reports all of p as written, since what it stands for was.
+func (r redactor) Write(p []byte) (int, error) {
+	if _, err := io.WriteString(r.w, r.redact(string(p))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+// A source is a Stock that knows which database its URL names, "" if none.
+type source interface {
+	reader.Stock
+	DB() string
+}
+
+type (
+	openSource func(ctx context.Context, url string, o snapshotOptions, warn func(string)) (source, error)
+	openSink   func(ctx context.Context, url string, o snapshotOptions) (writer.Sink, error)
+)
+
+// stores are the kinds of source and sink, by the scheme of their URLs.
+type stores struct {
+	sources map[string]openSource
+	sinks   map[string]openSink
+}
+
+// ends are what opens the two URLs of a command.
+type ends struct {
+	source openSource
+	sink   openSink
+}
+
+// find picks the constructors. What it complains about is wrong usage.
+func (s stores) find(source, sink string) (ends, error) {
+	var e ends
+	var err error
+	if e.source, err = pick("SOURCE", source, s.sources, has(s.sinks, source)); err != nil {
+		return e, err
+	}
+	if isServer(source) {
+		if err := checkServer(source); err != nil {
+			return e, err
+		}
+	}
+	e.sink, err = pick("SINK", sink, s.sinks, has(s.sources, sink))
+	return e, err
+}
+
+func pick[T any](what, url string, kinds map[string]T, swapped bool) (T, error) {
+	var none T
+	if k, ok := kinds[scheme(url)]; ok {
+		return k, nil
+	}
+	known := slices.Sorted(maps.Keys(kinds))
+	err := fmt.Errorf("%s is not the URL of a known kind", what)
+	if sc := scheme(url); sc != "" {
+		err = fmt.Errorf("%s: unknown scheme %q", what, sc)
+		if swapped {
+			return none, hint.Wrap(err, "SOURCE comes first, then SINK")
+		}
+		if s := nearest(sc, known); s != "" {
+			return none, didYouMean(err, s+":")
+		}
+	}
+	return none, hint.Wrap(err, "known schemes: %s", strings.Join(known, ", "))
+}
+
+func has[T any](kinds map[string]T, url string) bool {
+	_, ok := kinds[scheme(url)]
+	return ok
+}
+
+// scheme returns what stands before the colon, "" if that is no scheme.
+func scheme(url string) string {
+	s, _, ok := strings.Cut(url, ":")
+	if !ok || strings.ContainsAny(s, "/.@") {
+		return ""
+	}
+	return strings.ToLower(s)
+}
+
+// isServer reports whether the URL is one of a database server, which has a
+// user and perhaps a password before its host.
+func isServer(url string) bool {
+	s := scheme(url)
+	return s == "mysql" || s == "mariadb"
+}
+
+// checkServer looks for a password that was not escaped: the URL would be read
+// as that of another host, which would then be told part of the password. No
+// message repeats it.
+func checkServer(s string) error {
+	u, err := url.Parse(s)
+	if err == nil && u.User == nil && strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") {
+		err = errors.New("an @ stands behind the host")
+	}
+	if err != nil {
+		return hint.Wrap(errors.New("SOURCE cannot be read as a URL"),
+			"want mysql://user@host:3306/database; leave the password to TABLEHAUL_PASSWORD, or write its special characters as %%XX")
+	}
+	return nil
+}
