@@ -39,10 +39,17 @@ quick: ## run the tests that need no server
 test: services ## install and start what is needed, and run every test
 	@$(env) && $(GO) test -timeout $(TIMEOUT) ./...
 	@$(env) && testdata/compare/corpora testdata/sql
+	@$(MAKE) --no-print-directory test-keys
+
+.PHONY: test-keys
+test-keys: build services ## every kind of key at every size, source against lake
+	@$(env) && for s in mysql mariadb; do url=TABLEHAUL_TEST_$${s^^}; \
+	$$TABLEHAUL_TEST_PYTHON testdata/compare/keys.py --bin bin/tablehaul --server $$s --source $${!url}; done
 
 .PHONY: services
 services: ## start the real servers that tests use
-	@for s in $(services); do testdata/services/$$s start; done
+	@for s in $(filter-out readers,$(services)); do testdata/services/$$s start; done
+	@testdata/services/readers start --spark
 
 .PHONY: stop
 stop: ## stop those servers

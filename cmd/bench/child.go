@@ -60,7 +60,7 @@ func runChild(ctx context.Context, argv, env []string, serverPID int) (sample, [
 func peakMiB(usage any, watchedKiB, ownKiB int64) float64 {
 	kib := watchedKiB
 	if r, ok := usage.(*syscall.Rusage); ok {
-		max := int64(r.Maxrss)
+		max := r.Maxrss
 		if runtime.GOOS == "darwin" {
 			max /= 1024 // bytes there, KiB elsewhere
 		}

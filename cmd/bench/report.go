@@ -68,7 +68,9 @@ func thisMachine() machine {
 	line, _, _ := strings.Cut(after, "\n")
 	m.CPU = strings.Trim(line, "\t :")
 	meminfo, _ := os.ReadFile("/proc/meminfo")
-	fmt.Sscanf(string(meminfo), "MemTotal: %d", &m.MemoryMiB)
+	if _, err := fmt.Sscanf(string(meminfo), "MemTotal: %d", &m.MemoryMiB); err != nil {
+		m.MemoryMiB = 0 // not known here
+	}
 	m.MemoryMiB /= 1024
 	return m
 }
@@ -107,7 +109,7 @@ func printResult(w io.Writer, c *benchCase, r *result) {
 	}
 	t.Flush()
 	printGoals(&b, c, r)
-	w.Write(b.Bytes())
+	_, _ = w.Write(b.Bytes()) // a terminal that is gone is no news for a measurement
 }
 
 func printGoals(b *bytes.Buffer, c *benchCase, r *result) {

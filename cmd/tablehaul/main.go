@@ -14,7 +14,16 @@ import (
 
 //go:generate go test . -run TestDocs -update
 
-func main() { os.Exit(run(os.Args[1:], all())) }
+func main() {
+	stop, err := profile()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "tablehaul:", err)
+		os.Exit(exitFailed)
+	}
+	code := run(os.Args[1:], all())
+	stop()
+	os.Exit(code)
+}
 
 // The exit codes. Scripts depend on them: they are in every help text.
 const (

@@ -13,7 +13,6 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/move"
 	"github.com/tablehaul/tablehaul/pkg/progress"
 	"github.com/tablehaul/tablehaul/pkg/reader"
-	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
 )
 
@@ -181,8 +180,7 @@ func (p *program) copyTables(ctx context.Context, o snapshotOptions, open ends, 
 			err = fmt.Errorf("close %s: %w", p.hide.redact(o.sink), e)
 		}
 	}()
-	run.Phase("opening " + progress.Plural(int64(len(tables)), "table") + " at the sink")
-	return move.Snapshot(ctx, pinning{src, run}, sink, tables, move.SnapshotOptions{
+	return move.Snapshot(ctx, src, sink, tables, move.SnapshotOptions{
 		Mode: writer.Mode(o.mode.value), Parallel: o.parallel, Progress: run,
 	})
 }
@@ -212,22 +210,4 @@ func (p *program) writeResult(ctx context.Context, o snapshotOptions, s progress
 	default:
 		return progress.WriteText(p.stdout, v)
 	}
-}
-
-// pinning tells the progress which point a source has pinned.
-type pinning struct {
-	reader.Stock
-	run *progress.Run
-}
-
-// Pin pins, and tells.
-func (p pinning) Pin(ctx context.Context, tables []*schema.Table, parallel int) (reader.Snapshot, error) {
-	p.run.Phase("pinning one point for " + progress.Plural(int64(len(tables)), "table"))
-	snap, err := p.Stock.Pin(ctx, tables, parallel)
-	if err != nil {
-		return nil, err
-	}
-	p.run.Pinned(string(snap.Position()))
-	p.run.Phase("reading")
-	return snap, nil
 }

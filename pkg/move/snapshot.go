@@ -70,6 +70,7 @@ type tableCopy struct {
 // open readies every destination before a row is read, so that a table that
 // cannot be written stops the run while nothing is lost yet.
 func (r *snapshotRun) open(ctx context.Context, tables []*schema.Table) error {
+	r.opts.Progress.Phase("opening " + progress.Plural(int64(len(tables)), "table") + " at the sink")
 	copies := make([]*tableCopy, len(tables))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)
@@ -117,9 +118,12 @@ func (r *snapshotRun) copy(ctx context.Context) error {
 		return nil
 	}
 	var err error
+	r.opts.Progress.Phase("pinning one point for " + progress.Plural(int64(len(tables)), "table"))
 	if r.snap, err = r.src.Pin(ctx, tables, r.opts.Parallel); err != nil {
 		return fmt.Errorf("pin a consistent point: %w", err)
 	}
+	r.opts.Progress.Pinned(string(r.snap.Position()))
+	r.opts.Progress.Phase("reading")
 	// The largest first: a big table begun last would keep one worker busy
 	// while the others have nothing left.
 	slices.SortStableFunc(pending, func(a, b *tableCopy) int { return cmp.Compare(b.table.Bytes, a.table.Bytes) })
@@ -196,7 +200,7 @@ func (r *snapshotRun) copySplit(ctx context.Context, c *tableCopy, s reader.Spli
 		b, err := rd.Read(ctx)
 		// Not errors.Is: a connection that breaks off reports an io.EOF too,
 		// within its own words, and the split would pass for whole.
-		if err == io.EOF {
+		if err == io.EOF { //nolint:errorlint // as said
 			return nil
 		}
 		if err != nil {

@@ -86,8 +86,10 @@ func TestLeastGrants(t *testing.T) {
 		s.must(t, "CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t SELECT n, n FROM "+sequence(1000))
 		for _, w := range []way{lockTables, globalLock, oneReader} {
 			var warned atomic.Int32
-			st, err := Open(t.Context(), s.as(t, "th_select", "hush-hush", ""), Options{Parallel: 4, ways: []way{w, oneReader},
-				Warn: func(string) { warned.Add(1) }})
+			st, err := Open(t.Context(), s.as(t, "th_select", "hush-hush", ""), Options{
+				Parallel: 4, ways: []way{w, oneReader},
+				Warn: func(string) { warned.Add(1) },
+			})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -2,7 +2,6 @@ package mysql
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -100,7 +99,7 @@ func readSplit(ctx context.Context, snap reader.Snapshot, sp reader.Split, f fun
 	defer r.Close()
 	for {
 		b, err := r.Read(ctx)
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
