@@ -44,7 +44,7 @@ var cases = []*benchCase{
 		goals: []goal{
 			{name: "cpu_us_per_row", limit: 1.3},
 			{name: "peak_mib", limit: 400},
-			{name: "drain", limit: 2},
+			{name: "drain1", limit: 2},
 			{name: "mydumper", limit: 0.5, least: true},
 			{name: "duckdb", limit: 6, least: true},
 			{name: "size", limit: 1.02},
@@ -56,7 +56,7 @@ var cases = []*benchCase{
 		goals: []goal{
 			{name: "cpu_us_per_row", limit: 2},
 			{name: "peak_mib", limit: 400},
-			{name: "drain", limit: 1.3},
+			{name: "drain1", limit: 1.3},
 			{name: "mydumper", limit: 1, least: true},
 			{name: "duckdb", limit: 3, least: true},
 			{name: "size", limit: 1.02},

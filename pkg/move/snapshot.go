@@ -139,7 +139,7 @@ func (r *snapshotRun) copy(ctx context.Context) error {
 		for _, c := range pending {
 			c.left.Store(1) // planning holds the table open
 			splits, err := r.snap.Splits(gctx, c.table)
-			if err := c.check(err, "plan"); err != nil {
+			if err := c.check(wrap("plan", c, err)); err != nil {
 				return err
 			}
 			c.left.Add(int64(len(splits)))
@@ -160,7 +160,7 @@ func (r *snapshotRun) copy(ctx context.Context) error {
 		g.Go(func() error {
 			for t := range tasks {
 				if t.c.failed.Load() == nil {
-					if err := t.c.check(r.copySplit(gctx, t.c, t.s), "read"); err != nil {
+					if err := t.c.check(r.copySplit(gctx, t.c, t.s)); err != nil {
 						return err
 					}
 				}
@@ -177,14 +177,21 @@ func (r *snapshotRun) copy(ctx context.Context) error {
 // check keeps an error that concerns the table alone with the table, and
 // passes any other on. That a table was cut short by the end of the run is no
 // failure of its own, however its reader puts it.
-func (c *tableCopy) check(err error, verb string) error {
-	if err == nil {
-		return nil
-	}
+func (c *tableCopy) check(err error) error {
 	var te *schema.TableError
 	if errors.As(err, &te) && !errors.Is(err, context.Canceled) {
 		c.failed.CompareAndSwap(nil, te)
 		return nil
+	}
+	return err
+}
+
+// wrap says what was done to which table. A table's own error names it already,
+// and so do those of sinks.
+func wrap(verb string, c *tableCopy, err error) error {
+	var te *schema.TableError
+	if err == nil || errors.As(err, &te) {
+		return err
 	}
 	return fmt.Errorf("%s %s: %w", verb, c.table, err)
 }
@@ -192,7 +199,7 @@ func (c *tableCopy) check(err error, verb string) error {
 func (r *snapshotRun) copySplit(ctx context.Context, c *tableCopy, s reader.Split) error {
 	rd, err := r.snap.Open(ctx, s)
 	if err != nil {
-		return err
+		return wrap("read", c, err)
 	}
 	defer rd.Close()
 	c.prog.Begin()
@@ -204,7 +211,7 @@ func (r *snapshotRun) copySplit(ctx context.Context, c *tableCopy, s reader.Spli
 			return nil
 		}
 		if err != nil {
-			return err
+			return wrap("read", c, err)
 		}
 		rows, bytes := b.Rows.NumRows(), int64(b.Bytes)
 		err = c.w.Write(ctx, b)
@@ -237,7 +244,7 @@ func (r *snapshotRun) finish(ctx context.Context, c *tableCopy) error {
 		c.prog.Done()
 		return nil
 	}
-	if err := c.check(err, "commit"); err != nil {
+	if err := c.check(err); err != nil {
 		return err
 	}
 	c.prog.Fail(c.failed.Load())

@@ -16,7 +16,7 @@ import (
 )
 
 func TestSnapshotEveryFault(t *testing.T) {
-	sweep(t, func(t *testing.T) writertest.Harness {
+	sweep(t, []writer.Mode{writer.Create, writer.Append, writer.Replace}, []int{1, 4}, func(t *testing.T) writertest.Harness {
 		dest, _ := inMemory(t)
 		return dest
 	})
@@ -25,9 +25,9 @@ func TestSnapshotEveryFault(t *testing.T) {
 // sweep fails every operation of the sink that start makes, once before and once
 // after it took effect, and runs the same command again. The outcome must be
 // that of a run that never failed, and at no time may a table be seen half done.
-func sweep(t *testing.T, start func(t *testing.T) writertest.Harness) {
-	for _, mode := range []writer.Mode{writer.Create, writer.Append, writer.Replace} {
-		for _, parallel := range []int{1, 4} {
+func sweep(t *testing.T, modes []writer.Mode, readers []int, start func(t *testing.T) writertest.Harness) {
+	for _, mode := range modes {
+		for _, parallel := range readers {
 			for _, after := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s/parallel=%d/after=%v", mode, parallel, after), func(t *testing.T) {
 					n := 1
@@ -45,6 +45,7 @@ func sweep(t *testing.T, start func(t *testing.T) writertest.Harness) {
 func sweepOne(t *testing.T, dest writertest.Harness, n int, after bool, opts move.SnapshotOptions) bool {
 	tables := shop()
 	w := newWorld(t, dest, tables...)
+	defer w.close()
 	old := map[*schema.Table][]batchtest.Row{}
 	if opts.Mode != writer.Create { // there is something to add to, or to exchange
 		for _, table := range w.tables {
@@ -54,7 +55,7 @@ func sweepOne(t *testing.T, dest writertest.Harness, n int, after bool, opts mov
 			}
 			w.db.Set(table, old[table])
 		}
-		if err := w.snapshot(w.stock(), dest.Open(t), move.SnapshotOptions{}); err != nil {
+		if err := w.snapshot(w.stock(), w.open(), move.SnapshotOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		for _, table := range w.tables {
@@ -80,7 +81,7 @@ func sweepOne(t *testing.T, dest writertest.Harness, n int, after bool, opts mov
 			t.Errorf("fault %d: at %s %s is neither as before nor whole: %s", n, op, table, whole)
 		}
 	}}
-	err := w.snapshot(w.stock(), fault.Wrap(dest.Open(t), plan), opts)
+	err := w.snapshot(w.stock(), fault.Wrap(w.open(), plan), opts)
 	if !plan.Fired() {
 		if err != nil {
 			t.Errorf("a run without a fault: %v", err)
@@ -98,7 +99,7 @@ func sweepOne(t *testing.T, dest writertest.Harness, n int, after bool, opts mov
 			old[table] = w.visible(table)
 		}
 	}
-	if err := w.snapshot(w.stock(), dest.Open(t), opts); err != nil {
+	if err := w.snapshot(w.stock(), w.open(), opts); err != nil {
 		t.Errorf("fault %d (%v): second run: %v", n, err, err)
 	}
 	for _, table := range w.tables {

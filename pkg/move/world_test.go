@@ -24,6 +24,7 @@ type world struct {
 	db     *rmem.DB
 	tables []*schema.Table // as the source lists them, by name
 	dest   writertest.Harness
+	sinks  []writer.Sink // to be closed in the end
 	alloc  *memory.CheckedAllocator
 }
 
@@ -50,6 +51,21 @@ func (w *world) snapshot(src reader.Stock, sink writer.Sink, opts move.SnapshotO
 	err := move.Snapshot(w.t.Context(), src, sink, w.tables, opts)
 	w.freed()
 	return err
+}
+
+// open opens the destination anew. What was open before stays so until the end,
+// as a crash would leave it.
+func (w *world) open() writer.Sink {
+	s := w.dest.Open(w.t)
+	w.sinks = append(w.sinks, s)
+	return s
+}
+
+// close closes the sinks that the test has opened.
+func (w *world) close() {
+	for _, s := range w.sinks {
+		_ = s.Close()
+	}
 }
 
 func (w *world) freed() {

@@ -8,7 +8,8 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
-// A Stock is a source whose tables have a current content.
+// A Stock is a source whose tables have a current content. Contexts hold for
+// their call only, here and in all other methods.
 type Stock interface {
 	// Tables lists the selected tables, sorted by name. A pattern that selects
 	// nothing is an error.
@@ -23,12 +24,13 @@ type Stock interface {
 
 // A Snapshot is the content of some tables at one point.
 type Snapshot interface {
-	// Position is where a log takes over once every split is committed.
+	// Position is where a log takes over once every split is committed. It is
+	// never "".
 	Position() batch.Position
 	// Splits cuts a table into parts that together hold every row once.
 	Splits(ctx context.Context, t *schema.Table) ([]Split, error)
 	// Open starts reading a split. It waits while all of the pinned readers are
-	// busy; the Reader's Close frees its place.
+	// busy; the Reader's Close frees its place, as a failed Open does itself.
 	Open(ctx context.Context, s Split) (Reader, error)
 	// Close gives the point up.
 	Close() error
@@ -45,7 +47,8 @@ type Split struct {
 
 // A Reader yields batches in order.
 type Reader interface {
-	// Read returns the next batch, or io.EOF.
+	// Read returns the next batch, which is never empty, or a bare io.EOF: one
+	// within another error is a connection that broke off.
 	Read(ctx context.Context) (*batch.Batch, error)
 	Close() error
 }

@@ -108,23 +108,23 @@ func splitType(native string) (name, args, attrs string) {
 	return name, args, strings.ToLower(rest)
 }
 
-// parseLabels reads 'a','b”c' as SHOW and information_schema quote it: a quote
-// within a label is doubled, nothing else is escaped.
+// unescape undoes what the servers do to a label that they print.
+var unescape = strings.NewReplacer(`''`, `'`, `\\`, `\`, `\n`, "\n", `\r`, "\r", `\0`, "\x00")
+
+// parseLabels reads 'a','it”s' as SHOW and information_schema quote it: a quote
+// within a label is doubled, a backslash stands before n, r, 0 and itself.
 func parseLabels(s string) []string {
 	var out []string
 	for len(s) > 0 && s[0] == '\'' {
-		var b strings.Builder
 		i := 1
 		for ; i < len(s); i++ {
-			if s[i] == '\'' {
-				if i+1 >= len(s) || s[i+1] != '\'' {
-					break
-				}
-				i++
+			if s[i] == '\\' || s[i] == '\'' && i+1 < len(s) && s[i+1] == '\'' {
+				i++ // both of a pair belong to the label
+			} else if s[i] == '\'' {
+				break
 			}
-			b.WriteByte(s[i])
 		}
-		out = append(out, b.String())
+		out = append(out, unescape.Replace(s[1:min(i, len(s))]))
 		s = strings.TrimPrefix(s[min(i+1, len(s)):], ",")
 	}
 	return out

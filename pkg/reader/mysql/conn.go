@@ -74,6 +74,9 @@ func (c *conn) guard(ctx context.Context) (release func()) {
 
 // query runs a statement and returns its rows as text; NULL is "".
 func (c *conn) query(ctx context.Context, q string) ([][]string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err // guard would end the connection for a statement not yet begun
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	defer c.guard(ctx)()

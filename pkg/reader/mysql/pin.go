@@ -40,7 +40,9 @@ const (
 	// everybody who wants to write queues up behind it.
 	lockWait  = 2
 	lockTries = 3
-	beginSQL  = "START TRANSACTION WITH CONSISTENT SNAPSHOT"
+	// agreeTries is how often snapshots are opened in the hope that they agree.
+	agreeTries = 100
+	beginSQL   = "START TRANSACTION WITH CONSISTENT SNAPSHOT"
 )
 
 func lockTablesSQL(tables []*schema.Table) string {
@@ -91,13 +93,7 @@ func pinLocked(lock func([]*schema.Table) string, unlock string) func(context.Co
 		if err := begin(ctx, conns); err != nil {
 			return position{}, err
 		}
-		from := holder
-		if holder.maria {
-			// The status of a snapshot is more than the global one: it names the
-			// very point. Other tables may move on, so the first one's will do.
-			from = conns[0]
-		}
-		pos, err := from.logPosition(ctx)
+		pos, err := holder.logPosition(ctx)
 		if err != nil {
 			return position{}, err
 		}
@@ -122,27 +118,27 @@ func pinAgreed(ctx context.Context, _ *Stock, conns []*conn, _ []*schema.Table) 
 	if !conns[0].maria {
 		return position{}, errNotPinned
 	}
-	for range 100 {
+	for range agreeTries {
 		if err := begin(ctx, conns); err != nil {
 			return position{}, err
 		}
-		first, err := conns[0].mariaPosition(ctx)
+		first, err := conns[0].snapshotSpot(ctx)
 		if err != nil {
 			return position{}, err
 		}
-		if first.File == "" {
+		if first.file == "" {
 			return position{}, fmt.Errorf("%w: the server keeps no binary log", errNotPinned)
 		}
 		same := true
 		for _, c := range conns[1:] {
-			p, err := c.mariaPosition(ctx)
+			s, err := c.snapshotSpot(ctx)
 			if err != nil {
 				return position{}, err
 			}
-			same = same && p.File == first.File && p.Pos == first.Pos
+			same = same && s == first
 		}
 		if same {
-			return first, nil
+			return conns[0].positionAt(ctx, first)
 		}
 	}
 	return position{}, fmt.Errorf("%w: the server is too busy", errNotPinned)
@@ -156,14 +152,18 @@ func pinOne(ctx context.Context, s *Stock, conns []*conn, _ []*schema.Table) (po
 	if err != nil {
 		return position{}, err
 	}
-	before.Early = before.File != "" || before.GTID != ""
 	if err := c.exec(ctx, beginSQL); err != nil {
 		return position{}, err
 	}
-	if c.maria {
-		return c.mariaPosition(ctx)
+	if !c.maria {
+		before.Early = before.File != "" || before.GTID != ""
+		return before, nil
 	}
-	return before, nil
+	at, err := c.snapshotSpot(ctx)
+	if err != nil {
+		return position{}, err
+	}
+	return c.positionAt(ctx, at)
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -55,33 +55,57 @@ func (c *conn) logPosition(ctx context.Context) (position, error) {
 	return p, ctx.Err()
 }
 
-// mariaPosition is logPosition for MariaDB. Within a transaction that was
-// started WITH CONSISTENT SNAPSHOT the server tells the log position that
-// belongs to that snapshot exactly, so no lock is needed to read it.
+// mariaPosition is logPosition for MariaDB.
 func (c *conn) mariaPosition(ctx context.Context) (position, error) {
-	var p position
-	server, err := c.queryOne(ctx, "SELECT @@GLOBAL.server_id")
+	rows, err := c.query(ctx, "SELECT @@GLOBAL.server_id, @@GLOBAL.gtid_binlog_pos, @@GLOBAL.log_bin")
 	if err != nil {
-		return p, err
+		return position{}, err
 	}
-	p.Server = server
+	p := position{Server: rows[0][0]}
+	if rows[0][2] != "1" {
+		return p, nil
+	}
+	p.GTID = rows[0][1]
+	if rows, err = c.query(ctx, "SHOW MASTER STATUS"); err == nil && len(rows) > 0 {
+		p.File, p.Pos = rows[0][0], number(rows[0][1])
+	}
+	return p, ctx.Err()
+}
+
+// A spot is a place in the files of a binary log.
+type spot struct {
+	file string
+	pos  uint64
+}
+
+// snapshotSpot returns the spot that belongs to the snapshot that this MariaDB
+// connection has open: the server takes both in one step. It is zero if the
+// server keeps no log.
+func (c *conn) snapshotSpot(ctx context.Context) (s spot, err error) {
 	rows, err := c.query(ctx, "SHOW STATUS LIKE 'binlog_snapshot_%'")
 	if err != nil {
-		return p, err
+		return s, err
 	}
 	for _, r := range rows {
 		switch r[0] {
 		case "Binlog_snapshot_file":
-			p.File = r[1]
+			s.file = r[1]
 		case "Binlog_snapshot_position":
-			p.Pos = number(r[1])
+			s.pos = number(r[1])
 		}
 	}
-	if p.File == "" {
-		p.Pos = 0
-		return p, nil
+	return s, nil
+}
+
+// positionAt returns the position of a spot. The server reads its log from the
+// start of the file to find the GTIDs, which may take seconds: never under a lock.
+func (c *conn) positionAt(ctx context.Context, s spot) (position, error) {
+	server, err := c.queryOne(ctx, "SELECT @@GLOBAL.server_id")
+	if err != nil || s.file == "" {
+		return position{Server: server}, err
 	}
+	p := position{Server: server, File: s.file, Pos: s.pos}
 	// Not every user may ask this; file and offset then have to do.
-	p.GTID, _ = c.queryOne(ctx, "SELECT BINLOG_GTID_POS("+literal(p.File)+", "+itoa(p.Pos)+")")
+	p.GTID, _ = c.queryOne(ctx, "SELECT BINLOG_GTID_POS("+literal(s.file)+", "+itoa(s.pos)+")")
 	return p, ctx.Err()
 }
