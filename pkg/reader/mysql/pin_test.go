@@ -21,8 +21,10 @@ import (
 const openings = 500
 
 const (
-	banks    = 3 // tables
-	accounts = 20
+	banks = 3 // tables
+	// With few accounts the clients wait for each other's rows, and a global
+	// lock that comes between them times out more often than it is granted.
+	accounts = 1000
 	clients  = 4
 )
 
