@@ -27,6 +27,7 @@ type attempt struct {
 	id     string
 	pos    batch.Position
 	staged int      // it holds the first so many of Writer.staged
+	lost   bool     // the catalog has called it a conflict
 	made   []string // metadata files that are orphans if it has not landed
 }
 
@@ -57,7 +58,7 @@ func (w *Writer) Commit(ctx context.Context, pos batch.Position) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	err := w.finishAll()
+	err := w.finishAll(ctx)
 	if err == nil {
 		err = w.commit(w.sink.shared(ctx), pos)
 	}
@@ -121,101 +122,6 @@ func (w *Writer) committed(ctx context.Context) error {
 	return nil
 }
 
-// A view is the table as the catalog shows it.
-type view struct {
-	tbl    *table.Table // nil if there is none
-	landed bool         // an earlier attempt of ours turned out to have landed
-}
-
-// look asks the catalog for the table and settles attempts of unknown outcome.
-func (w *Writer) look(ctx context.Context) (view, error) {
-	ctx, cancel := context.WithTimeout(ctx, w.sink.retry.timeout)
-	defer cancel()
-	tbl, err := w.sink.cat.LoadTable(ctx, w.ident)
-	if errors.Is(err, catalog.ErrNoSuchTable) {
-		if w.stale {
-			w.pos, w.stale = "", false
-		}
-		return view{}, nil
-	}
-	if err != nil {
-		return view{}, err
-	}
-	v := view{tbl: tbl, landed: w.settle(tbl)}
-	if w.stale {
-		w.stale = false
-		w.pos = batch.Position(tbl.Properties()[positionProperty])
-	}
-	return v, nil
-}
-
-// settle looks for attempts in the table's history. One that is there has
-// published its files; the others never will, for each asserts the snapshot
-// that the one has replaced.
-func (w *Writer) settle(tbl *table.Table) bool {
-	for i := len(w.attempts) - 1; i >= 0; i-- {
-		a := w.attempts[i]
-		if !hasCommit(tbl, a.id) {
-			continue
-		}
-		w.note(tbl)
-		w.pos = a.pos
-		w.staged = w.staged[a.staged:]
-		w.replace = false
-		for j, other := range w.attempts {
-			if j != i {
-				w.removeMade(other.made)
-			}
-		}
-		w.attempts = nil
-		return true
-	}
-	return false
-}
-
-// hasCommit reports whether a snapshot carries the commit id. The property
-// names the last commit even when its snapshot has expired.
-func hasCommit(tbl *table.Table, id string) bool {
-	if tbl.Properties()[commitProperty] == id {
-		return true
-	}
-	for _, s := range tbl.Metadata().Snapshots() {
-		if s.Summary != nil && s.Summary.Properties[commitProperty] == id {
-			return true
-		}
-	}
-	return false
-}
-
-// fence checks that the table is still the one that this writer follows.
-func (w *Writer) fence(v view) error {
-	if v.tbl == nil {
-		if w.exists && !w.ours {
-			return w.tableError(hint.Wrap(errors.New("the table was dropped while it was written"), "run the same command again"))
-		}
-		return nil
-	}
-	pos := batch.Position(v.tbl.Properties()[positionProperty])
-	if pos != w.pos {
-		w.stale = true
-		return hint.Wrap(fmt.Errorf("%w from %q to %q", ErrFenced, w.pos, pos),
-			"let only one run write to a table; run the same command again to go on from what the table holds now")
-	}
-	if !w.exists || v.tbl.Metadata().TableUUID() != w.uuid {
-		return w.tableError(hint.Wrap(errors.New("another table of that name was made while it was written"), "run the same command again"))
-	}
-	if v.tbl.Schema().Equals(w.schema) {
-		return nil
-	}
-	// Files carry the field ids that the columns had.
-	for _, f := range w.schema.Fields() {
-		if now, ok := fieldByName(v.tbl.Schema(), f.Name); !ok || now.ID != f.ID {
-			return w.tableError(hint.Wrap(errors.New("the table's columns were changed while it was written"), "run the same command again"))
-		}
-	}
-	return w.fits(v.tbl)
-}
-
 type outcome int
 
 const (
@@ -249,6 +155,10 @@ func (w *Writer) try(ctx context.Context, base *table.Table, pos batch.Position)
 		}
 		return refused, err
 	}
+	if err := w.record.alive(); err != nil {
+		w.removeMade(a.made)
+		return refused, err
+	}
 	if w.sink.late {
 		if err := w.record.sent(); err != nil {
 			w.removeMade(a.made)
@@ -257,7 +167,10 @@ func (w *Writer) try(ctx context.Context, base *table.Table, pos batch.Position)
 	}
 	w.attempts = append(w.attempts, a)
 	if base == nil {
-		_, err = w.sink.cat.createWhole(ctx, w.ident, meta, c.Updates)
+		var got table.Metadata
+		if got, err = w.sink.cat.createWhole(ctx, w.ident, meta, c.Updates); err == nil {
+			meta = got
+		}
 	} else {
 		_, _, err = w.sink.cat.CommitTable(ctx, w.ident, c.Requirements, c.Updates)
 	}
@@ -270,9 +183,13 @@ func (w *Writer) try(ctx context.Context, base *table.Table, pos batch.Position)
 		w.attempts = nil
 		w.pos, w.staged, w.replace, w.exists = pos, nil, false, true
 		w.uuid = meta.TableUUID()
-	case conflict, refused:
+	case refused:
 		w.attempts = w.attempts[:len(w.attempts)-1]
 		w.removeMade(a.made)
+	case conflict:
+		// A conflict may be with ourselves, where something between here and
+		// the catalog has sent the request twice: settle finds out.
+		w.attempts[len(w.attempts)-1].lost = true
 	}
 	return o, err
 }
@@ -296,7 +213,10 @@ func judge(err error) outcome {
 // build stages the commit: manifests in the warehouse, and the changes that the
 // catalog is to make. For a new table it returns the metadata too.
 func (w *Writer) build(ctx context.Context, base *table.Table, a *attempt) (c table.TableCommit, meta table.Metadata, err error) {
-	fs := &noteIO{WriteFileIO: w.st.io}
+	if err := w.st.fresh(ctx); err != nil {
+		return c, nil, err
+	}
+	fs := &noteIO{WriteFileIO: w.st.files()}
 	defer func() { a.made = fs.made }()
 	where := ""
 	if base == nil {

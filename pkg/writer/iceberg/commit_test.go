@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/catalog"
 	restcat "github.com/apache/iceberg-go/catalog/rest"
 	"github.com/apache/iceberg-go/table"
 
@@ -51,12 +52,12 @@ func (h *hooked) CommitTable(ctx context.Context, ident table.Identifier, reqs [
 	return meta, loc, err
 }
 
-func (h *hooked) createWhole(ctx context.Context, ident table.Identifier, meta table.Metadata, ups []table.Update) (loc string, err error) {
+func (h *hooked) createWhole(ctx context.Context, ident table.Identifier, meta table.Metadata, ups []table.Update) (got table.Metadata, err error) {
 	err = h.around(func() (err error) {
-		loc, err = h.tableCatalog.createWhole(ctx, ident, meta, ups)
+		got, err = h.tableCatalog.createWhole(ctx, ident, meta, ups)
 		return err
 	})
-	return loc, err
+	return got, err
 }
 
 // hookedSink is a sink on a lake of its own with a catalog to tamper with.
@@ -125,6 +126,24 @@ func TestLostReplyIsFoundOut(t *testing.T) {
 			t.Fatalf("%s: %d snapshots, want 1", mode, n)
 		}
 	}
+}
+
+// Something between us and the catalog may send a commit twice; then the answer
+// is that of the second, a conflict with the first.
+func TestConflictWithOurselves(t *testing.T) {
+	s, h := hookedSink(t)
+	tbl := accounts("t")
+	w := openTable(t, s, tbl, writer.Create)
+	for i, conflict := range []error{catalog.ErrTableAlreadyExists, restcat.ErrCommitFailed, errors.New("requirement failed: branch has changed")} {
+		write(t, w, rows(tbl, i*10, i*10+10))
+		h.after = func() error { return conflict }
+		must(t, w.Commit(t.Context(), batch.Position(conflict.Error())))
+		wantIDs(t, ids(t, s, "t"), 0, i*10+10)
+		if n := len(snapshots(t, s, "t")); n != i+1 {
+			t.Fatalf("%d snapshots, want %d", n, i+1)
+		}
+	}
+	must(t, w.Close())
 }
 
 func TestUnknownOutcomes(t *testing.T) {
@@ -364,8 +383,10 @@ func TestRefusals(t *testing.T) {
 		want []string
 	}{
 		{accounts("exists"), writer.Create, []string{"shop.exists exists", "--mode append", "--mode replace"}},
-		{accounts("misfit"), writer.Append, []string{"id: long required in the table, int required in the source",
-			"owner: string required in the table, string in the source", "more: date in the table, not in the source"}},
+		{accounts("misfit"), writer.Append, []string{
+			"id: long required in the table, int required in the source",
+			"owner: string required in the table, string in the source", "more: date in the table, not in the source",
+		}},
 		{accounts("misfit"), writer.Replace, []string{"another shape", "id: long"}},
 		{other, writer.Create, []string{"made from shop.ours", "namespace"}},
 	} {

@@ -33,8 +33,7 @@ func (w *Writer) newFile(ctx context.Context) (*dataFile, error) {
 		return nil, err
 	}
 	w.files++
-	// The file outlives the call, whose context does not.
-	out, err := w.st.create(context.WithoutCancel(ctx), location)
+	out, err := w.st.create(ctx, location)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +77,8 @@ func (w *Writer) fileLocation(run string, n int) (string, error) {
 // share is what one of the files written at the same time may hold back.
 func (s *Sink) share() int64 { return s.opts.Memory / int64(s.opts.Parallel) }
 
-func (f *dataFile) write(b *batch.Batch) error {
+func (f *dataFile) write(ctx context.Context, b *batch.Batch) error {
+	defer context.AfterFunc(ctx, f.out.Interrupt)()
 	if err := f.pq.WriteBatch(b.Rows); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	iceio "github.com/apache/iceberg-go/io"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/hint"
@@ -124,20 +127,75 @@ func TestKilledAfterCommitKeepsFiles(t *testing.T) {
 	must(t, w.Commit(t.Context(), "p1"))
 	dir := filepath.Join(lake, "shop", "t", "metadata", "_staging")
 	must(t, os.MkdirAll(dir, 0o755))
-	must(t, os.WriteFile(filepath.Join(dir, run), nil, 0o644))
+	must(t, os.WriteFile(filepath.Join(dir, run), []byte(machine()), 0o644))
 	must(t, openTable(t, s, tbl, writer.Append).Close())
 	wantIDs(t, ids(t, s, "t"), 0, 10)
 	if _, err := os.Stat(filepath.Join(dir, run)); err == nil {
 		t.Fatal("the record is still there")
 	}
-	// A commit that was sent to a server may land for a while yet.
-	must(t, os.MkdirAll(dir, 0o755))
-	must(t, os.WriteFile(filepath.Join(dir, "other"), []byte(sentMark), 0o644))
-	must(t, os.WriteFile(filepath.Join(lake, "shop", "t", "data", "other-00000.parquet"), nil, 0o644))
-	must(t, openTable(t, s, tbl, writer.Append).Close())
-	if _, err := os.Stat(filepath.Join(lake, "shop", "t", "data", "other-00000.parquet")); err != nil {
-		t.Fatal(err)
+}
+
+// A record that is not of this machine, or of a run whose commit may still land,
+// is left alone until it is old.
+func TestUncertainRunsAreKept(t *testing.T) {
+	lake := t.TempDir()
+	s := openSink(t, "iceberg:"+lake, Options{})
+	tbl := accounts("t")
+	load(t, s, tbl, writer.Create, 0, 10, "p0")
+	before := filesIn(t, lake)
+	dir := filepath.Join(lake, "shop", "t")
+	must(t, os.MkdirAll(filepath.Join(dir, "metadata", "_staging"), 0o755))
+	for run, content := range map[string]string{"sent": machine() + "\n" + sentMark, "other": "elsewhere 123\n", "empty": ""} {
+		must(t, os.WriteFile(filepath.Join(dir, "metadata", "_staging", run), []byte(content), 0o644))
+		must(t, os.WriteFile(filepath.Join(dir, "data", run+"-00001.parquet"), nil, 0o644))
 	}
+	must(t, openTable(t, s, tbl, writer.Append).Close())
+	if n := len(filesIn(t, lake)) - len(before); n != 6 {
+		t.Fatalf("%d of 6 files are left", n)
+	}
+	s.dead = 0
+	must(t, openTable(t, s, tbl, writer.Append).Close())
+	if got := filesIn(t, lake); len(got) != len(before) {
+		t.Fatalf("left behind: %v", got)
+	}
+}
+
+// On an object store only time tells.
+func TestLeftoversOnS3(t *testing.T) {
+	warehouse, query := s3Warehouse(t)
+	url := "iceberg+sql:" + t.TempDir() + "/c.db?warehouse=" + warehouse + "&" + query
+	s := openSink(t, url, Options{TargetFileSize: 1})
+	tbl := accounts("t")
+	load(t, s, tbl, writer.Create, 0, 10, "p0")
+	lost := openTable(t, s, tbl, writer.Append)
+	write(t, lost, rows(tbl, 10, 300000))
+	lost.closing.Wait()
+	count := func() (n int) {
+		must(t, lost.st.files().(iceio.ListableIO).WalkDir(lost.location, func(_ string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				n++
+			}
+			return err
+		}))
+		return n
+	}
+	staged := count()
+	other := openSink(t, url, Options{})
+	must(t, openTable(t, other, tbl, writer.Append).Close())
+	if n := count(); n != staged {
+		t.Fatalf("%d of %d files of a live run are left", n, staged)
+	}
+	other.dead = 0
+	must(t, openTable(t, other, tbl, writer.Append).Close())
+	if n := count(); n != staged-2 { // the record and a file
+		t.Fatalf("%d files are left of %d", n, staged)
+	}
+	// Should the run be alive after all, it must not commit what is gone.
+	if err := lost.Commit(t.Context(), "p1"); err == nil || !strings.Contains(err.Error(), "staging record") {
+		t.Fatalf("got %v", err)
+	}
+	must(t, lost.Close())
+	wantIDs(t, ids(t, s, "t"), 0, 10)
 }
 
 func TestCloseRemovesWhatIsStaged(t *testing.T) {

@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,11 +20,9 @@ import (
 	"github.com/apache/iceberg-go/catalog"
 	iceio "github.com/apache/iceberg-go/io"
 	"github.com/apache/iceberg-go/io/gocloud/s3"
-	"github.com/apache/iceberg-go/table"
 	"github.com/apache/iceberg-go/utils"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/google/uuid"
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/schema"
@@ -57,8 +54,9 @@ type Sink struct {
 	cat   tableCatalog
 	root  string // where new tables go; "" if the catalog decides
 	retry retryPolicy
-	rest  bool // the catalog is one behind HTTP, which may hand out credentials with each table
-	late  bool // a commit may land after its sender has died
+	dead  time.Duration // after which a run that has not touched its record is
+	rest  bool          // the catalog is one behind HTTP, which may hand out credentials with each table
+	late  bool          // a commit may land after its sender has died
 
 	aws *aws.Config // with the one HTTP client for all object stores; nil for a lake on disk
 
@@ -112,7 +110,7 @@ func Open(ctx context.Context, url string, opts Options) (*Sink, error) {
 		return nil, advise(fmt.Errorf("open the Iceberg catalog: %w", err))
 	}
 	s := &Sink{
-		opts: opts, kind: t.kind, ns: t.ns, props: t.props, cat: cat, root: root, retry: defaultRetry, aws: s3conf,
+		opts: opts, kind: t.kind, ns: t.ns, props: t.props, cat: cat, root: root, retry: defaultRetry, dead: 24 * time.Hour, aws: s3conf,
 		once:  make(map[string]*sync.Mutex),
 		ready: make(map[string]bool),
 		homes: make(map[string]string),
@@ -172,7 +170,13 @@ func (s *Sink) open(ctx context.Context, t *schema.Table, mode writer.Mode) (*Wr
 		return nil, err
 	}
 	if w.st != nil {
-		if err := s.probe(ctx, w); err != nil {
+		err := s.probe(ctx, w)
+		if err != nil && s.rest && tbl == nil {
+			// Not with our own credentials; the catalog may have some for the
+			// table, but gives them out only once there is one.
+			err = w.probeBare(ctx, err)
+		}
+		if err != nil {
 			return nil, err
 		}
 		if err := w.discardDead(ctx, tbl); err != nil {
@@ -180,114 +184,6 @@ func (s *Sink) open(ctx context.Context, t *schema.Table, mode writer.Mode) (*Wr
 		}
 	}
 	return w, nil
-}
-
-func (s *Sink) identifier(t *schema.Table) table.Identifier {
-	ns := s.ns
-	if ns == nil {
-		ns = []string{t.DB}
-	}
-	special := ""
-	if s.rest {
-		special = specialREST
-	}
-	ident := make(table.Identifier, 0, len(ns)+1)
-	for _, n := range ns {
-		ident = append(ident, identName(n, special))
-	}
-	return append(ident, identName(t.Name, special))
-}
-
-// ensureNamespace creates the namespace unless it is there. Only the first of
-// many tables asks the catalog.
-func (s *Sink) ensureNamespace(ctx context.Context, ns table.Identifier) error {
-	key := "ns:" + strings.Join(ns, "\x00")
-	done, unlock := s.first(key)
-	defer unlock()
-	if done {
-		return nil
-	}
-	ok, err := s.cat.CheckNamespaceExists(ctx, ns)
-	if err == nil && !ok {
-		err = s.cat.CreateNamespace(ctx, ns, nil)
-		if errors.Is(err, catalog.ErrNamespaceAlreadyExists) { // another run was quicker
-			err = nil
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("create namespace %s: %w", strings.Join(ns, "."), err)
-	}
-	home := s.home(ctx, ns)
-	s.mu.Lock()
-	s.homes[strings.Join(ns, "\x00")] = home
-	s.mu.Unlock()
-	s.mark(key)
-	return nil
-}
-
-// home returns the location that a namespace's new tables go to, or "".
-func (s *Sink) home(ctx context.Context, ns table.Identifier) string {
-	if s.kind != embedded {
-		// A catalog that does not tell has none: it is asked again, by createBare.
-		if p, err := s.cat.LoadNamespaceProperties(ctx, ns); err == nil && strings.Contains(p["location"], "://") {
-			return strings.TrimSuffix(p["location"], "/")
-		}
-	}
-	if s.root == "" {
-		return ""
-	}
-	home := s.root
-	for _, n := range ns {
-		home += "/" + folderName(n)
-	}
-	return home
-}
-
-// first tells whether the thing is marked done; if not, the caller is alone at
-// it until it unlocks.
-func (s *Sink) first(key string) (done bool, unlock func()) {
-	s.mu.Lock()
-	m := s.once[key]
-	if m == nil {
-		m = new(sync.Mutex)
-		s.once[key] = m
-	}
-	s.mu.Unlock()
-	m.Lock()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.ready[key], m.Unlock
-}
-
-func (s *Sink) mark(key string) {
-	s.mu.Lock()
-	s.ready[key] = true
-	s.mu.Unlock()
-}
-
-// probe writes a file and removes it, once for each folder of tables, so that a
-// warehouse that cannot be written is told before rows are read.
-func (s *Sink) probe(ctx context.Context, w *Writer) error {
-	folder := s.root
-	if folder == "" || !strings.HasPrefix(w.location, folder+"/") {
-		folder = w.location[:strings.LastIndexByte(w.location, '/')]
-	}
-	done, unlock := s.first("probe:" + folder)
-	defer unlock()
-	if done {
-		return nil
-	}
-	name := folder + "/_tablehaul-probe-" + uuid.NewString()
-	f, err := w.st.create(ctx, name)
-	if err == nil {
-		_, err = f.Write([]byte("probe"))
-		err = errors.Join(err, f.Close(), w.st.remove(name))
-	}
-	if err != nil {
-		return fmt.Errorf("write to %s: %w", folder, err)
-	}
-	s.mark("probe:" + folder)
-	return nil
 }
 
 // storageAt returns the storage of a location. Object stores share one client:
@@ -306,7 +202,7 @@ func (s *Sink) storageAt(ctx context.Context, location string) (*storage, error)
 	// The IO keeps its context for every later call.
 	st, err := openStorage(context.WithoutCancel(ctx), s.props, location)
 	if err == nil {
-		s.ios[key] = st.io
+		s.ios[key] = st.files()
 	}
 	return st, err
 }

@@ -54,11 +54,10 @@ func liveFiles(tbl *table.Table, fs iceio.IO) (data, deletes []iceberg.DataFile,
 		return nil, nil, err
 	}
 	for _, m := range manifests {
-		entries, err := m.FetchEntries(fs, true)
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, e := range entries {
+		for e, err := range m.Entries(fs, true) {
+			if err != nil {
+				return nil, nil, err
+			}
 			if e.DataFile().ContentType() == iceberg.EntryContentData {
 				data = append(data, e.DataFile())
 			} else {

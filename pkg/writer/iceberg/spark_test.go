@@ -7,12 +7,11 @@ import (
 )
 
 // TestSparkSeesEveryType reads with Spark, by its catalog and by the table's
-// folder. Spark is half a gigabyte, so the test runs only where it is installed
-// and named (testdata/services/readers start --spark, and its env).
+// folder.
 func TestSparkSeesEveryType(t *testing.T) {
 	needServer(t)
 	if os.Getenv("TABLEHAUL_TEST_SPARK_JARS") == "" {
-		t.Skip("TABLEHAUL_TEST_SPARK_JARS is not set")
+		t.Setenv("TABLEHAUL_TEST_SPARK_JARS", service(t, "readers", "TABLEHAUL_TEST_SPARK_JARS", "--spark"))
 	}
 	lake, want := writeEveryType(t, "zstd")
 	got := python(t, compare+`

@@ -18,7 +18,11 @@ import (
 
 // A storage is where one table's files lie.
 type storage struct {
+	mu sync.Mutex
 	io iceio.WriteFileIO
+	// renew, if set, returns the IO to use from now on: credentials that a
+	// catalog hands out expire, and a run may take longer.
+	renew func(context.Context) (iceio.IO, error)
 	// dirs are the folders, on a local disk, that new files were put into and
 	// that a commit has to sync so that the names survive a power loss.
 	dirs *dirSet
@@ -31,6 +35,8 @@ type stagedFile interface {
 	Close() error
 	// Abort gives the file up and removes what there is of it.
 	Abort()
+	// Interrupt makes a Write or Close that hangs fail, from another goroutine.
+	Interrupt()
 }
 
 // openStorage returns the storage at a location that table.Table or a warehouse
@@ -52,9 +58,35 @@ func storageOf(f iceio.IO) (*storage, error) {
 	return &storage{io: w, dirs: &dirSet{}}, nil
 }
 
+// files returns the IO.
+func (s *storage) files() iceio.WriteFileIO {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.io
+}
+
+// fresh brings the IO up to date.
+func (s *storage) fresh(ctx context.Context) error {
+	if s.renew == nil {
+		return nil
+	}
+	f, err := s.renew(context.WithoutCancel(ctx)) // the IO keeps its context
+	if err != nil {
+		return err
+	}
+	n, err := storageOf(f)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.io = n.io
+	return nil
+}
+
 // local reports whether the storage is a folder of this machine.
 func (s *storage) local() bool {
-	_, ok := s.io.(localFS)
+	_, ok := s.files().(localFS)
 	return ok
 }
 
@@ -65,17 +97,18 @@ func (s *storage) create(ctx context.Context, location string) (stagedFile, erro
 		if err != nil {
 			return nil, err
 		}
-		if err := s.dirs.make(filepath.Dir(path)); err != nil {
-			return nil, err
-		}
-		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		f, err := s.dirs.create(path)
 		if err != nil {
 			return nil, err
 		}
 		return &localFile{File: f}, nil
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	if b, ok := s.io.(*blobfs.FileIO); ok {
+	if err := s.fresh(ctx); err != nil {
+		return nil, err
+	}
+	// The file outlives the call, whose context does not.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	if b, ok := s.files().(*blobfs.FileIO); ok {
 		// NewWriter and not Create: only a cancelled context keeps Close from
 		// completing the upload.
 		// Two parts of 8 MiB on their way are enough for one of several files.
@@ -86,17 +119,17 @@ func (s *storage) create(ctx context.Context, location string) (stagedFile, erro
 		}
 		return &objectFile{WriteCloser: w, cancel: cancel}, nil
 	}
-	w, err := s.io.Create(location)
+	w, err := s.files().Create(location)
 	if err != nil {
 		cancel()
 		return nil, err
 	}
-	return &objectFile{WriteCloser: w, cancel: cancel, remove: func() { _ = s.io.Remove(location) }}, nil
+	return &objectFile{WriteCloser: w, cancel: cancel, remove: func() { _ = s.files().Remove(location) }}, nil
 }
 
 // remove deletes a file; that it is not there is no error.
 func (s *storage) remove(location string) error {
-	err := s.io.Remove(location)
+	err := s.files().Remove(location)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -116,6 +149,9 @@ func (f *localFile) Abort() {
 	_ = os.Remove(f.Name())
 }
 
+// Interrupt does nothing: a local disk does not hang.
+func (f *localFile) Interrupt() {}
+
 type objectFile struct {
 	io.WriteCloser
 	cancel context.CancelFunc
@@ -127,6 +163,8 @@ func (f *objectFile) Close() error {
 	f.cancel()
 	return err
 }
+
+func (f *objectFile) Interrupt() { f.cancel() }
 
 func (f *objectFile) Abort() {
 	f.cancel()
@@ -209,9 +247,6 @@ type dirSet struct {
 func (d *dirSet) make(dir string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.dirs[dir] {
-		return nil
-	}
 	if d.dirs == nil {
 		d.dirs = make(map[string]bool)
 	}
@@ -223,6 +258,20 @@ func (d *dirSet) make(dir string) error {
 		d.dirs[p] = true
 	}
 	return os.MkdirAll(dir, 0o755)
+}
+
+// create makes a file that must not be there yet, and the folders above it.
+func (d *dirSet) create(path string) (*os.File, error) {
+	for n := 0; ; n++ {
+		if err := d.make(filepath.Dir(path)); err != nil {
+			return nil, err
+		}
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
+		// Another run may be removing the folder, empty as it still was.
+		if !errors.Is(err, fs.ErrNotExist) || n == 10 {
+			return f, err
+		}
+	}
 }
 
 // sync makes the entries durable and forgets the folders.

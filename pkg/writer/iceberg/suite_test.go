@@ -128,12 +128,12 @@ func (l losing) CommitTable(ctx context.Context, ident table.Identifier, reqs []
 	return meta, loc, err
 }
 
-func (l losing) createWhole(ctx context.Context, ident table.Identifier, meta table.Metadata, ups []table.Update) (string, error) {
-	loc, err := l.tableCatalog.createWhole(ctx, ident, meta, ups)
+func (l losing) createWhole(ctx context.Context, ident table.Identifier, meta table.Metadata, ups []table.Update) (table.Metadata, error) {
+	got, err := l.tableCatalog.createWhole(ctx, ident, meta, ups)
 	if err == nil && l.lose.CompareAndSwap(1, 2) {
-		return "", errReplyLost
+		return nil, errReplyLost
 	}
-	return loc, err
+	return got, err
 }
 
 func (l losing) LoadTable(ctx context.Context, ident table.Identifier) (*table.Table, error) {

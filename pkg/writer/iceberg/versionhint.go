@@ -55,8 +55,16 @@ func (s *Sink) syncHint(ctx context.Context, ident table.Identifier, location st
 			return err
 		}
 	}
-	return writeAtomic(hintFile, []byte(strconv.Itoa(n)))
+	if err := writeAtomic(hintFile, []byte(strconv.Itoa(n))); err != nil {
+		return err
+	}
+	// Readers that took the number just before still find their file.
+	_ = os.Remove(filepath.Join(dir, fmt.Sprintf("v%d.metadata.json", n-keepAliases)))
+	return nil
 }
+
+// keepAliases is how many versions of a table keep their second name.
+const keepAliases = 10
 
 func sameFile(a, b string) bool {
 	sa, errA := os.Stat(a)

@@ -4,18 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/apache/iceberg-go"
-	"github.com/apache/iceberg-go/catalog"
 	"github.com/apache/iceberg-go/table"
 	"github.com/google/uuid"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
-	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
 )
@@ -53,6 +49,7 @@ type Writer struct {
 	record  *stagingRecord
 	idle    []*dataFile
 	closing sync.WaitGroup // files being made durable
+	ending  map[stagedFile]bool
 	staged  []stagedData
 	failed  error // of a file that was lost; nothing can be committed any more
 
@@ -69,100 +66,6 @@ type stagedData struct {
 var _ writer.Writer = (*Writer)(nil)
 
 func (w *Writer) name() string { return strings.Join(w.ident, ".") }
-
-// plan readies the writer for a table that does not exist yet.
-func (w *Writer) plan(ctx context.Context) error {
-	w.exists, w.pos, w.schema = false, "", w.want
-	w.props = newTableProperties(w.src)
-	ns := catalog.NamespaceFromIdent(w.ident)
-	w.sink.mu.Lock()
-	home := w.sink.homes[strings.Join(ns, "\x00")]
-	w.sink.mu.Unlock()
-	if home == "" {
-		return nil // the catalog tells at the first Write
-	}
-	w.location = home + "/" + folderName(catalog.TableNameFromIdent(w.ident))
-	var err error
-	w.st, err = w.sink.storageAt(ctx, w.location)
-	return err
-}
-
-func newTableProperties(t *schema.Table) iceberg.Properties {
-	p := iceberg.Properties{
-		sourceProperty: t.String(),
-		// iceberg-go's default, copy on write, brings rows back that equality
-		// deletes have removed (iceberg-go#2042).
-		"write.delete.mode": "merge-on-read",
-		// Its default, serializable, takes any concurrent append for a conflict.
-		"write.delete.isolation-level": "snapshot",
-	}
-	if t.Comment != "" {
-		p["comment"] = t.Comment
-	}
-	return p
-}
-
-// adopt takes over what the catalog says of an existing table and checks that
-// the mode allows to write to it.
-func (w *Writer) adopt(ctx context.Context, tbl *table.Table) error {
-	w.note(tbl)
-	if w.mode == writer.Create && w.pos != "" {
-		if src := w.props[sourceProperty]; src != "" && src != w.src.String() {
-			err := fmt.Errorf("%s exists and was made from %s", w.name(), src)
-			return w.tableError(hint.Wrap(err, "name another namespace for one of them in the sink's URL"))
-		}
-	} else if err := w.fits(tbl); err != nil {
-		return err
-	}
-	if w.sink.kind == embedded {
-		if err := w.sink.syncHint(ctx, w.ident, w.location); err != nil {
-			return err
-		}
-	}
-	if w.st != nil {
-		return nil
-	}
-	if !w.sink.rest {
-		var err error
-		w.st, err = w.sink.storageAt(ctx, w.location)
-		return err
-	}
-	f, err := tbl.FS(context.WithoutCancel(ctx))
-	if err != nil {
-		return err
-	}
-	w.st, err = storageOf(f)
-	return err
-}
-
-// note remembers the state of the table.
-func (w *Writer) note(tbl *table.Table) {
-	w.exists, w.uuid = true, tbl.Metadata().TableUUID()
-	w.props, w.location = tbl.Properties(), tbl.Location()
-	w.pos = batch.Position(w.props[positionProperty])
-	w.schema = tbl.Schema()
-	w.stale = false
-}
-
-// fits checks that rows of the source can be put into an existing table.
-func (w *Writer) fits(tbl *table.Table) error {
-	if w.mode == writer.Create && tbl.CurrentSnapshot() != nil {
-		return w.tableError(hint.Wrap(fmt.Errorf("table %s exists", w.name()),
-			"add to it with --mode append, or exchange its content with --mode replace"))
-	}
-	if diff := shapeDiff(tbl.Schema(), w.want); diff != "" {
-		return w.tableError(hint.Wrap(fmt.Errorf("table %s has another shape:\n%s", w.name(), diff),
-			"drop the table, or bring it to the source's shape first"))
-	}
-	if spec := tbl.Spec(); !spec.IsUnpartitioned() {
-		return w.tableError(hint.Wrap(fmt.Errorf("table %s is partitioned, which is not supported", w.name()),
-			"drop the table, or write to another namespace"))
-	}
-	if v := tbl.Metadata().Version(); v > formatVersion {
-		return w.tableError(fmt.Errorf("table %s is of format version %d, which is not supported", w.name(), v))
-	}
-	return nil
-}
 
 func (w *Writer) tableError(err error) error {
 	return &schema.TableError{Table: w.src.String(), Err: err}
@@ -190,9 +93,12 @@ func (w *Writer) Write(ctx context.Context, b *batch.Batch) error {
 	if got, want := int(b.Rows.NumCols()), len(w.src.Columns); got != want {
 		return w.tableError(fmt.Errorf("batch has %d columns, the table has %d", got, want))
 	}
+	if b.Rows.NumRows() == 0 {
+		return nil
+	}
 	f, err := w.take(w.sink.shared(ctx), b.Origin)
 	if err == nil {
-		err = f.write(b)
+		err = f.write(ctx, b)
 		w.give(f, err)
 	}
 	if err != nil {
@@ -255,10 +161,17 @@ func (w *Writer) finish(f *dataFile) error {
 	if err != nil {
 		return err
 	}
+	w.mu.Lock()
+	if w.ending == nil {
+		w.ending = make(map[stagedFile]bool)
+	}
+	w.ending[f.out] = true
+	w.mu.Unlock()
 	w.closing.Go(func() {
 		err := f.out.Close()
 		w.mu.Lock()
 		defer w.mu.Unlock()
+		delete(w.ending, f.out)
 		if err != nil {
 			w.failed = err
 			return
@@ -268,8 +181,18 @@ func (w *Writer) finish(f *dataFile) error {
 	return nil
 }
 
+// interrupt makes files that are being made durable fail.
+func (w *Writer) interrupt() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for f := range w.ending {
+		f.Interrupt()
+	}
+}
+
 // finishAll ends every open file and waits until all are durable.
-func (w *Writer) finishAll() error {
+func (w *Writer) finishAll(ctx context.Context) error {
+	defer context.AfterFunc(ctx, w.interrupt)()
 	w.mu.Lock()
 	idle := w.idle
 	w.idle = nil
@@ -308,6 +231,7 @@ func (w *Writer) Close() error {
 	for _, f := range idle {
 		f.abort()
 	}
+	w.interrupt()
 	w.closing.Wait()
 	if len(w.attempts) > 0 {
 		return w.record.leave()
@@ -319,39 +243,4 @@ func (w *Writer) Close() error {
 	w.staged = nil
 	errs = append(errs, w.endRun(), w.dropBare())
 	return errors.Join(errs...)
-}
-
-// createBare creates the table, empty and without a position, because only the
-// catalog knows where its files go. A run that dies leaves it so, and the next
-// one goes on with it.
-func (w *Writer) createBare(ctx context.Context) error {
-	props := maps.Clone(w.props)
-	props[table.PropertyFormatVersion] = strconv.Itoa(formatVersion)
-	tbl, err := w.sink.cat.CreateTable(ctx, w.ident, w.want, catalog.WithProperties(props))
-	if err != nil {
-		return err
-	}
-	w.note(tbl)
-	w.ours = true
-	f, err := tbl.FS(context.WithoutCancel(ctx))
-	if err != nil {
-		return err
-	}
-	w.st, err = storageOf(f)
-	return err
-}
-
-// dropBare removes a table that createBare made and nothing was committed to.
-func (w *Writer) dropBare() error {
-	if !w.ours {
-		return nil
-	}
-	w.ours = false
-	ctx, cancel := context.WithTimeout(context.Background(), w.sink.retry.timeout)
-	defer cancel()
-	tbl, err := w.sink.cat.LoadTable(ctx, w.ident)
-	if err != nil || tbl.Metadata().TableUUID() != w.uuid || tbl.CurrentSnapshot() != nil {
-		return nil //nolint:nilerr // whatever is there now is not that table
-	}
-	return w.sink.cat.DropTable(ctx, w.ident)
 }

@@ -103,7 +103,7 @@ func (c *column) pageSize() int {
 
 // memory is what the chunk holds back, in bytes.
 func (c *column) memory() int64 {
-	return c.data.size + int64(c.pageSize()+len(c.dict.page)+8*c.dict.len())
+	return c.data.size + int64(c.pageSize()+len(c.dict.page)+24*c.dict.len())
 }
 
 // endPage encodes the page at work and appends it to the chunk.
@@ -186,10 +186,20 @@ func (c *column) writePage(to *rope, z *compressor, w *way, body []byte, values,
 	}
 	t.end()
 	to.append(t.b)
-	to.append(packed)
+	if len(packed) > hugePage {
+		// One huge value: to copy it would take as much memory again. Whichever
+		// of these holds it must not be used again.
+		to.adopt(packed)
+		c.plain, z.body, z.out = nil, nil, nil
+	} else {
+		to.append(packed)
+	}
 	c.size += int64(len(t.b) + len(body))
 	return nil
 }
+
+// hugePage is a compressed page that was made of just a value or two.
+const hugePage = 8 << 20
 
 // appendValues returns the page's body, which is z.body's levels and then the
 // values without a dictionary.
@@ -231,7 +241,7 @@ func (c *column) choose(z *compressor) mode {
 	different := c.dict.len()
 	width := c.dict.width()
 	c.dict.reset()
-	repeats := false
+	var repeats bool
 	switch c.phys {
 	case int32Type:
 		repeats = different*8 <= seen && width < deltaWidth(c.i32)
@@ -267,7 +277,7 @@ func deltaWidth[S int32 | int64](values []S) int {
 func (c *column) appendIndices(z *compressor) ([]byte, bool) {
 	z.indices = c.number(z.indices[:0], c.rows)
 	n := c.dict.len()
-	if len(c.dict.page) > maxDictionary || n > 1024 && int64(n)*3 > c.nonNull {
+	if len(c.dict.page) > c.maxDict() || n > 1024 && int64(n)*3 > c.nonNull {
 		return nil, false
 	}
 	width := c.dict.width()

@@ -99,6 +99,9 @@ func (c *compressor) page(codec Codec, w *way, src []byte) ([]byte, error) {
 	}
 	if *w == undecided {
 		*w = c.choose(src)
+		if *w == matches && len(src) <= sampleSize {
+			return c.out, nil // made to compare with, and the better one
+		}
 	}
 	c.out = c.out[:0]
 	switch *w {
@@ -124,8 +127,8 @@ func (c *compressor) choose(src []byte) way {
 	c.huff.count(s)
 	// Codes alone are several times as fast to make and to read, which is worth
 	// a fiftieth of the size.
-	if n := 0; c.huff.build() {
-		if n = c.huff.size(); n <= size+size/50 {
+	if c.huff.build() {
+		if n := c.huff.size(); n <= size+size/50 {
 			best, size = literals, n
 		}
 	}

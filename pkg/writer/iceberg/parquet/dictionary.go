@@ -18,8 +18,8 @@ type dictionary struct {
 	keys  []uint64 // the values; for those of 4 or 8 bytes
 }
 
-// maxDictionary is the size of a dictionary page that is given up.
-const maxDictionary = 1 << 20
+// maxDict is the size of a dictionary page that is given up.
+func (c *column) maxDict() int { return max(c.target, 64<<10) }
 
 func (d *dictionary) reset() {
 	d.page, d.hash, d.at, d.keys = d.page[:0], d.hash[:0], d.at[:0], d.keys[:0]
@@ -121,7 +121,7 @@ func (c *column) number(out []uint32, limit int) []uint32 {
 			p = p[c.width:]
 		}
 	case byteArray:
-		for p := c.plainValues(); len(p) > 0 && limit > 0 && len(d.page) <= maxDictionary; limit-- {
+		for p := c.plainValues(); len(p) > 0 && limit > 0 && len(d.page) <= c.maxDict(); limit-- {
 			n := 4 + int(binary.LittleEndian.Uint32(p))
 			out = append(out, d.bytes(p[:n]))
 			p = p[n:]

@@ -48,6 +48,12 @@ func (r *rope) append(p []byte) {
 	}
 }
 
+// adopt appends p without copying it; p is the rope's from now on.
+func (r *rope) adopt(p []byte) {
+	r.size += int64(len(p))
+	r.blocks = append(r.blocks, p[:len(p):len(p)])
+}
+
 func (r *rope) writeTo(w io.Writer) error {
 	for _, b := range r.blocks {
 		if _, err := w.Write(b); err != nil {

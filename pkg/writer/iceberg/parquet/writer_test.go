@@ -112,63 +112,140 @@ func readBack(t *testing.T, text []byte) arrow.Table {
 }
 
 func TestEveryTypeRoundTrips(t *testing.T) {
-	for _, codec := range []Codec{Zstd, Snappy, Gzip, None} {
-		for _, c := range []struct {
-			rows, slice int
-			spread      int64
-			nulls       float64
-			opts        Options
-		}{
-			{0, 1, 10, 0, Options{}},
-			{1, 1, 10, 0, Options{}},
-			{1, 1, 10, 1, Options{}},
-			{1000, 1000, 1 << 40, 0.1, Options{}},
-			{1000, 1000, 5, 0.5, Options{}},
-			{5000, 77, 50, 0.01, Options{RowGroupRows: 1111, PageBytes: 500}},
-			{5000, 900, 1 << 40, 0.9, Options{RowGroupRows: 3000, PageBytes: 4000}},
-			{5000, 5000, 3, 1, Options{PageBytes: 100}},
-			{5000, 5000, 900, 0, Options{PageBytes: 2000}},
-			{70000, 65000, 70, 0.2, Options{}},
-		} {
-			name := fmt.Sprintf("codec %d, %+v", codec, c)
-			sc, rec, columns := table(c.rows, c.spread, c.nulls, uint64(c.rows))
-			var out bytes.Buffer
-			c.opts.Codec = codec
-			w, err := NewWriter(&out, columns, c.opts)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for at := 0; at < c.rows; at += c.slice {
-				if err := w.WriteBatch(rec.NewSlice(int64(at), int64(min(at+c.slice, c.rows)))); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if _, err := w.Close(); err != nil {
-				t.Fatal(err)
-			}
-			if w.Size() != int64(out.Len()) || w.Rows() != int64(c.rows) {
-				t.Fatalf("%s: size %d of %d, rows %d", name, w.Size(), out.Len(), w.Rows())
-			}
-			got := readBack(t, out.Bytes())
-			if got.NumRows() != int64(c.rows) {
-				t.Fatalf("%s: %d rows", name, got.NumRows())
-			}
-			for i := range sc.NumFields() {
-				have, err := array.Concatenate(append([]arrow.Array{array.MakeArrayOfNull(memory.DefaultAllocator, got.Column(i).DataType(), 0)}, got.Column(i).Data().Chunks()...), memory.DefaultAllocator)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if !array.Equal(have, rec.Column(i)) {
-					t.Fatalf("%s: column %d (%s) differs:\n%v\n%v", name, i, sc.Field(i).Type, have, rec.Column(i))
-				}
-				if l, ok := have.DataType().(*arrow.ListType); ok {
-					if l.Elem().ID() != arrow.FLOAT32 {
-						t.Fatal(l)
-					}
-				} else if !arrow.TypeEqual(have.DataType(), sc.Field(i).Type) {
-					t.Fatalf("%s: column %d is read as %s, want %s", name, i, have.DataType(), sc.Field(i).Type)
-				}
-			}
+	for _, c := range []struct {
+		rows, slice int
+		spread      int64
+		nulls       float64
+		opts        Options
+	}{
+		{0, 1, 10, 0, Options{}},
+		{1, 1, 10, 0, Options{}},
+		{1, 1, 10, 1, Options{}},
+		{1000, 1000, 1 << 40, 0.1, Options{}},
+		{1000, 1000, 5, 0.5, Options{}},
+		{5000, 77, 50, 0.01, Options{RowGroupRows: 1111, PageBytes: 500}},
+		{5000, 900, 1 << 40, 0.9, Options{RowGroupRows: 3000, PageBytes: 4000}},
+		{5000, 5000, 3, 1, Options{PageBytes: 100}},
+		{5000, 5000, 900, 0, Options{PageBytes: 2000}},
+		{20000, 15000, 70, 0.2, Options{PageBytes: 32 << 10}},
+	} {
+		sc, rec, columns := table(c.rows, c.spread, c.nulls, uint64(c.rows))
+		for _, codec := range []Codec{Zstd, Snappy, Gzip, None} {
+			t.Run(fmt.Sprintf("codec %d, %+v", codec, c), func(t *testing.T) {
+				c.opts.Codec = codec
+				roundTrip(t, sc, rec, columns, c.slice, c.opts)
+			})
+		}
+	}
+}
+
+// roundTrip writes rec in slices and reads it back.
+func roundTrip(t *testing.T, sc *arrow.Schema, rec arrow.RecordBatch, columns []Column, slice int, opts Options) {
+	var out bytes.Buffer
+	w, err := NewWriter(&out, columns, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := int64(0); at < rec.NumRows(); at += int64(slice) {
+		if err := w.WriteBatch(rec.NewSlice(at, min(at+int64(slice), rec.NumRows()))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if w.Size() != int64(out.Len()) || w.Rows() != rec.NumRows() || w.Buffered() != 0 {
+		t.Fatalf("size %d of %d, %d rows, %d bytes held back", w.Size(), out.Len(), w.Rows(), w.Buffered())
+	}
+	got := readBack(t, out.Bytes())
+	if got.NumRows() != rec.NumRows() {
+		t.Fatalf("%d rows, want %d", got.NumRows(), rec.NumRows())
+	}
+	for i := range sc.NumFields() {
+		col := got.Column(i)
+		none := array.MakeArrayOfNull(memory.DefaultAllocator, col.DataType(), 0)
+		have, err := array.Concatenate(append([]arrow.Array{none}, col.Data().Chunks()...), memory.DefaultAllocator)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !array.Equal(have, rec.Column(i)) {
+			t.Fatalf("column %d (%s) differs:\n%v\n%v", i, sc.Field(i).Type, have, rec.Column(i))
+		}
+		if have.DataType().ID() != arrow.LIST && !arrow.TypeEqual(have.DataType(), sc.Field(i).Type) {
+			t.Fatalf("column %d is read as %s, want %s", i, have.DataType(), sc.Field(i).Type)
+		}
+	}
+}
+
+// Columns of digits take what Huffman codes make of them, and nearly all others
+// no more than what arrow-go writes.
+func TestSizes(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	digits := func() string {
+		b := make([]byte, 100)
+		for i := range b {
+			b[i] = byte('0' + r.IntN(10))
+		}
+		return string(b)
+	}
+	for name, c := range map[string]struct {
+		value func(i int) string
+		most  float64 // bytes a row
+	}{
+		"digits":   {func(int) string { return digits() }, 47},
+		"repeated": {func(i int) string { return []string{"one", "two", "three"}[r.IntN(3)] }, 0.3},
+		"phrases":  {func(i int) string { return strings.Repeat("a phrase that comes again, ", 1+i%3) + fmt.Sprint(i%1000) }, 6},
+		"empty":    {func(int) string { return "" }, 0.1},
+	} {
+		b := array.NewStringBuilder(memory.DefaultAllocator)
+		const n = 20000
+		for i := range n {
+			b.Append(c.value(i))
+		}
+		sc := arrow.NewSchema([]arrow.Field{{Name: "c", Type: arrow.BinaryTypes.String}}, nil)
+		rec := array.NewRecordBatch(sc, []arrow.Array{b.NewStringArray()}, n)
+		var out bytes.Buffer
+		w, err := NewWriter(&out, []Column{{Name: "c", ID: 1, Type: arrow.BinaryTypes.String}}, Options{Codec: Zstd})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.WriteBatch(rec); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got := float64(out.Len()) / n; got > c.most {
+			t.Errorf("%s: %.2f bytes a row, want %.2f at most", name, got, c.most)
+		}
+	}
+}
+
+func TestBounds(t *testing.T) {
+	long := strings.Repeat("x", 100)
+	for _, c := range []struct {
+		values   []string
+		text     bool
+		min, max string
+		exact    bool
+	}{
+		{[]string{"b", "a", "c"}, true, "a", "c", true},
+		{[]string{"", "a"}, true, "", "a", true},
+		{[]string{"a", "a\x00"}, false, "a", "a\x00", true},
+		{[]string{long, long + "y"}, true, long[:64], long[:63] + "y", false},
+		{[]string{strings.Repeat("ü", 40)}, true, strings.Repeat("ü", 32), strings.Repeat("ü", 31) + "ý", false},
+		{[]string{strings.Repeat("\xff", 70)}, false, strings.Repeat("\xff", 64), "", false},
+		{[]string{strings.Repeat("a", 63) + "\xff\xff"}, false, strings.Repeat("a", 63) + "\xff", strings.Repeat("a", 62) + "b", false},
+		{[]string{strings.Repeat("\U0010ffff", 20)}, true, strings.Repeat("\U0010ffff", 16), "", false},
+		{[]string{strings.Repeat("\ud7ff", 40)}, true, strings.Repeat("\ud7ff", 21), strings.Repeat("\ud7ff", 20) + "\ue000", false},
+	} {
+		var r stringRange
+		for _, v := range c.values {
+			r.add([]byte(v))
+		}
+		b, ok := r.bounds(c.text)
+		if !ok || string(b.min) != c.min || string(b.max) != c.max || b.minExact != c.exact {
+			t.Errorf("%.10q: got %q %q %v", c.values, b.min, b.max, b.minExact)
 		}
 	}
 }

@@ -1,0 +1,123 @@
+package iceberg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/apache/iceberg-go/catalog"
+	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
+
+	"github.com/tablehaul/tablehaul/pkg/schema"
+)
+
+func (s *Sink) identifier(t *schema.Table) table.Identifier {
+	ns := s.ns
+	if ns == nil {
+		ns = []string{t.DB}
+	}
+	special := ""
+	if s.rest {
+		special = specialREST
+	}
+	ident := make(table.Identifier, 0, len(ns)+1)
+	for _, n := range ns {
+		ident = append(ident, identName(n, special))
+	}
+	return append(ident, identName(t.Name, special))
+}
+
+// ensureNamespace creates the namespace unless it is there. Only the first of
+// many tables asks the catalog.
+func (s *Sink) ensureNamespace(ctx context.Context, ns table.Identifier) error {
+	key := "ns:" + strings.Join(ns, "\x00")
+	done, unlock := s.first(key)
+	defer unlock()
+	if done {
+		return nil
+	}
+	ok, err := s.cat.CheckNamespaceExists(ctx, ns)
+	if err == nil && !ok {
+		err = s.cat.CreateNamespace(ctx, ns, nil)
+		if errors.Is(err, catalog.ErrNamespaceAlreadyExists) { // another run was quicker
+			err = nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("create namespace %s: %w", strings.Join(ns, "."), err)
+	}
+	home := s.home(ctx, ns)
+	s.mu.Lock()
+	s.homes[strings.Join(ns, "\x00")] = home
+	s.mu.Unlock()
+	s.mark(key)
+	return nil
+}
+
+// home returns the location that a namespace's new tables go to, or "".
+func (s *Sink) home(ctx context.Context, ns table.Identifier) string {
+	if s.kind != embedded {
+		// A catalog that does not tell has none: it is asked again, by createBare.
+		if p, err := s.cat.LoadNamespaceProperties(ctx, ns); err == nil && strings.Contains(p["location"], "://") {
+			return strings.TrimSuffix(p["location"], "/")
+		}
+	}
+	if s.root == "" {
+		return ""
+	}
+	home := s.root
+	for _, n := range ns {
+		home += "/" + folderName(n)
+	}
+	return home
+}
+
+// first tells whether the thing is marked done; if not, the caller is alone at
+// it until it unlocks.
+func (s *Sink) first(key string) (done bool, unlock func()) {
+	s.mu.Lock()
+	m := s.once[key]
+	if m == nil {
+		m = new(sync.Mutex)
+		s.once[key] = m
+	}
+	s.mu.Unlock()
+	m.Lock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ready[key], m.Unlock
+}
+
+func (s *Sink) mark(key string) {
+	s.mu.Lock()
+	s.ready[key] = true
+	s.mu.Unlock()
+}
+
+// probe writes a file and removes it, once for each folder of tables, so that a
+// warehouse that cannot be written is told before rows are read.
+func (s *Sink) probe(ctx context.Context, w *Writer) error {
+	folder := s.root
+	if folder == "" || !strings.HasPrefix(w.location, folder+"/") {
+		folder = w.location[:strings.LastIndexByte(w.location, '/')]
+	}
+	done, unlock := s.first("probe:" + folder)
+	defer unlock()
+	if done {
+		return nil
+	}
+	name := folder + "/_tablehaul-probe-" + uuid.NewString()
+	f, err := w.st.create(ctx, name)
+	if err == nil {
+		_, err = f.Write([]byte("probe"))
+		err = errors.Join(err, f.Close(), w.st.remove(name))
+	}
+	if err != nil {
+		return fmt.Errorf("write to %s: %w", folder, err)
+	}
+	s.mark("probe:" + folder)
+	return nil
+}

@@ -1,0 +1,161 @@
+package iceberg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/catalog"
+	"github.com/apache/iceberg-go/table"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+// plan readies the writer for a table that does not exist yet.
+func (w *Writer) plan(ctx context.Context) error {
+	w.exists, w.pos, w.schema = false, "", w.want
+	w.props = newTableProperties(w.src)
+	ns := catalog.NamespaceFromIdent(w.ident)
+	w.sink.mu.Lock()
+	home := w.sink.homes[strings.Join(ns, "\x00")]
+	w.sink.mu.Unlock()
+	if home == "" {
+		return nil // the catalog tells at the first Write
+	}
+	w.location = home + "/" + folderName(catalog.TableNameFromIdent(w.ident))
+	var err error
+	w.st, err = w.sink.storageAt(ctx, w.location)
+	return err
+}
+
+func newTableProperties(t *schema.Table) iceberg.Properties {
+	p := iceberg.Properties{
+		sourceProperty: t.String(),
+		// iceberg-go's default, copy on write, brings rows back that equality
+		// deletes have removed (iceberg-go#2042).
+		"write.delete.mode": "merge-on-read",
+		// Its default, serializable, takes any concurrent append for a conflict.
+		"write.delete.isolation-level": "snapshot",
+	}
+	if t.Comment != "" {
+		p["comment"] = t.Comment
+	}
+	return p
+}
+
+// adopt takes over what the catalog says of an existing table and checks that
+// the mode allows to write to it.
+func (w *Writer) adopt(ctx context.Context, tbl *table.Table) error {
+	w.note(tbl)
+	if w.mode == writer.Create && w.pos != "" {
+		if src := w.props[sourceProperty]; src != "" && src != w.src.String() {
+			err := fmt.Errorf("%s exists and was made from %s", w.name(), src)
+			return w.tableError(hint.Wrap(err, "name another namespace for one of them in the sink's URL"))
+		}
+	} else if err := w.fits(tbl); err != nil {
+		return err
+	}
+	if w.sink.kind == embedded {
+		if err := w.sink.syncHint(ctx, w.ident, w.location); err != nil {
+			return err
+		}
+	}
+	if w.st != nil {
+		return nil
+	}
+	if !w.sink.rest {
+		var err error
+		w.st, err = w.sink.storageAt(ctx, w.location)
+		return err
+	}
+	return w.storeOf(ctx, tbl)
+}
+
+// storeOf takes the storage that a REST catalog gives with the table.
+func (w *Writer) storeOf(ctx context.Context, tbl *table.Table) error {
+	f, err := tbl.FS(context.WithoutCancel(ctx))
+	if err != nil {
+		return err
+	}
+	if w.st, err = storageOf(f); err == nil {
+		w.st.renew = tbl.FS
+	}
+	return err
+}
+
+// note remembers the state of the table.
+func (w *Writer) note(tbl *table.Table) {
+	w.exists, w.uuid = true, tbl.Metadata().TableUUID()
+	w.props, w.location = tbl.Properties(), tbl.Location()
+	w.pos = batch.Position(w.props[positionProperty])
+	w.schema = tbl.Schema()
+	w.stale = false
+}
+
+// fits checks that rows of the source can be put into an existing table.
+func (w *Writer) fits(tbl *table.Table) error {
+	if w.mode == writer.Create && tbl.CurrentSnapshot() != nil {
+		return w.tableError(hint.Wrap(fmt.Errorf("table %s exists", w.name()),
+			"add to it with --mode append, or exchange its content with --mode replace"))
+	}
+	if diff := shapeDiff(tbl.Schema(), w.want); diff != "" {
+		return w.tableError(hint.Wrap(fmt.Errorf("table %s has another shape:\n%s", w.name(), diff),
+			"drop the table, or bring it to the source's shape first"))
+	}
+	if spec := tbl.Spec(); !spec.IsUnpartitioned() {
+		return w.tableError(hint.Wrap(fmt.Errorf("table %s is partitioned, which is not supported", w.name()),
+			"drop the table, or write to another namespace"))
+	}
+	if v := tbl.Metadata().Version(); v > formatVersion {
+		return w.tableError(fmt.Errorf("table %s is of format version %d, which is not supported", w.name(), v))
+	}
+	return nil
+}
+
+// createBare creates the table, empty and without a position, because only the
+// catalog knows where its files go. A run that dies leaves it so, and the next
+// one goes on with it.
+func (w *Writer) createBare(ctx context.Context) error {
+	props := maps.Clone(w.props)
+	props[table.PropertyFormatVersion] = strconv.Itoa(formatVersion)
+	tbl, err := w.sink.cat.CreateTable(ctx, w.ident, w.want, catalog.WithProperties(props))
+	if err != nil {
+		return err
+	}
+	w.note(tbl)
+	w.ours = true
+	return w.storeOf(ctx, tbl)
+}
+
+// probeBare creates the table and tries again what has failed with cause.
+func (w *Writer) probeBare(ctx context.Context, cause error) error {
+	if err := w.createBare(ctx); err != nil {
+		return cause
+	}
+	if err := w.sink.probe(ctx, w); err != nil {
+		return errors.Join(cause, w.dropBare())
+	}
+	return nil
+}
+
+// dropBare removes a table that createBare made and nothing was committed to.
+func (w *Writer) dropBare() error {
+	if !w.ours {
+		return nil
+	}
+	w.ours = false
+	ctx, cancel := context.WithTimeout(context.Background(), w.sink.retry.timeout)
+	defer cancel()
+	tbl, err := w.sink.cat.LoadTable(ctx, w.ident)
+	if err != nil || tbl.Metadata().TableUUID() != w.uuid || tbl.CurrentSnapshot() != nil {
+		return nil // whatever is there now is not that table
+	}
+	return w.sink.cat.DropTable(ctx, w.ident)
+}

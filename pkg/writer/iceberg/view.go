@@ -1,0 +1,115 @@
+package iceberg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/apache/iceberg-go/catalog"
+	"github.com/apache/iceberg-go/table"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/hint"
+)
+
+// A view is the table as the catalog shows it.
+type view struct {
+	tbl    *table.Table // nil if there is none
+	landed bool         // an earlier attempt of ours turned out to have landed
+}
+
+// look asks the catalog for the table and settles attempts of unknown outcome.
+func (w *Writer) look(ctx context.Context) (view, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.sink.retry.timeout)
+	defer cancel()
+	tbl, err := w.sink.cat.LoadTable(ctx, w.ident)
+	if errors.Is(err, catalog.ErrNoSuchTable) {
+		if w.stale {
+			w.pos, w.stale = "", false
+		}
+		return view{}, nil
+	}
+	if err != nil {
+		return view{}, err
+	}
+	v := view{tbl: tbl, landed: w.settle(tbl)}
+	if w.stale {
+		w.stale = false
+		w.pos = batch.Position(tbl.Properties()[positionProperty])
+	}
+	return v, nil
+}
+
+// settle looks for attempts in the table's history. One that is there has
+// published its files; the others never will, for each asserts the snapshot
+// that the one has replaced.
+func (w *Writer) settle(tbl *table.Table) bool {
+	for i := len(w.attempts) - 1; i >= 0; i-- {
+		a := w.attempts[i]
+		if !hasCommit(tbl, a.id) {
+			continue
+		}
+		w.note(tbl)
+		w.pos = a.pos
+		w.staged = w.staged[a.staged:]
+		w.replace = false
+		for j, other := range w.attempts {
+			if j != i {
+				w.removeMade(other.made)
+			}
+		}
+		w.attempts = nil
+		return true
+	}
+	w.attempts = slices.DeleteFunc(w.attempts, func(a attempt) bool {
+		if a.lost {
+			w.removeMade(a.made)
+		}
+		return a.lost
+	})
+	return false
+}
+
+// hasCommit reports whether a snapshot carries the commit id. The property
+// names the last commit even when its snapshot has expired.
+func hasCommit(tbl *table.Table, id string) bool {
+	if tbl.Properties()[commitProperty] == id {
+		return true
+	}
+	for _, s := range tbl.Metadata().Snapshots() {
+		if s.Summary != nil && s.Summary.Properties[commitProperty] == id {
+			return true
+		}
+	}
+	return false
+}
+
+// fence checks that the table is still the one that this writer follows.
+func (w *Writer) fence(v view) error {
+	if v.tbl == nil {
+		if w.exists && !w.ours {
+			return w.tableError(hint.Wrap(errors.New("the table was dropped while it was written"), "run the same command again"))
+		}
+		return nil
+	}
+	pos := batch.Position(v.tbl.Properties()[positionProperty])
+	if pos != w.pos {
+		w.stale = true
+		return hint.Wrap(fmt.Errorf("%w from %q to %q", ErrFenced, w.pos, pos),
+			"let only one run write to a table; run the same command again to go on from what the table holds now")
+	}
+	if !w.exists || v.tbl.Metadata().TableUUID() != w.uuid {
+		return w.tableError(hint.Wrap(errors.New("another table of that name was made while it was written"), "run the same command again"))
+	}
+	if v.tbl.Schema().Equals(w.schema) {
+		return nil
+	}
+	// Files carry the field ids that the columns had.
+	for _, f := range w.schema.Fields() {
+		if now, ok := fieldByName(v.tbl.Schema(), f.Name); !ok || now.ID != f.ID {
+			return w.tableError(hint.Wrap(errors.New("the table's columns were changed while it was written"), "run the same command again"))
+		}
+	}
+	return w.fits(v.tbl)
+}
