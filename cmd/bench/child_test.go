@@ -67,7 +67,8 @@ func TestRunChild(t *testing.T) {
 	if string(stdout) != "told\n" {
 		t.Errorf("stdout: got %q", stdout)
 	}
-	if s.PeakMiB < 200 || s.PeakMiB > 400 {
+	// The race detector keeps three times as much again.
+	if s.PeakMiB < 200 || s.PeakMiB > 1000 {
 		t.Errorf("peak: got %v MiB, want a little over 200", s.PeakMiB)
 	}
 	if s.CPUS <= 0 || s.WallS <= 0 {

@@ -60,6 +60,8 @@ func openFakeSource(_ context.Context, s string, _ snapshotOptions, warn func(st
 func (f *fakeSource) DB() string   { return f.db }
 func (f *fakeSource) Close() error { return nil }
 
+func (f *fakeSource) Owns(batch.Position) error { return nil }
+
 func (f *fakeSource) Tables(_ context.Context, sel reader.Selection) ([]*schema.Table, error) {
 	m, err := sel.Matcher()
 	if err != nil {

@@ -43,7 +43,7 @@ func (v *validity) null(n int) {
 
 func (v *validity) grow(n int) {
 	if have := len(v.bits); n>>3 >= have {
-		v.bits = v.mem.Reallocate(2*have, v.bits)
+		v.bits = v.mem.Reallocate(max(2*have, n>>3+1), v.bits)
 		for i := have; i < len(v.bits); i++ {
 			v.bits[i] = 0xff
 		}

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/progress"
 	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/schema"
@@ -86,7 +87,14 @@ func (r *snapshotRun) open(ctx context.Context, tables []*schema.Table) error {
 			if err != nil {
 				return fmt.Errorf("read position of %s: %w", t, err)
 			}
-			c.done.Store(r.opts.Mode == writer.Create && pos != "")
+			if r.opts.Mode != writer.Create || pos == "" {
+				return nil
+			}
+			if err := r.src.Owns(pos); err != nil {
+				err = fmt.Errorf("%s is at the sink, but not from this source: %w", t, err)
+				return hint.Wrap(err, "--mode replace exchanges its content")
+			}
+			c.done.Store(true)
 			return nil
 		})
 	}

@@ -18,6 +18,9 @@ type Stock interface {
 	// parallel Readers at once. It may offer fewer where the source does not
 	// let it do better.
 	Pin(ctx context.Context, tables []*schema.Table, parallel int) (Snapshot, error)
+	// Owns returns nil if a position that a sink holds was made by this source,
+	// else why not: the table there came from somewhere else.
+	Owns(pos batch.Position) error
 	// Close ends every connection to the source.
 	Close() error
 }

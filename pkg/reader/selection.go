@@ -1,18 +1,18 @@
 package reader
 
 import (
-	"fmt"
+	"errors"
 	"strings"
 )
 
 // A Selection says which tables a run is about.
 type Selection struct {
-	// Include and Exclude hold patterns as "db.table" or, where the source's URL
-	// names a database, "table". In both parts * stands for any run of
-	// characters and ? for one. Names may hold dots: any dot may be the one that
-	// parts database and table. No Include means every table.
+	// Include and Exclude hold patterns as "db.table" or "table". In both parts *
+	// stands for any run of characters and ? for one. Names may hold dots: any
+	// dot may be the one that parts database and table. No Include means every
+	// table.
 	Include, Exclude []string
-	// DB is the database that a pattern without a dot is about, and the only
+	// DB is the database that a pattern of a table alone is about, and the only
 	// one that an empty Include covers; "" means all.
 	DB string
 }
@@ -22,28 +22,27 @@ type Selection struct {
 type Matcher struct {
 	include, exclude []pattern
 	db               string
-	used             []bool
+	used             map[pattern]bool
 }
 
 type pattern string
 
 // Matcher checks the patterns.
 func (s Selection) Matcher() (*Matcher, error) {
-	m := &Matcher{db: s.DB, used: make([]bool, len(s.Include))}
+	m := &Matcher{db: s.DB, used: map[pattern]bool{}}
 	var err error
-	if m.include, err = parsePatterns(s.Include, s.DB); err != nil {
+	if m.include, err = parsePatterns(s.Include); err != nil {
 		return nil, err
 	}
-	m.exclude, err = parsePatterns(s.Exclude, s.DB)
+	m.exclude, err = parsePatterns(s.Exclude)
 	return m, err
 }
 
-func parsePatterns(texts []string, db string) ([]pattern, error) {
+func parsePatterns(texts []string) ([]pattern, error) {
 	ps := make([]pattern, len(texts))
 	for i, text := range texts {
-		// Somewhere there must be a dot with something on both sides of it.
-		if text == "" || db == "" && (len(text) < 3 || !strings.Contains(text[1:len(text)-1], ".")) {
-			return nil, fmt.Errorf("bad table pattern %q: want database.table", text)
+		if text == "" {
+			return nil, errors.New("a table pattern is empty")
 		}
 		ps[i] = pattern(text)
 	}
@@ -53,32 +52,40 @@ func parsePatterns(texts []string, db string) ([]pattern, error) {
 // Match reports whether the table is selected.
 func (m *Matcher) Match(db, table string) bool {
 	hit := len(m.include) == 0 && (m.db == "" || m.db == db)
-	for i, p := range m.include {
+	for _, p := range m.include {
 		if p.match(db, table, m.db) {
-			hit, m.used[i] = true, true
+			hit, m.used[p] = true, true
 		}
 	}
 	for _, p := range m.exclude {
-		hit = hit && !p.match(db, table, m.db)
+		if p.match(db, table, m.db) {
+			hit, m.used[p] = false, true
+		}
 	}
 	return hit
 }
 
-// Unused returns the include patterns that have matched no table.
+// Unused returns the patterns that have matched no table. Of those to exclude
+// only plain names count: '*_tmp' may well be there for another day.
 func (m *Matcher) Unused() []string {
 	var out []string
-	for i, p := range m.include {
-		if !m.used[i] {
+	for _, p := range m.include {
+		if !m.used[p] {
+			out = append(out, string(p))
+		}
+	}
+	for _, p := range m.exclude {
+		if !m.used[p] && !strings.ContainsAny(string(p), "*?") {
 			out = append(out, string(p))
 		}
 	}
 	return out
 }
 
-// match reports whether the pattern is about the table. In the database only,
-// if there is one, the whole pattern may be the table's name.
+// match reports whether the pattern is about the table. In the database only, or
+// in any if that is "", the whole pattern may be the table's name.
 func (p pattern) match(db, table, only string) bool {
-	if only != "" && only == db && glob(string(p), table) {
+	if (only == "" || only == db) && glob(string(p), table) {
 		return true
 	}
 	for i, c := range p {

@@ -97,6 +97,14 @@ func (s *Stock) Pin(ctx context.Context, tables []*schema.Table, parallel int) (
 	return snap, nil
 }
 
+// Owns knows its positions by their first letters.
+func (s *Stock) Owns(pos batch.Position) error {
+	if !strings.HasPrefix(string(pos), "mem:") {
+		return fmt.Errorf("position %q is none of this source's", pos)
+	}
+	return nil
+}
+
 // Close ends the use of the Stock.
 func (s *Stock) Close() error {
 	s.closed.Store(true)

@@ -6,6 +6,7 @@
 package mysql
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -49,9 +50,24 @@ type config struct {
 	user     string
 	password string
 	db       string // "" means every database
+	tls      *tls.Config
 }
 
-// parseURL reads mysql://user:password@host:port/db?socket=/path. The password
+// parseSSLMode reads a mode as mysql's own client names it.
+func parseSSLMode(mode, host string) (*tls.Config, error) {
+	switch strings.ToUpper(mode) {
+	case "", "DISABLED":
+		return nil, nil
+	case "REQUIRED":
+		//nolint:gosec // that is what the mode means: encrypted, whoever the server is
+		return &tls.Config{InsecureSkipVerify: true}, nil
+	case "VERIFY_IDENTITY":
+		return &tls.Config{ServerName: host}, nil
+	}
+	return nil, hint.Wrap(fmt.Errorf("bad source URL: unknown ssl-mode %q", mode), "known modes: DISABLED (the default), REQUIRED, VERIFY_IDENTITY")
+}
+
+// parseURL reads mysql://user:password@host:port/db?socket=/path&ssl-mode=REQUIRED. The password
 // had better come from TABLEHAUL_PASSWORD or MYSQL_PWD: a command line is seen
 // by everybody on the machine.
 func parseURL(s string) (config, error) {
@@ -75,10 +91,16 @@ func parseURL(s string) (config, error) {
 			c.password = os.Getenv("MYSQL_PWD")
 		}
 	}
+	if strings.Contains(c.db, "/") {
+		return config{}, hint.Wrap(fmt.Errorf("bad source URL: %q is no database", c.db), "the URL ends with the database; --tables names tables")
+	}
 	for k := range u.Query() {
-		if k != "socket" {
-			return config{}, hint.Wrap(fmt.Errorf("bad source URL: unknown parameter %q", k), "known parameters: socket")
+		if k != "socket" && k != "ssl-mode" {
+			return config{}, hint.Wrap(fmt.Errorf("bad source URL: unknown parameter %q", k), "known parameters: socket, ssl-mode")
 		}
+	}
+	if c.tls, err = parseSSLMode(u.Query().Get("ssl-mode"), u.Hostname()); err != nil {
+		return config{}, err
 	}
 	if c.addr = u.Query().Get("socket"); c.addr != "" {
 		return c, nil

@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,31 +29,66 @@ type conn struct {
 }
 
 // session is what every connection sets: times in UTC whatever the server's
-// zone, no limit that ends a long read, and no mode that changes what a
-// statement or a value means.
-const session = "SET SESSION time_zone='+00:00', sql_mode='', net_write_timeout=3600, net_read_timeout=3600, wait_timeout=86400"
+// zone, no limit that ends a read early or cuts it short, and no mode that
+// changes what a statement or a value means. A table that somebody is altering
+// is waited for a little only: the pending ALTER keeps everybody else waiting.
+const (
+	session = "SET SESSION time_zone='+00:00', sql_mode='', sql_select_limit=18446744073709551615, sql_big_selects=1," +
+		" net_write_timeout=3600, net_read_timeout=3600, wait_timeout=86400, lock_wait_timeout=10"
+	mysqlSession = "SET SESSION max_execution_time=0"
+	mariaSession = "SET SESSION max_statement_time=0, idle_transaction_timeout=0, idle_readonly_transaction_timeout=0"
+)
+
+// handshakeTime is how long a server may take to answer a new connection.
+const handshakeTime = 30 * time.Second
 
 // dial connects and readies the session.
 func dial(ctx context.Context, cfg config) (*conn, error) {
-	cc, err := client.ConnectWithContext(ctx, cfg.addr, cfg.user, cfg.password, "", 10*time.Second, func(c *client.Conn) error {
+	var release func() bool
+	// The client's handshake knows no context, so the dialer sees to it that the
+	// end of this one interrupts it.
+	dialer := func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.SetDeadline(time.Now().Add(handshakeTime)); err != nil {
+			return nil, err
+		}
+		release = context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
+		return c, nil
+	}
+	cc, err := client.ConnectWithDialer(ctx, "", cfg.addr, cfg.user, cfg.password, "", dialer, func(c *client.Conn) error {
 		// packetReader and execute speak the protocol without these two.
 		c.UnsetCapability(mysql.CLIENT_QUERY_ATTRIBUTES)
 		c.UnsetCapability(mysql.CLIENT_DEPRECATE_EOF)
 		c.SetAttributes(map[string]string{"program_name": "tablehaul"})
+		if cfg.tls != nil {
+			c.SetTLSConfig(cfg.tls)
+		}
 		return nil
 	})
+	if release != nil && !release() || ctx.Err() != nil {
+		if err == nil {
+			cc.Close()
+		}
+		return nil, context.Cause(ctx)
+	}
 	if err != nil {
+		return nil, connectError(cfg, err)
+	}
+	if err := cc.Conn.SetDeadline(time.Time{}); err != nil {
 		return nil, connectError(cfg, err)
 	}
 	c := &conn{Conn: cc, version: cc.GetServerVersion()}
 	c.maria = strings.Contains(strings.ToLower(c.version), "mariadb")
 	c.bulk = &bulkReader{conn: cc.Conn.Conn, stopped: &c.stopped}
 	c.packets = newPacketReader(c.bulk)
-	limit := "max_execution_time=0"
+	own := mysqlSession
 	if c.maria {
-		limit = "max_statement_time=0"
+		own = mariaSession
 	}
-	for _, q := range []string{"SET NAMES utf8mb4", session, "SET SESSION " + limit, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"} {
+	for _, q := range []string{"SET NAMES utf8mb4", session, own, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"} {
 		if err := c.exec(ctx, q); err != nil {
 			c.Close()
 			return nil, err
@@ -138,7 +174,7 @@ func connectError(cfg config, err error) error {
 	err = fmt.Errorf("connect to %s as %s: %w", cfg.addr, cfg.user, serverError(err))
 	switch code(err) {
 	case mysql.ER_ACCESS_DENIED_ERROR, mysql.ER_ACCESS_DENIED_NO_PASSWORD_ERROR:
-		return hint.Wrap(err, "check the user, and the password in TABLEHAUL_PASSWORD or the URL")
+		return hint.Wrap(err, "check the user, and the password in TABLEHAUL_PASSWORD or the URL; a user who must use TLS needs ?ssl-mode=REQUIRED")
 	case 0:
 		return hint.Wrap(err, "check that the server runs and that host and port are right")
 	}

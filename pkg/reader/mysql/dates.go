@@ -42,7 +42,7 @@ func (z zeroDate) bad(col batch.Column, epoch func(), y, m, d int) error {
 	case zeroEpoch:
 		epoch()
 	default:
-		return hint.Wrap(badDate{y, m, d}, "--zero-date null lets such dates through as NULL outside the key, epoch as 1970-01-01 everywhere")
+		return hint.Wrap(badDate{y, m, d}, "--zero-date epoch makes 1970-01-01 of such dates, null makes NULL of them outside the key")
 	}
 	return nil
 }

@@ -5,12 +5,19 @@ import (
 	"math/bits"
 
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
+
+	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
-// parseDecimal reads the server's text of a DECIMAL with scale fractional
-// digits into an integer of 10^−scale. The server always writes all of them.
-func parseDecimal(s []byte, scale int) (decimal128.Num, error) {
+// parseDecimal reads the server's text of a DECIMAL(precision, scale) into an
+// integer of 10^−scale. The server always writes all fractional digits. More
+// digits than declared would be cut by whoever stores them: the column was
+// altered.
+func parseDecimal(s []byte, precision, scale int) (decimal128.Num, error) {
 	text := s
+	if len(s) > schema.MaxDecimal+3 { // sign, point and a leading zero; more would not fit into 128 bits
+		return decimal128.Num{}, fmt.Errorf("decimal %q has more digits than the %d declared", text, precision)
+	}
 	neg := len(s) > 0 && s[0] == '-'
 	if neg {
 		s = s[1:]
@@ -43,8 +50,22 @@ func parseDecimal(s []byte, scale int) (decimal128.Num, error) {
 		return decimal128.Num{}, fmt.Errorf("decimal %q has %d fractional digits, %d were declared", text, digits, scale)
 	}
 	n := decimal128.New(int64(hi), lo)
+	if hi != 0 || precision < len(powers) && lo >= powers[precision] {
+		if !n.FitsInPrecision(int32(precision)) {
+			return decimal128.Num{}, fmt.Errorf("decimal %q has more digits than the %d declared", text, precision)
+		}
+	}
 	if neg {
 		n = n.Negate()
 	}
 	return n, nil
 }
+
+// powers holds those of ten that fit into 64 bits.
+var powers = func() (p [20]uint64) {
+	p[0] = 1
+	for i := 1; i < len(p); i++ {
+		p[i] = 10 * p[i-1]
+	}
+	return p
+}()

@@ -193,7 +193,7 @@ func decimal128Decoder(t schema.Type, b *batch.Fixed[decimal128.Num]) decodeFunc
 		if end < 0 {
 			return 0, errShort
 		}
-		n, err := parseDecimal(v, t.Scale)
+		n, err := parseDecimal(v, t.Precision, t.Scale)
 		if err != nil {
 			return 0, err
 		}

@@ -34,7 +34,7 @@ func TestParseDecimal(t *testing.T) {
 		{"0000012.30", 2},
 		{"12345678901234567890.123456789012345678", 18},
 	} {
-		got, err := parseDecimal([]byte(c.text), c.scale)
+		got, err := parseDecimal([]byte(c.text), 38, c.scale)
 		if err != nil {
 			t.Errorf("%s: %v", c.text, err)
 			continue
@@ -45,8 +45,8 @@ func TestParseDecimal(t *testing.T) {
 			t.Errorf("%s: got %s", c.text, have)
 		}
 	}
-	for _, bad := range []string{"", "-", "1.2.3", "1e5", "1.234", "12", "0x1", " 1.00"} {
-		if n, err := parseDecimal([]byte(bad), 2); err == nil {
+	for _, bad := range []string{"", "-", "1.2.3", "1e5", "1.234", "12", "0x1", " 1.00", "1000.00", "-1000.00", "99999999999999999999999999999999999.00"} {
+		if n, err := parseDecimal([]byte(bad), 5, 2); err == nil {
 			t.Errorf("%q with 2 fractional digits: got %v, want an error", bad, n)
 		}
 	}

@@ -64,6 +64,8 @@ func tableError(t *schema.Table, err error) error {
 	switch code(err) {
 	case mysql.ER_NO_SUCH_TABLE, mysql.ER_BAD_TABLE_ERROR, mysql.ER_BAD_DB_ERROR:
 		err = hint.Wrap(err, "the table was dropped or renamed while the run was under way; run the command again without it")
+	case mysql.ER_LOCK_WAIT_TIMEOUT:
+		err = hint.Wrap(err, "the table is being altered; run the command again when that is over")
 	case mysql.ER_TABLE_DEF_CHANGED, mysql.ER_BAD_FIELD_ERROR:
 		err = hint.Wrap(err, "the table was altered while the run was under way; run the command again")
 	case mysql.ER_TABLEACCESS_DENIED_ERROR, mysql.ER_COLUMNACCESS_DENIED_ERROR, mysql.ER_DBACCESS_DENIED_ERROR:

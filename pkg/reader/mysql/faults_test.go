@@ -17,6 +17,7 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/testdata/services"
 )
 
 // wantError checks that err says something, and what to do.
@@ -299,4 +300,86 @@ func TestGiantRow(t *testing.T) {
 			t.Errorf("the giant has %d bytes, want %d", long, giant/16*16)
 		}
 	})
+}
+
+// TestOwns tells positions of this server from others.
+func TestOwns(t *testing.T) {
+	servers(t, func(t *testing.T, s *testServer) {
+		s.must(t, "CREATE TABLE t (id INT PRIMARY KEY)")
+		st := s.open(t, Options{})
+		tables, err := st.Tables(t.Context(), reader.Selection{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		snap, err := st.Pin(t.Context(), tables, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer snap.Close()
+		if err := st.Owns(snap.Position()); err != nil {
+			t.Errorf("the server's own position: %v", err)
+		}
+		for _, pos := range []batch.Position{`{"server":"another"}`, "mem:1"} {
+			if st.Owns(pos) == nil {
+				t.Errorf("%s passes for this server's", pos)
+			}
+		}
+	})
+}
+
+// TestColumnGrants refuses a table of which the user may see some columns only:
+// the others would be lost without a word.
+func TestColumnGrants(t *testing.T) {
+	servers(t, func(t *testing.T, s *testServer) {
+		s.must(t, "CREATE TABLE t (id INT PRIMARY KEY, v INT)")
+		s.user(t, "th_column", "")
+		s.must(t, "GRANT SELECT (id) ON "+ident(s.db)+".t TO th_column")
+		st, err := Open(t.Context(), s.as(t, "th_column", "hush-hush", ""), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer st.Close()
+		tables, err := st.Tables(t.Context(), reader.Selection{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		snap, err := st.Pin(t.Context(), tables, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer snap.Close()
+		_, err = snap.Splits(t.Context(), tables[0])
+		wantError(t, err, "denied", "grant SELECT")
+	})
+}
+
+// TestTLS reads over an encrypted connection, as a user who must.
+func TestTLS(t *testing.T) {
+	s := newTestServer(t, services.Env(t, "TABLEHAUL_TEST_MYSQL"))
+	s.must(t, "CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t SELECT n FROM "+sequence(20000))
+	s.user(t, "th_tls", "SELECT, LOCK TABLES")
+	s.must(t, "ALTER USER th_tls REQUIRE SSL")
+	url := s.as(t, "th_tls", "hush-hush", "")
+	_, err := Open(t.Context(), url, Options{})
+	wantError(t, err, "Access denied", "ssl-mode=REQUIRED")
+	_, err = Open(t.Context(), url+"?ssl-mode=VERIFY_IDENTITY", Options{})
+	wantError(t, err, "certificate", "")
+
+	st, err := Open(t.Context(), url+"?ssl-mode=REQUIRED", Options{Parallel: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	tables, err := st.Tables(t.Context(), reader.Selection{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap, err := st.Pin(t.Context(), tables, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer snap.Close()
+	if got, want := sumColumn(t, snap, tables[0]), int64(200010000); got != want {
+		t.Errorf("the rows add up to %d, want %d", got, want)
+	}
 }

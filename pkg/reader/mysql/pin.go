@@ -42,7 +42,13 @@ const (
 	lockTries = 3
 	// agreeTries is how often snapshots are opened in the hope that they agree.
 	agreeTries = 100
-	beginSQL   = "START TRANSACTION WITH CONSISTENT SNAPSHOT"
+
+	beginSQL = "START TRANSACTION WITH CONSISTENT SNAPSHOT"
+	// A transaction keeps a lock on every table it has read, behind which an
+	// ALTER waits, and behind that every other reader. MySQL gives the locks
+	// taken since a savepoint up with it; the snapshot stays.
+	savepointSQL = "SAVEPOINT before_split"
+	unlockSQL    = "ROLLBACK TO SAVEPOINT before_split"
 )
 
 func lockTablesSQL(tables []*schema.Table) string {
@@ -104,11 +110,19 @@ func pinLocked(lock func([]*schema.Table) string, unlock string) func(context.Co
 // begin opens the snapshots one after the other.
 func begin(ctx context.Context, conns []*conn) error {
 	for _, c := range conns {
-		if err := c.exec(ctx, beginSQL); err != nil {
+		if err := c.begin(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// begin opens a snapshot.
+func (c *conn) begin(ctx context.Context) error {
+	if err := c.exec(ctx, beginSQL); err != nil || c.maria {
+		return err
+	}
+	return c.exec(ctx, savepointSQL)
 }
 
 // pinAgreed opens snapshots without a lock until all show the same log
@@ -117,6 +131,9 @@ func begin(ctx context.Context, conns []*conn) error {
 func pinAgreed(ctx context.Context, _ *Stock, conns []*conn, _ []*schema.Table) (position, error) {
 	if !conns[0].maria {
 		return position{}, errNotPinned
+	}
+	if all, err := conns[0].logsAll(ctx); err != nil || !all {
+		return position{}, fmt.Errorf("%w: the server's log may not hold every change (%v)", errNotPinned, err)
 	}
 	for range agreeTries {
 		if err := begin(ctx, conns); err != nil {
@@ -144,6 +161,21 @@ func pinAgreed(ctx context.Context, _ *Stock, conns []*conn, _ []*schema.Table) 
 	return position{}, fmt.Errorf("%w: the server is too busy", errNotPinned)
 }
 
+// logsAll reports whether this MariaDB server writes every change to its log,
+// but for those of sessions that switch logging off for themselves.
+func (c *conn) logsAll(ctx context.Context) (bool, error) {
+	rows, err := c.query(ctx, "SHOW MASTER STATUS")
+	if err != nil || len(rows) == 0 || rows[0][2]+rows[0][3] != "" { // databases logged, and not logged
+		return false, err
+	}
+	logs, err := c.queryOne(ctx, "SELECT @@GLOBAL.log_slave_updates")
+	if err != nil || logs == "1" {
+		return err == nil, err
+	}
+	rows, err = c.query(ctx, "SHOW ALL SLAVES STATUS")
+	return len(rows) == 0, err
+}
+
 // pinOne needs no other connection to agree with. MySQL does not tell the
 // position of a snapshot, so the one from just before stands for it.
 func pinOne(ctx context.Context, s *Stock, conns []*conn, _ []*schema.Table) (position, error) {
@@ -152,7 +184,7 @@ func pinOne(ctx context.Context, s *Stock, conns []*conn, _ []*schema.Table) (po
 	if err != nil {
 		return position{}, err
 	}
-	if err := c.exec(ctx, beginSQL); err != nil {
+	if err := c.begin(ctx); err != nil {
 		return position{}, err
 	}
 	if !c.maria {

@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 )
@@ -26,6 +27,26 @@ func (p position) encode() batch.Position {
 		return ""
 	}
 	return batch.Position(b)
+}
+
+// Owns compares the server that a position was made by with this one.
+func (s *Stock) Owns(pos batch.Position) error {
+	var p position
+	if err := json.Unmarshal([]byte(pos), &p); err != nil {
+		return fmt.Errorf("its position %q is not one of MySQL's", pos)
+	}
+	if p.Server != s.server {
+		return fmt.Errorf("it was copied from server %s, this one is %s", p.Server, s.server)
+	}
+	return nil
+}
+
+// serverID returns what tells servers apart: server_uuid, or MariaDB's server_id.
+func (c *conn) serverID(ctx context.Context) (string, error) {
+	if c.maria {
+		return c.queryOne(ctx, "SELECT @@GLOBAL.server_id")
+	}
+	return c.queryOne(ctx, "SELECT @@GLOBAL.server_uuid")
 }
 
 // logPosition asks where the server's binary log ends now. What the user may
@@ -100,7 +121,7 @@ func (c *conn) snapshotSpot(ctx context.Context) (s spot, err error) {
 // positionAt returns the position of a spot. The server reads its log from the
 // start of the file to find the GTIDs, which may take seconds: never under a lock.
 func (c *conn) positionAt(ctx context.Context, s spot) (position, error) {
-	server, err := c.queryOne(ctx, "SELECT @@GLOBAL.server_id")
+	server, err := c.serverID(ctx)
 	if err != nil || s.file == "" {
 		return position{Server: server}, err
 	}

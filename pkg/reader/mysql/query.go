@@ -14,7 +14,8 @@ import (
 // A wireColumn is what a column definition packet says that matters here.
 type wireColumn struct {
 	typ      byte
-	decimals byte
+	unsigned bool
+	length   uint32 // of BIT: its width
 }
 
 // A statement is a prepared SELECT whose rows are being read. The binary
@@ -125,7 +126,8 @@ func (s *statement) readColumns(n int) ([]wireColumn, error) {
 			return nil, errors.New("bad column definition")
 		}
 		fixed := p[len(p)-13:]
-		cols[i] = wireColumn{typ: fixed[7], decimals: fixed[10]}
+		flags := binary.LittleEndian.Uint16(fixed[8:])
+		cols[i] = wireColumn{typ: fixed[7], unsigned: flags&mysql.UNSIGNED_FLAG != 0, length: binary.LittleEndian.Uint32(fixed[3:])}
 	}
 	p, err := s.packet()
 	if err == nil && !isEOF(p) {
@@ -185,6 +187,9 @@ var fixedWidth = []byte{
 	mysql.MYSQL_TYPE_TIME, mysql.MYSQL_TYPE_TIME2,
 }
 
+// signed are the kinds whose bytes mean another number where the sign is mistaken.
+var signed = map[schema.Kind]bool{schema.TinyInt: true, schema.SmallInt: true, schema.MediumInt: true, schema.Int: true, schema.BigInt: true}
+
 // checkColumns compares what the server sends with what the table was listed
 // as: an ALTER between the two would else shift or misread values.
 func checkColumns(t *schema.Table, cols []wireColumn) error {
@@ -193,10 +198,13 @@ func checkColumns(t *schema.Table, cols []wireColumn) error {
 	}
 	for i, c := range t.Columns {
 		want, listed := wireTypes[c.Type.Kind]
-		if listed && slices.Contains(want, cols[i].typ) || !listed && !slices.Contains(fixedWidth, cols[i].typ) {
-			continue
+		w := cols[i]
+		if listed != slices.Contains(want, w.typ) || !listed && slices.Contains(fixedWidth, w.typ) {
+			return fmt.Errorf("column %s was listed as %s, the server sends type %d", c.Name, c.Native, w.typ)
 		}
-		return fmt.Errorf("column %s was listed as %s, the server sends type %d", c.Name, c.Native, cols[i].typ)
+		if signed[c.Type.Kind] && w.unsigned != c.Type.Unsigned || c.Type.Kind == schema.Bit && int(w.length) != c.Type.Precision {
+			return fmt.Errorf("column %s was listed as %s, which is not what the server sends", c.Name, c.Native)
+		}
 	}
 	return nil
 }

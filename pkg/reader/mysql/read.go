@@ -2,9 +2,11 @@ package mysql
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/hint"
@@ -108,6 +110,10 @@ func (r *splitReader) explain(ctx context.Context, err error) error {
 		r.broken = true // guard has ended its reads in mid-packet
 		return ctx.Err()
 	}
+	var te *schema.TableError
+	// Neither the table's fault nor the server's word: the stream of packets is
+	// out of step, or there is none.
+	r.broken = r.broken || code(err) == 0 && !errors.As(err, &te)
 	return tableError(r.split.Table, serverError(err))
 }
 
@@ -120,29 +126,35 @@ func (r *splitReader) Close() error {
 	}
 	c := r.conn
 	r.conn = nil
+	ctx, cancel := context.WithTimeout(context.Background(), abandonTime)
+	defer cancel()
 	if r.stmt != nil && !r.stmt.done && !r.broken {
-		r.broken = r.abandon(c) != nil
+		r.broken = r.abandon(ctx, c) != nil
 	}
-	switch {
-	case r.broken:
+	if r.stmt != nil && !r.broken {
+		r.broken = r.stmt.close() != nil || !c.maria && c.exec(ctx, unlockSQL) != nil
+	}
+	if r.broken {
 		c.Close() // whoever gets it next finds out by its errors
-	case r.stmt != nil:
-		_ = r.stmt.close() // as above
 	}
 	r.snap.free <- c
 	return nil
 }
 
+// abandonTime is how long the end of a read may take.
+const abandonTime = 10 * time.Second
+
 // abandon has the rest of the rows cancelled, and skips what is on its way.
-func (r *splitReader) abandon(c *conn) error {
-	k, err := dial(context.Background(), r.snap.s.cfg)
+func (r *splitReader) abandon(ctx context.Context, c *conn) error {
+	k, err := dial(ctx, r.snap.s.cfg)
 	if err != nil {
 		return err
 	}
 	defer k.Close()
-	if err := k.exec(context.Background(), "KILL QUERY "+itoa(uint64(c.GetConnectionID()))); err != nil {
+	if err := k.exec(ctx, "KILL QUERY "+itoa(uint64(c.GetConnectionID()))); err != nil {
 		return err
 	}
+	defer c.guard(ctx)()
 	for !r.stmt.done {
 		if _, err := r.stmt.next(); err != nil && !r.stmt.done {
 			return err

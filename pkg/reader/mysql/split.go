@@ -6,6 +6,8 @@ import (
 	"math/big"
 	"strings"
 
+	"github.com/go-mysql-org/go-mysql/mysql"
+
 	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
@@ -19,6 +21,11 @@ import (
 // between is small enough, which asks only for index dives. Other keys are
 // walked with ORDER BY and OFFSET. A table without a usable key is one split.
 func (p *snapshot) Splits(ctx context.Context, t *schema.Table) ([]reader.Split, error) {
+	// A user with grants on some columns sees only those listed. What * stands
+	// for is refused to them.
+	if err := p.s.control.exec(ctx, "SELECT * FROM "+qualified(t)+" LIMIT 0"); err != nil {
+		return nil, tableError(t, err)
+	}
 	splits, err := p.s.plan(ctx, t)
 	if err != nil {
 		return nil, tableError(t, err)
@@ -88,7 +95,8 @@ func splitKey(t *schema.Table) []schema.Column {
 }
 
 func isInteger(k schema.Kind) bool {
-	return k == schema.TinyInt || k == schema.SmallInt || k == schema.MediumInt || k == schema.Int || k == schema.BigInt || k == schema.Year
+	// YEAR is none: 1 … 99 are read as years of two digits, and not every number is one.
+	return k == schema.TinyInt || k == schema.SmallInt || k == schema.MediumInt || k == schema.Int || k == schema.BigInt
 }
 
 // A bound is a tuple of literals for the leading key columns. None is −∞ or ∞.
@@ -195,12 +203,36 @@ func (pl *planner) walk(prefix bound) error {
 		if err != nil || len(res) == 0 {
 			return err
 		}
-		from = append(bound{}, prefix...)
+		next := append(bound{}, prefix...)
 		for i, c := range rest {
-			from = append(from, keyLiteral(c, res[0][i]))
+			next = append(next, keyLiteral(c, res[0][i]))
 		}
+		if ok, err := pl.found(next, from); err != nil || !ok {
+			return err
+		}
+		from = next
 		pl.add(from, pl.want)
 	}
+}
+
+// found reports whether the server finds a row by the bound's literals, and
+// behind the bound before. Some values have no literal: text that does not
+// survive the way through utf8mb4, dates of no calendar. The walk ends there,
+// and what is left is one split: a bound that lies elsewhere would double rows.
+func (pl *planner) found(b, before bound) (bool, error) {
+	var terms []string
+	for i, v := range b {
+		terms = append(terms, ident(pl.key[i].Name)+" = "+v)
+	}
+	if before != nil {
+		terms = append(terms, pl.after(before))
+	}
+	res, err := pl.s.control.query(pl.ctx, "SELECT 1 FROM "+qualified(pl.t)+" FORCE INDEX (PRIMARY) WHERE "+strings.Join(terms, " AND ")+" LIMIT 1")
+	switch code(err) {
+	case mysql.ER_WRONG_VALUE, mysql.ER_TRUNCATED_WRONG_VALUE:
+		return false, nil
+	}
+	return len(res) > 0, err
 }
 
 // keyText is the expression that shows a key value without loss: bytes and
@@ -244,36 +276,58 @@ func (pl *planner) halve() error {
 		return nil // no rows
 	}
 	// The last bound is dropped by splits: what is beyond it belongs to the last split.
-	return pl.halves(lo.Sub(lo, big.NewInt(1)), hi)
-}
-
-// halves cuts the keys in (lo, hi], whose leading column holds whole numbers.
-func (pl *planner) halves(lo, hi *big.Int) error {
-	at, to := bound{lo.String()}, bound{hi.String()}
-	rows, err := pl.estimate(pl.between(at, to))
+	lo.Sub(lo, big.NewInt(1))
+	rows, err := pl.estimateIn(lo, hi)
 	if err != nil {
 		return err
 	}
-	width := new(big.Int).Sub(hi, lo)
-	if rows <= pl.want+pl.want/2 || width.Cmp(big.NewInt(1)) <= 0 && len(pl.key) == 1 {
+	return pl.halves(lo, hi, rows)
+}
+
+func (pl *planner) estimateIn(lo, hi *big.Int) (int64, error) {
+	return pl.estimate(pl.between(bound{lo.String()}, bound{hi.String()}))
+}
+
+// halves cuts the keys in (lo, hi], about so many rows, whose leading column
+// holds whole numbers.
+func (pl *planner) halves(lo, hi *big.Int, rows int64) error {
+	to := bound{hi.String()}
+	if rows <= pl.want+pl.want/2 {
 		pl.add(to, rows)
 		return nil
 	}
-	if width.Cmp(big.NewInt(1)) <= 0 {
+	if width := new(big.Int).Sub(hi, lo); width.Cmp(big.NewInt(1)) <= 0 {
 		// One value of the leading column holds too many rows: the rest of the
-		// key tells them apart.
-		if err := pl.walk(to); err != nil {
-			return err
+		// key, if there is any, tells them apart.
+		before := len(pl.bounds)
+		if len(pl.key) > 1 {
+			if err := pl.walk(to); err != nil {
+				return err
+			}
 		}
-		pl.add(to, rows)
+		pl.add(to, max(rows-pl.want*int64(len(pl.bounds)-before), 1))
 		return nil
 	}
 	mid := new(big.Int).Add(lo, hi)
 	mid.Rsh(mid, 1)
-	if err := pl.halves(lo, mid); err != nil {
+	low, err := pl.estimateIn(lo, mid)
+	if err != nil {
 		return err
 	}
-	return pl.halves(mid, hi)
+	high, err := pl.estimateIn(mid, hi)
+	if err != nil {
+		return err
+	}
+	if low >= rows && high >= rows {
+		// Neither half is less than both: the engine has no ranges of this key,
+		// as MEMORY's hash index, and reads the whole table for each.
+		pl.add(to, rows)
+		return nil
+	}
+	if err := pl.halves(lo, mid, low); err != nil {
+		return err
+	}
+	return pl.halves(mid, hi, high)
 }
 
 // splits turns the bounds into splits, small neighbours made one.

@@ -19,6 +19,7 @@ type Stock struct {
 	opts    Options
 	zero    zeroDate
 	control *conn // for questions; rows have connections of their own
+	server  string
 }
 
 var _ reader.Stock = (*Stock)(nil)
@@ -49,7 +50,12 @@ func Open(ctx context.Context, url string, opts Options) (*Stock, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Stock{cfg: cfg, opts: opts, zero: zero, control: c}, nil
+	server, err := c.serverID(ctx)
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return &Stock{cfg: cfg, opts: opts, zero: zero, control: c, server: server}, nil
 }
 
 // DB returns the database that the URL names, or "".
@@ -80,7 +86,7 @@ func (s *Stock) Pin(ctx context.Context, tables []*schema.Table, parallel int) (
 		pos, err := w.pin(ctx, s, conns, tables)
 		if err == nil {
 			if w.one && parallel > 1 {
-				s.warn("reading with one connection: " + strings.Join(why, "; "))
+				s.warn("reading with one connection, as several cannot be pinned to one point; GRANT LOCK TABLES lets them: " + strings.Join(why, "; "))
 			}
 			return s.newSnapshot(conns, pos), nil
 		}

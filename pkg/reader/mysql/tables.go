@@ -3,6 +3,7 @@ package mysql
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -40,6 +41,9 @@ func (s *Stock) Tables(ctx context.Context, sel reader.Selection) ([]*schema.Tab
 			"check the spelling, and that the user has SELECT on it: a table without grants is not seen")
 	}
 	if len(found) == 0 {
+		if len(sel.Exclude) > 0 {
+			return nil, hint.Wrap(errors.New("no table is left"), "--exclude may take too many")
+		}
 		where := "on the server"
 		if sel.DB != "" {
 			where = "in database " + sel.DB
@@ -61,20 +65,28 @@ type listed struct {
 }
 
 func (s *Stock) listTables(ctx context.Context, scope string, m *reader.Matcher) (map[string]*listed, error) {
-	rows, err := s.control.query(ctx, `SELECT table_schema, table_name, COALESCE(engine,''), COALESCE(table_rows,0), COALESCE(data_length,0), COALESCE(table_comment,'')
-		FROM information_schema.tables WHERE table_type IN ('BASE TABLE','SYSTEM VERSIONED') AND `+scope)
+	rows, err := s.control.query(ctx, `SELECT table_schema, table_name, COALESCE(engine,''), COALESCE(table_rows,0), COALESCE(data_length,0), COALESCE(table_comment,''), table_type
+		FROM information_schema.tables WHERE `+scope)
 	if err != nil {
 		return nil, err
 	}
 	found := map[string]*listed{}
+	others := 0
 	for _, r := range rows {
 		if !m.Match(r[0], r[1]) {
+			continue
+		}
+		if r[6] != "BASE TABLE" && r[6] != "SYSTEM VERSIONED" {
+			others++
 			continue
 		}
 		t := &listed{db: r[0], name: r[1], engine: r[2], comment: r[5]}
 		t.rows, _ = strconv.ParseInt(r[3], 10, 64) // estimates: what is no number is unknown
 		t.bytes, _ = strconv.ParseInt(r[4], 10, 64)
 		found[r[0]+"\x00"+r[1]] = t
+	}
+	if others > 0 {
+		s.warn(fmt.Sprintf("%d views or sequences are left out: only tables are copied", others))
 	}
 	return found, nil
 }

@@ -26,6 +26,10 @@ func advise(err error) error {
 		return hint.Wrap(err, "free some space, or name a lake elsewhere, and run the same command again")
 	case readOnly(err):
 		return hint.Wrap(err, "let this user write to the lake's folder, or name another")
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EISDIR):
+		return hint.Wrap(err, "name a folder for the lake: there is a file in the way")
+	case errors.Is(err, fs.ErrNotExist):
+		return hint.Wrap(err, "the catalog names a file that is gone, as after a folder was removed or the lake was moved: bring it back, or name another lake")
 	case errors.Is(err, restcat.ErrUnauthorized), errors.Is(err, restcat.ErrOAuthError):
 		return hint.Wrap(err, "set ICEBERG_REST_TOKEN or ICEBERG_REST_CREDENTIAL to what the catalog accepts")
 	case errors.Is(err, restcat.ErrForbidden):

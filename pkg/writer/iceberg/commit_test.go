@@ -27,6 +27,16 @@ type hooked struct {
 	tableCatalog
 	before func() error // its error goes instead of the commit
 	after  func() error // its error goes instead of the reply
+	loaded func()       // follows the next LoadTable
+}
+
+func (h *hooked) LoadTable(ctx context.Context, ident table.Identifier) (*table.Table, error) {
+	tbl, err := h.tableCatalog.LoadTable(ctx, ident)
+	if f := h.loaded; f != nil {
+		h.loaded = nil
+		f()
+	}
+	return tbl, err
 }
 
 func (h *hooked) around(commit func() error) error {

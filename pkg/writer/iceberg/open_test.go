@@ -22,10 +22,13 @@ import (
 func TestParseURL(t *testing.T) {
 	wd, err := os.Getwd()
 	must(t, err)
+	home, err := os.UserHomeDir()
+	must(t, err)
 	for url, want := range map[string]target{
 		"iceberg:./lake":                       {kind: embedded, path: wd + "/lake", props: iceberg.Properties{}},
 		"iceberg:lake?namespace=ns":            {kind: embedded, path: wd + "/lake", ns: []string{"ns"}, props: iceberg.Properties{}},
 		"iceberg:/a/b%20c":                     {kind: embedded, path: "/a/b%20c", props: iceberg.Properties{}},
+		"iceberg:~/lake":                       {kind: embedded, path: home + "/lake", props: iceberg.Properties{}},
 		"iceberg:/a?catalog=prod":              {kind: embedded, path: "/a", name: "prod", props: iceberg.Properties{}},
 		"iceberg://prod/ns":                    {kind: named, name: "prod", ns: []string{"ns"}, props: iceberg.Properties{}},
 		"iceberg://prod":                       {kind: named, name: "prod", props: iceberg.Properties{}},

@@ -1,3 +1,5 @@
+//go:build unix
+
 package iceberg
 
 import (
@@ -132,6 +134,31 @@ func TestKilledAfterCommitKeepsFiles(t *testing.T) {
 	wantIDs(t, ids(t, s, "t"), 0, 10)
 	if _, err := os.Stat(filepath.Join(dir, run)); err == nil {
 		t.Fatal("the record is still there")
+	}
+}
+
+// The same, but it commits and dies while another looks for the dead.
+func TestKilledWhileLookedFor(t *testing.T) {
+	for _, exists := range []bool{false, true} {
+		s, h := hookedSink(t)
+		tbl := accounts("t")
+		from := 0
+		if exists {
+			load(t, s, tbl, writer.Create, 0, 10, "p0")
+			from = 10
+		}
+		h.loaded = func() {
+			w := openTable(t, s, tbl, writer.Append)
+			write(t, w, rows(tbl, from, 20))
+			run := w.run
+			must(t, w.Commit(t.Context(), "p1"))
+			dir, err := localPath(w.stagingFolder())
+			must(t, err)
+			must(t, os.MkdirAll(dir, 0o755))
+			must(t, os.WriteFile(filepath.Join(dir, run), []byte(machine()), 0o644))
+		}
+		must(t, openTable(t, s, tbl, writer.Append).Close())
+		wantIDs(t, ids(t, s, "t"), 0, 20)
 	}
 }
 

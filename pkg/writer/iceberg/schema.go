@@ -115,7 +115,7 @@ func newMetadata(sc *iceberg.Schema, location string, props iceberg.Properties) 
 // formatVersion is that of the tables we make.
 const formatVersion = 2
 
-// shapeDiff tells, a line a column, what keeps rows shaped as want from being
+// shapeDiff tells, column by column, what keeps rows shaped as want from being
 // added to a table shaped as have; "" if nothing does. The order of columns does
 // not matter: files are read by field id.
 func shapeDiff(have, want *iceberg.Schema) string {
@@ -136,7 +136,7 @@ func shapeDiff(have, want *iceberg.Schema) string {
 			diff = append(diff, fmt.Sprintf("%s: %s in the table, not in the source", h.Name, describe(h)))
 		}
 	}
-	return strings.Join(diff, "\n")
+	return strings.Join(diff, "; ")
 }
 
 func fieldByName(sc *iceberg.Schema, name string) (iceberg.NestedField, bool) {

@@ -98,10 +98,10 @@ func Open(ctx context.Context, url string, opts Options) (*Sink, error) {
 	var s3conf *aws.Config
 	if t.kind != embedded {
 		defaultRegion(t.props)
-		if s3conf, err = s3.ParseAWSConfig(ctx, t.props); err != nil {
-			return nil, fmt.Errorf("read the AWS configuration: %w", err)
+		// What is wrong with it is told when S3 is used, if it is.
+		if s3conf, err = s3.ParseAWSConfig(ctx, t.props); err == nil {
+			s3conf.HTTPClient = awshttp.NewBuildableClient()
 		}
-		s3conf.HTTPClient = awshttp.NewBuildableClient()
 	}
 	openCtx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -127,7 +127,9 @@ func Open(ctx context.Context, url string, opts Options) (*Sink, error) {
 // that what exists fits the mode and that files can be written, and discards
 // what dead runs have staged. The table itself appears with the first Commit.
 func (s *Sink) Open(ctx context.Context, t *schema.Table, mode writer.Mode) (writer.Writer, error) {
-	w, err := s.open(s.shared(ctx), t, mode)
+	ctx, cancel := context.WithTimeout(s.shared(ctx), s.retry.timeout)
+	defer cancel()
+	w, err := s.open(ctx, t, mode)
 	if err != nil {
 		return nil, advise(err)
 	}
@@ -170,7 +172,10 @@ func (s *Sink) open(ctx context.Context, t *schema.Table, mode writer.Mode) (*Wr
 		return nil, err
 	}
 	if w.st != nil {
-		err := s.probe(ctx, w)
+		var err error
+		if mode != writer.Create || w.pos == "" { // else the table is whole, and nothing is going to be written
+			err = s.probe(ctx, w)
+		}
 		if err != nil && s.rest && tbl == nil {
 			// Not with our own credentials; the catalog may have some for the
 			// table, but gives them out only once there is one.
@@ -179,7 +184,7 @@ func (s *Sink) open(ctx context.Context, t *schema.Table, mode writer.Mode) (*Wr
 		if err != nil {
 			return nil, err
 		}
-		if err := w.discardDead(ctx, tbl); err != nil {
+		if err := w.discardDead(ctx); err != nil {
 			return nil, fmt.Errorf("discard leftovers of %s: %w", w.name(), err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/apache/iceberg-go/catalog"
 	iceio "github.com/apache/iceberg-go/io"
 	"github.com/apache/iceberg-go/table"
 )
@@ -53,13 +54,22 @@ func (w *Writer) endRun() error {
 }
 
 // discardDead deletes what runs that ended without a word have staged. Files
-// that a snapshot of tbl names stay: such a run died after its commit.
-func (w *Writer) discardDead(_ context.Context, tbl *table.Table) error {
+// that a snapshot of the table names stay: such a run died after its commit.
+func (w *Writer) discardDead(ctx context.Context) error {
 	runs, release, err := deadRuns(w.st, w.stagingFolder(), w.sink.dead)
 	if err != nil || len(runs) == 0 {
 		return err
 	}
 	defer release()
+	// The table is loaded now and not before: until its lock was free, a run may
+	// have committed.
+	tbl, err := w.sink.cat.LoadTable(ctx, w.ident)
+	if errors.Is(err, catalog.ErrNoSuchTable) {
+		tbl, err = nil, nil
+	}
+	if err != nil {
+		return err
+	}
 	keep, err := referenced(tbl, w.st.files())
 	if err != nil {
 		// Without the whole history nothing is safe to delete. The leftovers

@@ -59,6 +59,11 @@ func (w *Writer) adopt(ctx context.Context, tbl *table.Table) error {
 			err := fmt.Errorf("%s exists and was made from %s", w.name(), src)
 			return w.tableError(hint.Wrap(err, "name another namespace for one of them in the sink's URL"))
 		}
+		// Left alone, it would pass for what the source holds.
+		if diff := shapeDiff(tbl.Schema(), w.want); diff != "" {
+			err := fmt.Errorf("table %s is whole since an earlier run, but the source's has changed its shape: %s", w.name(), diff)
+			return w.tableError(hint.Wrap(err, dropFirst))
+		}
 	} else if err := w.fits(tbl); err != nil {
 		return err
 	}
@@ -99,6 +104,9 @@ func (w *Writer) note(tbl *table.Table) {
 	w.stale = false
 }
 
+// dropFirst is the remedy where a table is in the way.
+const dropFirst = "drop the table with a client of the catalog, such as PyIceberg's drop_table, or add ?namespace=… to the sink's URL"
+
 // fits checks that rows of the source can be put into an existing table.
 func (w *Writer) fits(tbl *table.Table) error {
 	if w.mode == writer.Create && tbl.CurrentSnapshot() != nil {
@@ -106,8 +114,7 @@ func (w *Writer) fits(tbl *table.Table) error {
 			"add to it with --mode append, or exchange its content with --mode replace"))
 	}
 	if diff := shapeDiff(tbl.Schema(), w.want); diff != "" {
-		return w.tableError(hint.Wrap(fmt.Errorf("table %s has another shape:\n%s", w.name(), diff),
-			"drop the table, or bring it to the source's shape first"))
+		return w.tableError(hint.Wrap(fmt.Errorf("table %s has another shape: %s", w.name(), diff), dropFirst))
 	}
 	if spec := tbl.Spec(); !spec.IsUnpartitioned() {
 		return w.tableError(hint.Wrap(fmt.Errorf("table %s is partitioned, which is not supported", w.name()),

@@ -93,8 +93,16 @@ func parseEmbedded(s string) (target, error) {
 	if path == "" {
 		return target{}, errors.New("bad Iceberg URL: want iceberg:FOLDER")
 	}
+	// A shell expands ~ at the start of a word only, which this is not.
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return target{}, err
+		}
+		path = filepath.Join(home, rest)
+	}
 	t := target{kind: embedded, props: queryProps(q)}
-	if t.path, err = filepath.Abs(path); err != nil {
+	if t.path, err = absolute(path); err != nil {
 		return target{}, err
 	}
 	t.ns = namespaceOf(take(t.props, "namespace"))
@@ -125,7 +133,7 @@ func parseSQL(s string) (target, error) {
 		return target{}, errors.New("bad Iceberg URL: want iceberg+sql:FILE?warehouse=…, FILE being a SQLite database")
 	}
 	t := target{kind: sqlite, props: queryProps(q)}
-	if t.path, err = filepath.Abs(path); err != nil {
+	if t.path, err = absolute(path); err != nil {
 		return target{}, err
 	}
 	t.ns = namespaceOf(take(t.props, "namespace"))
@@ -134,13 +142,26 @@ func parseSQL(s string) (target, error) {
 		return target{}, errors.New("bad Iceberg URL: iceberg+sql wants ?warehouse=, the folder or s3:// location of the tables")
 	}
 	if !strings.Contains(t.props["warehouse"], "://") {
-		dir, err := filepath.Abs(strings.TrimPrefix(t.props["warehouse"], "file:"))
+		dir, err := absolute(strings.TrimPrefix(t.props["warehouse"], "file:"))
 		if err != nil {
 			return target{}, err
 		}
 		t.props["warehouse"] = "file://" + filepath.ToSlash(dir)
 	}
 	return t, nil
+}
+
+// absolute also takes ~/ for the home folder, which shells leave alone behind a
+// scheme.
+func absolute(path string) (string, error) {
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", err
+		}
+		path = filepath.Join(home, rest)
+	}
+	return filepath.Abs(path)
 }
 
 func queryProps(q url.Values) iceberg.Properties {

@@ -99,3 +99,33 @@ func BenchmarkCompress(b *testing.B) {
 		})
 	}
 }
+
+func FuzzFrame(f *testing.F) {
+	f.Add([]byte("0123456789-0123456789"), uint16(3000))
+	f.Add([]byte("aaaaaaaaaaaaaaaaaaaaaaaab"), uint16(20))
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		f.Fatal(err)
+	}
+	h := new(huffman)
+	f.Fuzz(func(t *testing.T, seed []byte, times uint16) {
+		// Long enough to be worth a block, and not the same all over.
+		var src []byte
+		for i := range int(times)%4000 + 40 {
+			for _, c := range seed {
+				src = append(src, c+byte(i*len(src))&3)
+			}
+			if len(src) > 600<<10 {
+				break
+			}
+		}
+		for _, out := range [][]byte{func() []byte { out, _ := h.frame(nil, src); return out }(), storedFrame(nil, src)} {
+			if len(out) == 0 {
+				continue
+			}
+			if got, err := d.DecodeAll(out, nil); err != nil || !bytes.Equal(got, src) {
+				t.Fatalf("%d bytes: %v", len(src), err)
+			}
+		}
+	})
+}
