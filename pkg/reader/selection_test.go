@@ -64,27 +64,32 @@ func TestMatcher(t *testing.T) {
 }
 
 func TestMatcherBadPattern(t *testing.T) {
+	for _, sel := range []Selection{{Include: []string{""}}, {Exclude: []string{""}}, {DB: "shop", Include: []string{"orders", ""}}} {
+		if _, err := sel.Matcher(); err == nil || !strings.Contains(err.Error(), "empty") {
+			t.Errorf("%+v: got %v, want an error that tells of the empty pattern", sel, err)
+		}
+	}
+}
+
+// TestMatcherTableAlone takes a pattern without a database for all databases,
+// where none is named.
+func TestMatcherTableAlone(t *testing.T) {
 	for _, test := range []struct {
-		db, pattern string
-		ok          bool
+		only, db, table string
+		want            bool
 	}{
-		{"", "", false},
-		{"", "orders", false},
-		{"", "shop.", false},
-		{"", ".orders", false},
-		{"", ".", false},
-		{"", "..", false},
-		{"", "s.o", true},
-		{"", "shop..", true}, // a table named "."
-		{"shop", "", false},
-		{"shop", "orders", true},
-		{"shop", "..", true},
+		{"", "shop", "a_tmp", true},
+		{"", "other", "a_tmp", true},
+		{"", "shop", "tmp_a", false},
+		{"shop", "shop", "a_tmp", true},
+		{"shop", "other", "a_tmp", false},
 	} {
-		for _, sel := range []Selection{{DB: test.db, Include: []string{test.pattern}}, {DB: test.db, Exclude: []string{test.pattern}}} {
-			_, err := sel.Matcher()
-			if ok := err == nil; ok != test.ok || !ok && !strings.Contains(err.Error(), `"`+test.pattern+`"`) {
-				t.Errorf("%+v: got %v, want ok %v and the pattern named", sel, err, test.ok)
-			}
+		m, err := Selection{DB: test.only, Include: []string{"*_tmp"}}.Matcher()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := m.Match(test.db, test.table); got != test.want {
+			t.Errorf("%+v: got %v", test, got)
 		}
 	}
 }
@@ -94,13 +99,14 @@ func TestMatcherUnused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := m.Unused(), []string{"orders", "ordres", "tmp_*"}; !slices.Equal(got, want) {
+	// Of patterns to exclude only plain names count.
+	if got, want := m.Unused(), []string{"orders", "ordres", "tmp_*", "none"}; !slices.Equal(got, want) {
 		t.Errorf("at first: got %q, want %q", got, want)
 	}
 	m.Match("shop", "orders")
 	m.Match("other", "ordres")
 	m.Match("shop", "tmp_1") // excluded, but there is such a table
-	if got, want := m.Unused(), []string{"ordres"}; !slices.Equal(got, want) {
+	if got, want := m.Unused(), []string{"ordres", "none"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -32,10 +32,10 @@ type splitReader struct {
 
 func (p *snapshot) open(ctx context.Context, c *conn, sp reader.Split) (reader.Reader, error) {
 	r := &splitReader{snap: p, conn: c, split: sp}
-	err := r.start(ctx)
-	if err != nil {
+	if err := r.start(ctx); err != nil {
+		err = r.explain(ctx, err) // and know whether the connection is of use
 		r.Close()
-		return nil, r.explain(ctx, err)
+		return nil, err
 	}
 	return r, nil
 }

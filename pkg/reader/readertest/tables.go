@@ -56,7 +56,7 @@ func (k *kit) selected() {
 			return n == "one" || strings.HasPrefix(n, "moving")
 		}},
 		{reader.Selection{DB: DB, Include: []string{oddName}}, func(n string) bool { return n == oddName }},
-		{reader.Selection{DB: DB, Exclude: []string{"mov*", "readertest.one", "no such table"}}, func(n string) bool {
+		{reader.Selection{DB: DB, Exclude: []string{"mov*", "readertest.one", "no such*"}}, func(n string) bool {
 			return n != "one" && !strings.HasPrefix(n, "moving")
 		}},
 		{reader.Selection{DB: DB, Include: []string{"*"}, Exclude: []string{oddName}}, plain},
@@ -73,6 +73,7 @@ func (k *kit) unknownPattern() {
 	for _, sel := range []reader.Selection{
 		{DB: DB, Include: []string{"one", "onne"}},
 		{DB: DB, Include: []string{"onne*"}},
+		{DB: DB, Exclude: []string{"onne"}},
 		{Include: []string{"no_such_db.onne"}},
 	} {
 		got, err := k.stock.Tables(k.Context(), sel)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"math/bits"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -59,6 +60,7 @@ type column struct {
 	bools  bitmap
 	i32    []int32
 	i64    []int64
+	huge   []byte // a value that is to get a page of its own, next
 
 	// The chunk.
 	data      rope
@@ -147,9 +149,6 @@ func (c *column) clearPage() {
 	c.def.reset()
 	c.bools.reset()
 	c.levels, c.plain, c.i32, c.i64 = c.levels[:0], c.plain[:0], c.i32[:0], c.i64[:0]
-	if cap(c.plain) > 4*c.target {
-		c.plain = nil // one huge value must not keep its room for ever
-	}
 }
 
 // writePage compresses a page's body and appends it behind its header.
@@ -158,8 +157,17 @@ func (c *column) writePage(to *rope, z *compressor, w *way, body []byte, values,
 	if err != nil {
 		return err
 	}
-	if len(body) > 1<<31-1 || len(packed) > 1<<31-1 {
-		return fmt.Errorf("column %q: a page of %d bytes is more than Parquet holds", c.Name, len(body))
+	if err := c.writeHeader(to, len(body), len(packed), crc32.ChecksumIEEE(packed), values, enc, dict); err != nil {
+		return err
+	}
+	to.append(packed)
+	return nil
+}
+
+// writeHeader appends a page's header (PageHeader) and counts the page.
+func (c *column) writeHeader(to *rope, size, packed int, sum uint32, values, enc int, dict bool) error {
+	if size > math.MaxInt32 || packed > math.MaxInt32 {
+		return fmt.Errorf("column %q: a page of %d bytes is more than Parquet holds", c.Name, size)
 	}
 	var t thrift
 	t.begin()
@@ -168,9 +176,9 @@ func (c *column) writePage(to *rope, z *compressor, w *way, body []byte, values,
 		kind = 2
 	}
 	t.i32(1, kind)
-	t.i32(2, len(body))
-	t.i32(3, len(packed))
-	t.i32(4, int(int32(crc32.ChecksumIEEE(packed))))
+	t.i32(2, size)
+	t.i32(3, packed)
+	t.i32(4, int(int32(sum)))
 	if dict {
 		t.structure(7)
 		t.i32(1, values)
@@ -186,20 +194,9 @@ func (c *column) writePage(to *rope, z *compressor, w *way, body []byte, values,
 	}
 	t.end()
 	to.append(t.b)
-	if len(packed) > hugePage {
-		// One huge value: to copy it would take as much memory again. Whichever
-		// of these holds it must not be used again.
-		to.adopt(packed)
-		c.plain, z.body, z.out = nil, nil, nil
-	} else {
-		to.append(packed)
-	}
-	c.size += int64(len(t.b) + len(body))
+	c.size += int64(len(t.b) + size)
 	return nil
 }
-
-// hugePage is a compressed page that was made of just a value or two.
-const hugePage = 8 << 20
 
 // appendValues returns the page's body, which is z.body's levels and then the
 // values without a dictionary.

@@ -3,6 +3,7 @@ package parquet
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
@@ -87,14 +88,11 @@ func (c *compressor) page(codec Codec, w *way, src []byte) ([]byte, error) {
 		return s2.EncodeSnappy(c.out, src), nil
 	case Gzip:
 		var buf bytes.Buffer
-		if c.gzip == nil {
-			c.gzip, _ = gzip.NewWriterLevel(nil, gzip.BestSpeed) // a level that exists
-		}
-		c.gzip.Reset(&buf)
-		if _, err := c.gzip.Write(src); err != nil {
+		z := c.gzipTo(&buf)
+		if _, err := z.Write(src); err != nil {
 			return nil, err
 		}
-		err := c.gzip.Close()
+		err := z.Close()
 		return buf.Bytes(), err
 	}
 	if *w == undecided {
@@ -136,6 +134,14 @@ func (c *compressor) choose(src []byte) way {
 		return stored
 	}
 	return best
+}
+
+func (c *compressor) gzipTo(w io.Writer) *gzip.Writer {
+	if c.gzip == nil {
+		c.gzip, _ = gzip.NewWriterLevel(w, gzip.BestSpeed) // a level that exists
+	}
+	c.gzip.Reset(w)
+	return c.gzip
 }
 
 func (c *compressor) encoder() *zstd.Encoder {

@@ -1,6 +1,7 @@
 package parquet
 
 import (
+	"hash/crc32"
 	"io"
 	"sync"
 )
@@ -48,10 +49,25 @@ func (r *rope) append(p []byte) {
 	}
 }
 
-// adopt appends p without copying it; p is the rope's from now on.
-func (r *rope) adopt(p []byte) {
-	r.size += int64(len(p))
-	r.blocks = append(r.blocks, p[:len(p):len(p)])
+// join moves the content of another rope to the end of this one.
+func (r *rope) join(other *rope) {
+	r.size += other.size
+	r.blocks = append(r.blocks, other.blocks...)
+	other.blocks, other.size = nil, 0
+}
+
+func (r *rope) checksum() uint32 {
+	var sum uint32
+	for _, b := range r.blocks {
+		sum = crc32.Update(sum, crc32.IEEETable, b)
+	}
+	return sum
+}
+
+// Write appends p, for compressors.
+func (r *rope) Write(p []byte) (int, error) {
+	r.append(p)
+	return len(p), nil
 }
 
 func (r *rope) writeTo(w io.Writer) error {

@@ -251,10 +251,18 @@ func addStrings(c *column, a arrow.Array, from, n int) int {
 		}
 		n = k
 	}
+	bits, off := a.NullBitmapBytes(), a.Data().Offset()+from
+	if k := firstHuge(offsets, n); k < n {
+		if k == 0 && (a.NullN() == 0 || bitutil.BitIsSet(bits, off)) {
+			c.huge = data[offsets[0]:offsets[1]]
+			return 0
+		}
+		n = max(k, 1) // what is null takes no room, whatever its length
+	}
 	at := len(c.plain)
 	c.plain = growTo(c.plain, int(offsets[n]-offsets[0])+4*n, c.target)
 	out := c.plain
-	bits, off := c.valid(a, from, n)
+	bits, off = c.valid(a, from, n)
 	start := offsets[0]
 	for i, end := range offsets[1 : n+1] {
 		v := data[start:end]

@@ -104,10 +104,17 @@ func (w *Writer) addRows(rec arrow.RecordBatch, from, n int) error {
 		}
 		for done := 0; done < n; {
 			done += c.add(c, a, from+done, n-done)
-			if c.full() {
-				if err := c.endPage(z); err != nil {
+			if c.huge == nil && !c.full() {
+				continue
+			}
+			if err := c.endPage(z); err != nil {
+				return err
+			}
+			if c.huge != nil {
+				if err := c.endHuge(z); err != nil {
 					return err
 				}
+				done++
 			}
 		}
 	}

@@ -249,3 +249,31 @@ func TestBounds(t *testing.T) {
 		}
 	}
 }
+
+func TestHugeValues(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 9))
+	noise := make([]byte, hugeValue+zstdBlock+5)
+	for i := range noise {
+		noise[i] = byte(r.Uint32())
+	}
+	values := [][]byte{
+		[]byte("small"), noise, nil, bytes.Repeat([]byte("text "), hugeValue/5), bytes.Repeat([]byte("0"), hugeValue), noise[:hugeValue],
+		[]byte("between"), noise[1:], noise[2:], []byte("last"), noise[:hugeValue-1],
+	}
+	for _, nullable := range []bool{false, true} {
+		sc := arrow.NewSchema([]arrow.Field{{Name: "c", Type: arrow.BinaryTypes.Binary, Nullable: nullable}}, nil)
+		b := array.NewBinaryBuilder(memory.DefaultAllocator, arrow.BinaryTypes.Binary)
+		for _, v := range values {
+			if v == nil && nullable {
+				b.AppendNull()
+			} else {
+				b.Append(v)
+			}
+		}
+		rec := array.NewRecordBatch(sc, []arrow.Array{b.NewArray()}, int64(len(values)))
+		for _, codec := range []Codec{Zstd, Snappy, Gzip, None} {
+			columns := []Column{{Name: "c", ID: 1, Type: arrow.BinaryTypes.Binary, Nullable: nullable}}
+			roundTrip(t, sc, rec, columns, 4, Options{Codec: codec})
+		}
+	}
+}
