@@ -44,7 +44,7 @@ func writePlan(w io.Writer, asJSON bool, tables []*schema.Table) error {
 		if len(t.Key) > 0 {
 			key = "key " + strings.Join(t.Key, ", ")
 		}
-		fmt.Fprintf(&b, "%s  about %s, %d columns, %s\n", progress.Printable(t.Table), progress.Plural(t.Rows, "row"), t.Columns, progress.Printable(key))
+		fmt.Fprintf(&b, "%s  about %s, %s, %s\n", progress.Printable(t.Table), progress.Plural(t.Rows, "row"), progress.Plural(int64(t.Columns), "column"), progress.Printable(key))
 	}
 	fmt.Fprintf(&b, "would copy %s, about %s\n", progress.Plural(int64(len(plan)), "table"), progress.Plural(rows, "row"))
 	_, err := io.WriteString(w, b.String())

@@ -204,6 +204,9 @@ func (p *program) writeResult(ctx context.Context, o snapshotOptions, s progress
 		if err != nil {
 			out.Error, out.Hint = oneLine(err), hint.Of(err)
 		}
+		if out.Exit == exitInterrupted {
+			out.Error, out.Hint = errInterrupted.Error(), "" // whatever the run died of then
+		}
 		return progress.WriteSummary(p.stdout, s, v, out)
 	case o.quiet:
 		return nil

@@ -60,6 +60,9 @@ func pick[T any](what, url string, kinds map[string]T, swapped bool) (T, error) 
 	}
 	known := slices.Sorted(maps.Keys(kinds))
 	err := fmt.Errorf("%s is not the URL of a known kind", what)
+	if what == "SINK" && scheme(url) == "" && url != "" {
+		return none, didYouMean(err, "iceberg:"+url)
+	}
 	if sc := scheme(url); sc != "" {
 		err = fmt.Errorf("%s: unknown scheme %q", what, sc)
 		if swapped {

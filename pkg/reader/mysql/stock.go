@@ -20,6 +20,7 @@ type Stock struct {
 	zero    zeroDate
 	control *conn // for questions; rows have connections of their own
 	server  string
+	folds   bool // names of tables are the same in any case
 }
 
 var _ reader.Stock = (*Stock)(nil)

@@ -24,6 +24,19 @@ func (s *Stock) Tables(ctx context.Context, sel reader.Selection) ([]*schema.Tab
 	if sel.DB == "" {
 		sel.DB = s.cfg.db
 	}
+	folds, err := s.control.queryOne(ctx, "SELECT @@GLOBAL.lower_case_table_names")
+	if err != nil {
+		return nil, fmt.Errorf("list tables: %w", err)
+	}
+	s.folds = folds != "0"
+	sel.DB = s.fold(sel.DB)
+	for _, list := range []*[]string{&sel.Include, &sel.Exclude} {
+		folded := make([]string, len(*list))
+		for i, p := range *list {
+			folded[i] = s.fold(p)
+		}
+		*list = folded
+	}
 	m, err := sel.Matcher()
 	if err != nil {
 		return nil, err
@@ -56,6 +69,14 @@ func (s *Stock) Tables(ctx context.Context, sel reader.Selection) ([]*schema.Tab
 	return s.describe(found)
 }
 
+// fold returns a name as servers compare it that do not tell cases apart.
+func (s *Stock) fold(name string) string {
+	if s.folds {
+		return strings.ToLower(name)
+	}
+	return name
+}
+
 // A listed is a table as information_schema has it.
 type listed struct {
 	db, name, engine, comment string
@@ -73,7 +94,7 @@ func (s *Stock) listTables(ctx context.Context, scope string, m *reader.Matcher)
 	found := map[string]*listed{}
 	others := 0
 	for _, r := range rows {
-		if !m.Match(r[0], r[1]) {
+		if !m.Match(s.fold(r[0]), s.fold(r[1])) {
 			continue
 		}
 		if r[6] != "BASE TABLE" && r[6] != "SYSTEM VERSIONED" {

@@ -9,7 +9,7 @@ import (
 	"github.com/apache/iceberg-go/table"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
-	"github.com/tablehaul/tablehaul/pkg/writer/iceberg/parquet"
+	"github.com/tablehaul/tablehaul/pkg/writer/parquet"
 )
 
 // A dataFile is a Parquet file being written. One goroutine at a time uses it.

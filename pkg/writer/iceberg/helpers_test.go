@@ -39,6 +39,9 @@ func service(t *testing.T, name, setting string, args ...string) string {
 	if out, err := exec.CommandContext(t.Context(), script, append([]string{"start"}, args...)...).CombinedOutput(); err != nil {
 		t.Fatalf("start %s: %v: %s", name, err, out)
 	}
+	if len(args) > 0 { // one of the test's own
+		t.Cleanup(func() { _ = exec.Command(script, append([]string{"stop"}, args...)...).Run() })
+	}
 	out, err := exec.CommandContext(t.Context(), script, append([]string{"env"}, args...)...).Output()
 	must(t, err)
 	for line := range strings.Lines(string(out)) {

@@ -27,7 +27,7 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
-	"github.com/tablehaul/tablehaul/pkg/writer/iceberg/parquet"
+	"github.com/tablehaul/tablehaul/pkg/writer/parquet"
 )
 
 // Options tune a Sink. The zero value is ready for use.
