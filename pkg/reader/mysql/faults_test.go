@@ -242,14 +242,7 @@ func TestCancelEndsARead(t *testing.T) {
 	servers(t, func(t *testing.T, s *testServer) {
 		s.must(t, "CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1,1)")
 		st := s.open(t, Options{})
-		tables, err := st.Tables(t.Context(), reader.Selection{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		snap, err := st.Pin(t.Context(), tables, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
+		tables, snap := pinAll(t, st, 1)
 		defer snap.Close()
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(200*time.Millisecond, cancel)
@@ -272,14 +265,7 @@ func TestGiantRow(t *testing.T) {
 		s.must(t, "CREATE TABLE t (id INT PRIMARY KEY, b LONGBLOB, v INT)", "INSERT INTO t SELECT n, IF(n=2, NULL, 'small'), n FROM "+sequence(3),
 			"UPDATE t SET b = REPEAT('0123456789abcdef', "+itoa(giant/16)+") WHERE id = 2")
 		st := s.open(t, Options{})
-		tables, err := st.Tables(t.Context(), reader.Selection{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		snap, err := st.Pin(t.Context(), tables, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
+		tables, snap := pinAll(t, st, 1)
 		defer snap.Close()
 		if got := sumColumn(t, snap, tables[0]); got != 6 {
 			t.Errorf("the rows add up to %d, want 6", got)
@@ -307,14 +293,7 @@ func TestOwns(t *testing.T) {
 	servers(t, func(t *testing.T, s *testServer) {
 		s.must(t, "CREATE TABLE t (id INT PRIMARY KEY)")
 		st := s.open(t, Options{})
-		tables, err := st.Tables(t.Context(), reader.Selection{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		snap, err := st.Pin(t.Context(), tables, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
+		_, snap := pinAll(t, st, 1)
 		defer snap.Close()
 		if err := st.Owns(snap.Position()); err != nil {
 			t.Errorf("the server's own position: %v", err)
@@ -339,14 +318,7 @@ func TestColumnGrants(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer st.Close()
-		tables, err := st.Tables(t.Context(), reader.Selection{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		snap, err := st.Pin(t.Context(), tables, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
+		tables, snap := pinAll(t, st, 1)
 		defer snap.Close()
 		_, err = snap.Splits(t.Context(), tables[0])
 		wantError(t, err, "denied", "grant SELECT")
@@ -370,14 +342,7 @@ func TestTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer st.Close()
-	tables, err := st.Tables(t.Context(), reader.Selection{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	snap, err := st.Pin(t.Context(), tables, 2)
-	if err != nil {
-		t.Fatal(err)
-	}
+	tables, snap := pinAll(t, st, 2)
 	defer snap.Close()
 	if got, want := sumColumn(t, snap, tables[0]), int64(200010000); got != want {
 		t.Errorf("the rows add up to %d, want %d", got, want)

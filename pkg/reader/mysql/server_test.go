@@ -125,3 +125,17 @@ func sumColumn(t *testing.T, snap reader.Snapshot, table *schema.Table) (sum int
 	})
 	return sum
 }
+
+// pinAll pins all tables of the database.
+func pinAll(t testing.TB, st *Stock, parallel int) ([]*schema.Table, reader.Snapshot) {
+	t.Helper()
+	tables, err := st.Tables(t.Context(), reader.Selection{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap, err := st.Pin(t.Context(), tables, parallel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tables, snap
+}

@@ -37,14 +37,7 @@ func TestOddKeys(t *testing.T) {
 			rows[name] = int64(number(n))
 		}
 		st := s.open(t, Options{Parallel: 2, SplitRows: 1000, ZeroDate: "epoch"})
-		tables, err := st.Tables(t.Context(), reader.Selection{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		snap, err := st.Pin(t.Context(), tables, 2)
-		if err != nil {
-			t.Fatal(err)
-		}
+		tables, snap := pinAll(t, st, 2)
 		defer snap.Close()
 		for _, table := range tables {
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -87,14 +80,7 @@ func TestAlterWhileReading(t *testing.T) {
 		s.must(t, "CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t SELECT n FROM "+sequence(1000))
 		s.must(t, "SET SESSION lock_wait_timeout=60") // this session is to wait longer than the readers
 		st := s.open(t, Options{Parallel: 2})
-		tables, err := st.Tables(t.Context(), reader.Selection{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		snap, err := st.Pin(t.Context(), tables, 2)
-		if err != nil {
-			t.Fatal(err)
-		}
+		tables, snap := pinAll(t, st, 2)
 		defer snap.Close()
 		whole := reader.Split{Table: tables[0]}
 		if err := readSplit(t.Context(), snap, whole, func(*batch.Batch) {}); err != nil {
@@ -107,7 +93,7 @@ func TestAlterWhileReading(t *testing.T) {
 		}()
 		time.Sleep(300 * time.Millisecond)
 		start := time.Now()
-		err = readSplit(t.Context(), snap, whole, func(*batch.Batch) {})
+		err := readSplit(t.Context(), snap, whole, func(*batch.Batch) {})
 		if took := time.Since(start); took > 15*time.Second {
 			t.Errorf("the second reader waited %v", took)
 		}

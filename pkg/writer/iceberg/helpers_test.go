@@ -39,8 +39,12 @@ func service(t *testing.T, name, setting string, args ...string) string {
 	if out, err := exec.CommandContext(t.Context(), script, append([]string{"start"}, args...)...).CombinedOutput(); err != nil {
 		t.Fatalf("start %s: %v: %s", name, err, out)
 	}
-	if len(args) > 0 { // one of the test's own
-		t.Cleanup(func() { _ = exec.Command(script, append([]string{"stop"}, args...)...).Run() })
+	if len(args) > 0 && args[0] == "--port" { // a server of this test's own
+		t.Cleanup(func() {
+			if out, err := exec.Command(script, append([]string{"stop"}, args[:2]...)...).CombinedOutput(); err != nil {
+				t.Errorf("stop %s: %v: %s", name, err, out)
+			}
+		})
 	}
 	out, err := exec.CommandContext(t.Context(), script, append([]string{"env"}, args...)...).Output()
 	must(t, err)
