@@ -47,28 +47,27 @@ func (z zeroDate) bad(col batch.Column, epoch func(), y, m, d int) error {
 	return nil
 }
 
-// ymd reads year, month and day of a value of n bytes at p[i:]; no bytes are
-// 0000-00-00.
-func ymd(p []byte, i, n int) (y, m, d int) {
-	if n < 4 {
+// ymd reads year, month and day of a value; no bytes are 0000-00-00.
+func ymd(v []byte) (y, m, d int) {
+	if len(v) < 4 {
 		return 0, 0, 0
 	}
-	return int(binary.LittleEndian.Uint16(p[i:])), int(p[i+2]), int(p[i+3])
+	return int(binary.LittleEndian.Uint16(v)), int(v[2]), int(v[3])
 }
 
 // dateDecoder reads DATE into days since 1970-01-01.
 func dateDecoder(b *batch.Fixed[int32], zero zeroDate) decodeFunc {
 	return func(p []byte, i int) (int, error) {
-		n, i := lenenc(p, i)
-		if i < 0 || len(p)-i < n {
+		v, end := lenencBytes(p, i)
+		if end < 0 {
 			return 0, errShort
 		}
-		y, m, d := ymd(p, i, n)
+		y, m, d := ymd(v)
 		if !isDate(y, m, d) {
-			return i + n, zero.bad(b, func() { b.Append(0) }, y, m, d)
+			return end, zero.bad(b, func() { b.Append(0) }, y, m, d)
 		}
 		b.Append(int32(daysSinceEpoch(y, m, d)))
-		return i + n, nil
+		return end, nil
 	}
 }
 
@@ -76,46 +75,46 @@ func dateDecoder(b *batch.Fixed[int32], zero zeroDate) decodeFunc {
 // 1970-01-01T00:00:00. The session's zone is UTC, so both read alike.
 func dateTimeDecoder(b *batch.Fixed[int64], zero zeroDate) decodeFunc {
 	return func(p []byte, i int) (int, error) {
-		n, i := lenenc(p, i)
-		if i < 0 || len(p)-i < n {
+		v, end := lenencBytes(p, i)
+		if end < 0 {
 			return 0, errShort
 		}
-		y, m, d := ymd(p, i, n)
+		y, m, d := ymd(v)
 		if !isDate(y, m, d) {
-			return i + n, zero.bad(b, func() { b.Append(0) }, y, m, d)
+			return end, zero.bad(b, func() { b.Append(0) }, y, m, d)
 		}
 		us := int64(daysSinceEpoch(y, m, d)) * 86400e6
-		if n >= 7 {
-			us += (int64(p[i+4])*3600 + int64(p[i+5])*60 + int64(p[i+6])) * 1e6
+		if len(v) >= 7 {
+			us += (int64(v[4])*3600 + int64(v[5])*60 + int64(v[6])) * 1e6
 		}
-		if n >= 11 {
-			us += int64(binary.LittleEndian.Uint32(p[i+7:]))
+		if len(v) >= 11 {
+			us += int64(binary.LittleEndian.Uint32(v[7:]))
 		}
 		b.Append(us)
-		return i + n, nil
+		return end, nil
 	}
 }
 
 // timeDecoder reads TIME, a signed duration, into microseconds.
 func timeDecoder(b *batch.Fixed[int64]) decodeFunc {
 	return func(p []byte, i int) (int, error) {
-		n, i := lenenc(p, i)
-		if i < 0 || len(p)-i < n {
+		v, end := lenencBytes(p, i)
+		if end < 0 {
 			return 0, errShort
 		}
 		var us int64
-		if n >= 8 {
-			days := int64(binary.LittleEndian.Uint32(p[i+1:]))
-			us = (((days*24+int64(p[i+5]))*60+int64(p[i+6]))*60 + int64(p[i+7])) * 1e6
+		if len(v) >= 8 {
+			days := int64(binary.LittleEndian.Uint32(v[1:]))
+			us = (((days*24+int64(v[5]))*60+int64(v[6]))*60 + int64(v[7])) * 1e6
 		}
-		if n >= 12 {
-			us += int64(binary.LittleEndian.Uint32(p[i+8:]))
+		if len(v) >= 12 {
+			us += int64(binary.LittleEndian.Uint32(v[8:]))
 		}
-		if n >= 8 && p[i] == 1 {
+		if len(v) >= 8 && v[0] == 1 {
 			us = -us
 		}
 		b.Append(us)
-		return i + n, nil
+		return end, nil
 	}
 }
 

@@ -28,8 +28,8 @@ var errNotPinned = errors.New("not possible here")
 // The ways, in the order in which they are tried. docs/architecture.md has the
 // measurements behind it.
 var (
-	lockTables  = way{name: "lock tables", pin: pinLocked(lockTablesSQL, "UNLOCK TABLES")}
-	globalLock  = way{name: "global read lock", pin: pinLocked(func([]*schema.Table) string { return "FLUSH TABLES WITH READ LOCK" }, "UNLOCK TABLES")}
+	lockTables  = way{name: "lock tables", pin: pinLocked(lockTablesSQL)}
+	globalLock  = way{name: "global read lock", pin: pinLocked(func([]*schema.Table) string { return "FLUSH TABLES WITH READ LOCK" })}
 	sameLogSpot = way{name: "same log position", pin: pinAgreed}
 	oneReader   = way{name: "one connection", pin: pinOne, one: true}
 	allWays     = []way{lockTables, globalLock, sameLogSpot, oneReader}
@@ -64,7 +64,7 @@ func lockTablesSQL(tables []*schema.Table) string {
 // entry in the log, so the position that is read under the lock is the one that
 // the snapshots show. Comparing the position before and after instead proves
 // nothing: a commit is visible before it is logged.
-func pinLocked(lock func([]*schema.Table) string, unlock string) func(context.Context, *Stock, []*conn, []*schema.Table) (position, error) {
+func pinLocked(lock func([]*schema.Table) string) func(context.Context, *Stock, []*conn, []*schema.Table) (position, error) {
 	return func(ctx context.Context, s *Stock, conns []*conn, tables []*schema.Table) (position, error) {
 		holder, err := dial(ctx, s.cfg)
 		if err != nil {
@@ -103,7 +103,7 @@ func pinLocked(lock func([]*schema.Table) string, unlock string) func(context.Co
 		if err != nil {
 			return position{}, err
 		}
-		return pos, holder.exec(ctx, unlock)
+		return pos, holder.exec(ctx, "UNLOCK TABLES")
 	}
 }
 

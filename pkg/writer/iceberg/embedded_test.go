@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/tablehaul/tablehaul/pkg/writer"
+	"github.com/tablehaul/tablehaul/testdata/services"
 )
 
 func TestEmbeddedRoundTrip(t *testing.T) {
@@ -20,7 +21,7 @@ func TestEmbeddedRoundTrip(t *testing.T) {
 }
 
 func TestDuckDBReadsTheFolder(t *testing.T) {
-	needServer(t)
+	services.Need(t)
 	dir := t.TempDir()
 	s := openSink(t, "iceberg:"+dir, Options{})
 	load(t, s, accounts("accounts"), writer.Create, 0, 1000, "p1")
@@ -35,7 +36,7 @@ out(c.execute("select count(*), sum(id), count(owner) from iceberg_scan('%s/shop
 }
 
 func TestPyIcebergReadsTheCatalog(t *testing.T) {
-	needServer(t)
+	services.Need(t)
 	dir := t.TempDir()
 	s := openSink(t, "iceberg:"+dir, Options{})
 	load(t, s, accounts("accounts"), writer.Create, 0, 1000, "p1")

@@ -17,21 +17,14 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
+	"github.com/tablehaul/tablehaul/testdata/services"
 )
-
-// needServer ends a test that needs more than Go under -short, and nowhere else.
-func needServer(t *testing.T) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("needs a server or an outside reader")
-	}
-}
 
 // service returns a setting of a service of testdata/services: from the
 // environment that `make test` has made, else from the script, which starts it.
 func service(t *testing.T, name, setting string, args ...string) string {
 	t.Helper()
-	needServer(t)
+	services.Need(t)
 	if v := os.Getenv(setting); v != "" && len(args) == 0 {
 		return v
 	}

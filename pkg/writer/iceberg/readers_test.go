@@ -17,6 +17,7 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
+	"github.com/tablehaul/tablehaul/testdata/services"
 )
 
 // everyType is a table with a column of each type there is, most of them
@@ -137,7 +138,7 @@ def differs(got):
 `
 
 func TestDuckDBSeesEveryType(t *testing.T) {
-	needServer(t)
+	services.Need(t)
 	for _, codec := range []string{"zstd", "snappy", "gzip", "none"} {
 		lake, want := writeEveryType(t, codec)
 		got := python(t, compare+`
@@ -161,7 +162,7 @@ out(bad)`, lake, want)
 }
 
 func TestPyIcebergSeesEveryType(t *testing.T) {
-	needServer(t)
+	services.Need(t)
 	lake, want := writeEveryType(t, "zstd")
 	got := python(t, compare+`
 from pyiceberg.catalog.sql import SqlCatalog

@@ -4,12 +4,14 @@ import (
 	"os"
 	"reflect"
 	"testing"
+
+	"github.com/tablehaul/tablehaul/testdata/services"
 )
 
 // TestSparkSeesEveryType reads with Spark, by its catalog and by the table's
 // folder.
 func TestSparkSeesEveryType(t *testing.T) {
-	needServer(t)
+	services.Need(t)
 	if os.Getenv("TABLEHAUL_TEST_SPARK_JARS") == "" {
 		t.Setenv("TABLEHAUL_TEST_SPARK_JARS", service(t, "readers", "TABLEHAUL_TEST_SPARK_JARS", "--spark"))
 	}
