@@ -3,6 +3,8 @@
 package batch
 
 import (
+	"time"
+
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/tablehaul/tablehaul/pkg/schema"
@@ -11,11 +13,18 @@ import (
 // An Op says what a row did.
 type Op uint8
 
-// The kinds of Op. A Before is sent only where the key changed or the sink asks for it.
+// The kinds of Op. They occur in tables with a key. Of Before and Delete the key
+// alone counts: what the other columns hold is the reader's choice.
 const (
+	// Insert is a new row: none of its key is there.
 	Insert Op = iota
-	Before    // old image of an update
-	After     // new image of an update
+	// Before is the old image of an update that changed the key, right before its
+	// After. Other updates have none.
+	Before
+	// After is the new image of an update, or a row of which one may be there
+	// already: it takes the place of any row of its key.
+	After
+	// Delete is the row that went, if it was there at all.
 	Delete
 )
 
@@ -24,13 +33,20 @@ const (
 type Position string
 
 // A Batch is a run of rows of one table, in order. Whoever receives a Batch
-// must Release it.
+// must Release it. A log's batch without a Table (and without Rows) carries Pos
+// and Time alone.
 type Batch struct {
 	Table *schema.Table
 	Rows  arrow.RecordBatch
 	Ops   []Op     // one per row; nil means every row is an Insert
 	Pos   Position // if set, everything up to and including this batch may be committed
-	Bytes int      // what the rows weighed on the source's wire, for progress and limits
+	// Emptied says that the table was emptied, as by TRUNCATE, before the rows of
+	// this batch, of which there may be none then.
+	Emptied bool
+	// Time is when the source committed what Pos ends with, or, without Pos, the
+	// last of the rows; zero if that is not known, as for stock.
+	Time  time.Time
+	Bytes int // what the rows weighed on the source's wire, for progress and limits
 	// Origin numbers the split that the rows come from. Batches of one origin
 	// arrive in key order, so a sink that keeps them together gets files with
 	// narrow key ranges.
@@ -38,4 +54,8 @@ type Batch struct {
 }
 
 // Release gives the rows' memory back.
-func (b *Batch) Release() { b.Rows.Release() }
+func (b *Batch) Release() {
+	if b.Rows != nil {
+		b.Rows.Release()
+	}
+}

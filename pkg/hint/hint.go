@@ -32,3 +32,23 @@ func Of(err error) string {
 	}
 	return ""
 }
+
+type transient struct{ error }
+
+func (t *transient) Unwrap() error { return t.error }
+
+// Transient marks an error that may be gone by itself a little later, such as a
+// connection that was cut or a catalog that is being restarted: whoever runs on
+// and on tries again from what is committed. nil stays nil.
+func Transient(err error) error {
+	if err == nil || IsTransient(err) {
+		return err
+	}
+	return &transient{err}
+}
+
+// IsTransient reports whether err, or a cause of it, is marked as transient.
+func IsTransient(err error) bool {
+	var t *transient
+	return errors.As(err, &t)
+}

@@ -15,6 +15,8 @@ type Column struct {
 	Arrow    arrow.DataType // what the column is everywhere behind the reader
 	Nullable bool           // of the destination: wider than the source's where a value may have no image
 	Comment  string
+	Charset  string // the source's name of what its log has text in; "" for other types
+	Meta     Meta   // not NotMeta: the source has no such column, its reader fills it in
 }
 
 // A Table is the shape of one source table at one moment. It is immutable: an

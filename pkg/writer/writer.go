@@ -3,6 +3,8 @@ package writer
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/schema"
@@ -11,7 +13,7 @@ import (
 // A Mode says what a run may find at the destination and what becomes of it.
 type Mode string
 
-// The modes of a snapshot.
+// The modes. All but Follow are a snapshot's.
 const (
 	// Create wants no table, or one that an earlier run of this program made:
 	// it then holds a position, and what is whole is left alone.
@@ -22,7 +24,14 @@ const (
 	// Replace exchanges the content for the new one in the commit; readers see
 	// the old content until then.
 	Replace Mode = "replace"
+	// Follow is for changes: it wants no table, or one that holds a position and
+	// is of the same shape.
+	Follow Mode = "follow"
 )
+
+// ErrFenced says that another run has committed to the table since this writer
+// last knew its position. Nothing was committed.
+var ErrFenced = errors.New("another run has committed to the table")
 
 // A Sink is an opened destination system. Open may be called concurrently.
 // Contexts hold for their call only, here and in all other methods.
@@ -38,17 +47,43 @@ type Writer interface {
 	// Position returns the position of the last commit, or "".
 	Position(ctx context.Context) (batch.Position, error)
 	// Write stages b without making it visible. It does not keep b: the caller
-	// releases it. Batches without Ops may be written concurrently; batches
-	// with Ops arrive one at a time, in order.
+	// releases it. Batches of stock, which have no Ops, may be written
+	// concurrently. Batches with Ops, or Emptied, arrive one at a time, in order,
+	// and after the stock of the same Commit, to whose rows they apply as to
+	// those committed before. Tables without a key get no Ops.
 	Write(ctx context.Context, b *batch.Batch) error
 	// Commit publishes everything staged together with pos, or nothing. With
 	// nothing staged it records pos alone, but that a writer's first Commit in
 	// Replace mode empties the table. A repeat after an unknown outcome, or after
 	// a refusal because of its context, is safe. That the table holds pos proves
 	// no earlier Commit: a source that stands still gives the same one again.
-	// Commit is refused if the table has moved to another position meanwhile.
+	// Commit is refused with ErrFenced if another run has committed meanwhile.
 	// No Write runs at the same time.
 	Commit(ctx context.Context, pos batch.Position) error
 	// Close abandons what is staged.
 	Close() error
+}
+
+// A Committer is a Sink that can commit several tables in one step.
+type Committer interface {
+	// CommitAll is Writer.Commit for all the writers, which are of this Sink: all
+	// of them publish what is staged, each together with pos, or none does. It
+	// fails with errors.ErrUnsupported, and has done nothing, where what is behind
+	// the Sink cannot do so.
+	CommitAll(ctx context.Context, ws []Writer, pos batch.Position) error
+}
+
+// A Lister is a Sink that knows which tables hold a position.
+type Lister interface {
+	// List returns them, sorted by name.
+	List(ctx context.Context) ([]Held, error)
+}
+
+// A Held is a table that holds a position.
+type Held struct {
+	Name      string // the table's name at the sink, with its namespace
+	Source    string // the source's table, as schema.Table.String; "" if not known
+	Position  batch.Position
+	Committed time.Time // when it was committed
+	Rows      int64     // as the sink counts them, deleted ones included; -1 if it does not
 }

@@ -18,10 +18,6 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/hint"
 )
 
-// ErrFenced says that the table no longer holds the position that a commit was
-// to follow: another run has written to it. Nothing was committed.
-var ErrFenced = errors.New("another run has moved the table's position")
-
 // An attempt is a commit that was sent and not seen to have landed or failed.
 type attempt struct {
 	id     string
@@ -52,7 +48,7 @@ func (p retryPolicy) wait(ctx context.Context, n int) error {
 	}
 }
 
-// Commit publishes what is staged together with pos. It fails with ErrFenced if
+// Commit publishes what is staged together with pos. It fails with writer.ErrFenced if
 // the table does not hold the position that this writer follows.
 func (w *Writer) Commit(ctx context.Context, pos batch.Position) error {
 	if err := ctx.Err(); err != nil {

@@ -234,7 +234,7 @@ func TestFencedByAnotherPosition(t *testing.T) {
 		})
 	}
 	err := w.Commit(t.Context(), "p1")
-	if !errors.Is(err, ErrFenced) || hint.Of(err) == "" {
+	if !errors.Is(err, writer.ErrFenced) || hint.Of(err) == "" {
 		t.Fatalf("got %v, want ErrFenced with a hint", err)
 	}
 	if pos, err := w.Position(t.Context()); err != nil || pos != "theirs" {
@@ -257,7 +257,7 @@ func TestIdlePositionIsFenced(t *testing.T) {
 	load(t, s, tbl, writer.Create, 0, 10, "p0")
 	a, b := openTable(t, s, tbl, writer.Append), openTable(t, s, tbl, writer.Append)
 	must(t, a.Commit(t.Context(), "pa"))
-	if err := b.Commit(t.Context(), "pb"); !errors.Is(err, ErrFenced) {
+	if err := b.Commit(t.Context(), "pb"); !errors.Is(err, writer.ErrFenced) {
 		t.Fatalf("got %v, want ErrFenced", err)
 	}
 	// The same when the other is quicker by a hair.
@@ -268,7 +268,7 @@ func TestIdlePositionIsFenced(t *testing.T) {
 		d := openTable(t, s2, tbl, writer.Append)
 		return d.Commit(t.Context(), "pd")
 	}
-	if err := c.Commit(t.Context(), "pc"); !errors.Is(err, ErrFenced) {
+	if err := c.Commit(t.Context(), "pc"); !errors.Is(err, writer.ErrFenced) {
 		t.Fatalf("got %v, want ErrFenced", err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/writer"
 )
 
 // A view is the table as the catalog shows it.
@@ -96,7 +97,7 @@ func (w *Writer) fence(v view) error {
 	pos := batch.Position(v.tbl.Properties()[positionProperty])
 	if pos != w.pos {
 		w.stale = true
-		return hint.Wrap(fmt.Errorf("%w from %q to %q", ErrFenced, w.pos, pos),
+		return hint.Wrap(fmt.Errorf("%w from %q to %q", writer.ErrFenced, w.pos, pos),
 			"let only one run write to a table; run the same command again to go on from what the table holds now")
 	}
 	if !w.exists || v.tbl.Metadata().TableUUID() != w.uuid {

@@ -1,0 +1,67 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+)
+
+// A Meta says which fact about a change a column holds, if it does not hold a
+// value of the source's row.
+type Meta uint8
+
+// The kinds of Meta, in the order in which Changelog adds their columns.
+const (
+	NotMeta  Meta = iota
+	MetaOp        // string, one of the Op… constants
+	MetaTime      // timestamp, microseconds, UTC: when the source committed the change; null for stock
+	MetaGTID      // string: the transaction's GTID; null for stock and where the source has none
+	// MetaPos is a string that sorts as the changes of one server do: log file,
+	// offset of the event's end in 20 digits, number of the row within the event
+	// in 8 digits, with colons between them. For stock it is null.
+	MetaPos
+)
+
+// What a MetaOp column says of its row.
+const (
+	OpRead     = "r" // was there when the stock was read
+	OpInsert   = "c"
+	OpBefore   = "b" // old image of an update; the row after it is the new one
+	OpUpdate   = "u" // new image of an update
+	OpDelete   = "d"
+	OpTruncate = "t" // the table was emptied: all of the source's columns are null
+)
+
+var metaColumns = []Column{
+	{Name: "_op", Meta: MetaOp, Arrow: arrow.BinaryTypes.String},
+	{Name: "_ts", Meta: MetaTime, Arrow: &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"}, Nullable: true},
+	{Name: "_gtid", Meta: MetaGTID, Arrow: arrow.BinaryTypes.String, Nullable: true},
+	{Name: "_pos", Meta: MetaPos, Arrow: arrow.BinaryTypes.String, Nullable: true},
+}
+
+// Changelog returns the shape in which every change of t is a row of its own:
+// t's columns, all nullable, and _op, _ts, _gtid, _pos. It has no key.
+func Changelog(t *Table) (*Table, error) {
+	columns := slices.Clone(t.Columns)
+	for i := range columns {
+		columns[i].Nullable = true // of a table that was emptied nothing is known
+		for _, m := range metaColumns {
+			if columns[i].Name == m.Name {
+				err := fmt.Errorf("column %s has the name of one that is to be added", m.Name)
+				return nil, &TableError{Table: t.String(), Err: hint.Wrap(err, "leave the table out with --exclude")}
+			}
+		}
+	}
+	c := New(t.DB, t.Name, append(columns, metaColumns...), nil)
+	c.Comment, c.Rows, c.Bytes = t.Comment, t.Rows, t.Bytes
+	return c, nil
+}
+
+// IsChangelog reports whether the table has the shape that Changelog makes.
+func (t *Table) IsChangelog() bool {
+	n := len(t.Columns)
+	return n > 0 && t.Columns[n-1].Meta != NotMeta
+}
