@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/reader/mysql/calendar"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
@@ -27,7 +28,7 @@ type rowDecoder struct {
 	columns []decodeFunc
 }
 
-func newRowDecoder(t *schema.Table, b *batch.Builder, zero zeroDate) (*rowDecoder, error) {
+func newRowDecoder(t *schema.Table, b *batch.Builder, zero calendar.Policy) (*rowDecoder, error) {
 	d := &rowDecoder{table: t, builder: b, columns: make([]decodeFunc, len(t.Columns))}
 	for i, c := range t.Columns {
 		if d.columns[i] = decoder(c, b.Columns[i], zero); d.columns[i] == nil {
@@ -60,10 +61,8 @@ func (d *rowDecoder) row(p []byte) error {
 
 // decoder returns the function for a column, or nil if its builder does not
 // suit its type.
-func decoder(c schema.Column, col batch.Column, zero zeroDate) decodeFunc {
-	if zero == zeroNull && !c.Nullable {
-		zero = zeroFail // a column of the key, which cannot be null
-	}
+func decoder(c schema.Column, col batch.Column, zero calendar.Policy) decodeFunc {
+	zero = zero.Of(c.Nullable)
 	switch b := col.(type) {
 	case *batch.Fixed[int32]:
 		if c.Type.Kind == schema.Date {

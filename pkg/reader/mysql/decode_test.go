@@ -6,11 +6,11 @@ import (
 	"math/big"
 	"testing"
 	"testing/iotest"
-	"time"
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/reader/mysql/calendar"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
@@ -48,25 +48,6 @@ func TestParseDecimal(t *testing.T) {
 	for _, bad := range []string{"", "-", "1.2.3", "1e5", "1.234", "12", "0x1", " 1.00", "1000.00", "-1000.00", "99999999999999999999999999999999999.00"} {
 		if n, err := parseDecimal([]byte(bad), 5, 2); err == nil {
 			t.Errorf("%q with 2 fractional digits: got %v, want an error", bad, n)
-		}
-	}
-}
-
-func TestDaysSinceEpoch(t *testing.T) {
-	day := time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)
-	last := time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
-	for ; !day.After(last); day = day.AddDate(0, 0, 1) {
-		y, m, d := day.Date()
-		if got, want := daysSinceEpoch(y, int(m), d), int(day.Unix()/86400); got != want {
-			t.Fatalf("%s: got %d, want %d", day.Format(time.DateOnly), got, want)
-		}
-		if !isDate(y, int(m), d) {
-			t.Fatalf("%s is no date", day.Format(time.DateOnly))
-		}
-	}
-	for _, d := range [][3]int{{0, 0, 0}, {2021, 0, 1}, {2021, 1, 0}, {2021, 13, 1}, {2021, 2, 29}, {1900, 2, 29}, {2021, 4, 31}} {
-		if isDate(d[0], d[1], d[2]) {
-			t.Errorf("%v is a date", d)
 		}
 	}
 }
@@ -152,7 +133,7 @@ func FuzzRow(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d, err := newRowDecoder(table, b, zeroNull)
+		d, err := newRowDecoder(table, b, calendar.Null)
 		if err != nil {
 			t.Fatal(err)
 		}

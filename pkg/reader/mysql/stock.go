@@ -10,6 +10,7 @@ import (
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/reader/mysql/calendar"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
@@ -17,7 +18,7 @@ import (
 type Stock struct {
 	cfg     config
 	opts    Options
-	zero    zeroDate
+	zero    calendar.Policy
 	control *conn // for questions; rows have connections of their own
 	server  string
 	folds   bool // names of tables are the same in any case
@@ -31,7 +32,7 @@ func Open(ctx context.Context, url string, opts Options) (*Stock, error) {
 	if err != nil {
 		return nil, err
 	}
-	zero, err := parseZeroDate(opts.ZeroDate)
+	zero, err := calendar.Parse(opts.ZeroDate)
 	if err != nil {
 		return nil, err
 	}

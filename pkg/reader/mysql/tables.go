@@ -11,6 +11,7 @@ import (
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/reader/mysql/calendar"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
@@ -156,7 +157,7 @@ func (s *Stock) describe(found map[string]*listed) ([]*schema.Table, error) {
 			c.Arrow = c.Type.Arrow()
 			inKey := slices.Contains(l.key, c.Name)
 			// Such a date has no image at the destination even where the source says NOT NULL.
-			c.Nullable = c.Nullable || s.zero == zeroNull && c.Type.HasZero() && !inKey
+			c.Nullable = c.Nullable || s.zero == calendar.Null && c.Type.HasZero() && !inKey
 		}
 		for _, k := range l.key {
 			i := slices.IndexFunc(l.columns, func(c schema.Column) bool { return c.Name == k })
