@@ -24,6 +24,7 @@ const (
 	Position Op = "position"
 	Write    Op = "write"
 	Commit   Op = "commit"
+	Together Op = "commit all" // Committer.CommitAll, of no table
 	Close    Op = "close"      // of a writer
 	End      Op = "close sink" // of the sink
 )
@@ -116,6 +117,33 @@ func (s *sink) Open(ctx context.Context, t *schema.Table, mode writer.Mode) (w w
 		return nil, err // a writer that was opened all the same is lost, as in a crash
 	}
 	return &faulty{w, s.plan, t}, nil
+}
+
+// CommitAll fails with errors.ErrUnsupported, and is not counted, if what is
+// wrapped is no writer.Committer.
+func (s *sink) CommitAll(ctx context.Context, ws []writer.Writer, pos batch.Position) error {
+	c, ok := s.Sink.(writer.Committer)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	inner := make([]writer.Writer, len(ws))
+	for i, w := range ws {
+		f, ok := w.(*faulty)
+		if !ok {
+			return fmt.Errorf("%T is no writer of this sink", w)
+		}
+		inner[i] = f.Writer
+	}
+	return s.plan.do(Together, nil, func() error { return c.CommitAll(ctx, inner, pos) })
+}
+
+// List is not counted. It fails with errors.ErrUnsupported if what is wrapped is
+// no writer.Lister.
+func (s *sink) List(ctx context.Context) ([]writer.Held, error) {
+	if l, ok := s.Sink.(writer.Lister); ok {
+		return l.List(ctx)
+	}
+	return nil, errors.ErrUnsupported
 }
 
 func (s *sink) Close() error { return s.plan.do(End, nil, s.Sink.Close) }

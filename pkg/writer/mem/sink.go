@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
-	"github.com/tablehaul/tablehaul/pkg/batch/batchtest"
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
@@ -19,13 +19,21 @@ import (
 var ErrReplyLost = errors.New("reply lost")
 
 // ErrSuperseded is what a writer answers once another has been opened on its
-// table, even if neither has committed since.
-var ErrSuperseded = errors.New("another writer has been opened on the table")
+// table, even if neither has committed since. It is a writer.ErrFenced.
+var ErrSuperseded = fmt.Errorf("%w: another writer has been opened on it", writer.ErrFenced)
 
 // A Sink writes to a State.
-type Sink struct{ State *State }
+type Sink struct {
+	State *State
+	// Together lets CommitAll commit several tables in one step.
+	Together bool
+}
 
-var _ writer.Sink = Sink{}
+var (
+	_ writer.Sink      = Sink{}
+	_ writer.Committer = Sink{}
+	_ writer.Lister    = Sink{}
+)
 
 // Close does nothing: the State outlives the Sink.
 func (s Sink) Close() error { return nil }
@@ -48,11 +56,11 @@ func (s Sink) Open(ctx context.Context, t *schema.Table, mode writer.Mode) (writ
 
 func (tab *table) admits(t *schema.Table, mode writer.Mode) error {
 	switch mode {
-	case writer.Create, writer.Append:
+	case writer.Create, writer.Append, writer.Follow:
 		if tab.shape == nil {
 			return nil
 		}
-		if mode == writer.Create && tab.pos == "" {
+		if mode != writer.Append && tab.pos == "" {
 			return hint.Wrap(errors.New("the table exists already"), "use --mode append or --mode replace")
 		}
 		if !sameShape(tab.shape, t) {
@@ -104,21 +112,13 @@ func (w *tableWriter) check(ctx context.Context) error {
 }
 
 func (w *tableWriter) Write(ctx context.Context, b *batch.Batch) error {
-	if b.Ops != nil {
-		return errors.New("changes are not supported, only stock")
-	}
-	rows, err := batchtest.Rows(b.Rows)
-	if err != nil {
-		return err
-	}
 	w.state.mu.Lock()
 	defer w.state.mu.Unlock()
 	if err := w.check(ctx); err != nil {
 		return err
 	}
 	w.settle()
-	w.stage.rows = append(w.stage.rows, rows...)
-	return nil
+	return w.stage.add(b, w.table)
 }
 
 func (w *tableWriter) Commit(ctx context.Context, pos batch.Position) error {
@@ -127,19 +127,62 @@ func (w *tableWriter) Commit(ctx context.Context, pos batch.Position) error {
 	if err := w.check(ctx); err != nil {
 		return err
 	}
-	w.settle()
-	if w.replace {
-		w.tab.rows = nil
-	}
-	w.tab.shape, w.tab.pos, w.tab.last = w.table, pos, w.stage
-	w.tab.rows = append(w.tab.rows, w.stage.rows...)
-	w.tab.commits++
+	w.publish(pos)
 	if w.state.loseReply {
 		w.state.loseReply = false
 		return ErrReplyLost
 	}
 	w.settle()
 	return nil
+}
+
+// CommitAll commits all the writers, or none.
+func (s Sink) CommitAll(ctx context.Context, ws []writer.Writer, pos batch.Position) error {
+	if !s.Together {
+		return errors.ErrUnsupported
+	}
+	s.State.mu.Lock()
+	defer s.State.mu.Unlock()
+	for _, w := range ws {
+		t, ok := w.(*tableWriter)
+		if !ok || t.state != s.State {
+			return fmt.Errorf("%T is no writer of this sink", w)
+		}
+		if err := t.check(ctx); err != nil {
+			return err
+		}
+	}
+	for _, w := range ws {
+		w.(*tableWriter).publish(pos)
+	}
+	if s.State.loseReply {
+		s.State.loseReply = false
+		return ErrReplyLost
+	}
+	for _, w := range ws {
+		w.(*tableWriter).settle()
+	}
+	return nil
+}
+
+// List returns the tables that hold a position.
+func (s Sink) List(ctx context.Context) ([]writer.Held, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return s.State.list(), nil
+}
+
+// publish makes visible what is staged.
+func (w *tableWriter) publish(pos batch.Position) {
+	w.settle()
+	rows := w.tab.rows
+	if w.replace {
+		rows = nil
+	}
+	w.tab.rows = w.stage.apply(rows, w.table)
+	w.tab.shape, w.tab.pos, w.tab.last = w.table, pos, w.stage
+	w.tab.history = append(w.tab.history, Version{pos, w.tab.rows, time.Now()})
 }
 
 // settle begins a new stage if the present one has been published, be it by a

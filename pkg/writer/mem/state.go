@@ -2,12 +2,16 @@
 package mem
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/batch/batchtest"
 	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
 )
 
 // A State is the destination: what survives a crash of the program that writes
@@ -31,7 +35,7 @@ type table struct {
 	rows    []batchtest.Row
 	pos     batch.Position
 	last    *stage // what the last commit published
-	commits int
+	history []Version
 
 	// latest is the stage of the writer opened last. It belongs to the State, as
 	// staged files do to a lake, so that a sink that forgets to discard it fails
@@ -39,8 +43,12 @@ type table struct {
 	latest *stage
 }
 
-// A stage is what one writer has staged since its last commit.
-type stage struct{ rows []batchtest.Row }
+// A Version is what a table held from one commit to the next.
+type Version struct {
+	Position  batch.Position
+	Rows      []batchtest.Row // not to be changed
+	Committed time.Time
+}
 
 func (s *State) table(t *schema.Table) *table {
 	if s.tables == nil {
@@ -75,10 +83,34 @@ func (s *State) Position(t *schema.Table) batch.Position {
 }
 
 // Commits returns how often something was published in the table.
-func (s *State) Commits(t *schema.Table) int {
+func (s *State) Commits(t *schema.Table) int { return len(s.History(t)) }
+
+// History returns all that commits have published in the table, oldest first.
+func (s *State) History(t *schema.Table) []Version {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.table(t).commits
+	return slices.Clone(s.table(t).history)
+}
+
+// list is Sink.List.
+func (s *State) list() []writer.Held {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var held []writer.Held
+	for n, tab := range s.tables {
+		if tab.pos == "" {
+			continue
+		}
+		last := tab.history[len(tab.history)-1]
+		held = append(held, writer.Held{
+			Name: n.db + "." + n.table, Source: tab.shape.String(), Position: tab.pos,
+			Committed: last.Committed, Rows: int64(len(tab.rows)),
+		})
+	}
+	slices.SortFunc(held, func(a, b writer.Held) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Source, b.Source))
+	})
+	return held
 }
 
 // InUse returns how many Writers have not been closed.
@@ -88,8 +120,9 @@ func (s *State) InUse() int {
 	return s.inUse
 }
 
-// LoseReply lets the next commit take effect and yet fail, with the writer none
-// the wiser: it cannot know whether what it staged has been published.
+// LoseReply lets the next commit, be it of one table or of several, take effect
+// and yet fail, with the writers none the wiser: they cannot know whether what
+// they staged has been published.
 func (s *State) LoseReply() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
