@@ -1,0 +1,188 @@
+package progress
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A Stream holds the counters of a command that follows a log. A nil *Stream
+// counts nothing. All methods may be called by several goroutines.
+type Stream struct {
+	start time.Time
+	stock *Run
+
+	rows, bytes atomic.Int64 // staged, those staged again after an error included
+	queued      atomic.Int64
+	fresh       atomic.Int64 // rows committed since the last Committed
+	staged      atomic.Bool  // since the last Committed
+
+	mu      sync.Mutex
+	tables  []*StreamTable
+	byName  map[string]*StreamTable
+	reached point
+	behind  time.Duration // how far reached was behind the source when it was told
+	seen    time.Time     // when reached was told last
+	pending time.Time     // commit time at the source of the oldest row that is staged only, about
+	commit  Commit        // the last one
+	total   int64         // rows committed
+	times   Durations
+	retry   Retry
+	errors  int64
+}
+
+// A point is a position in the log and when the source committed it.
+type point struct {
+	pos string
+	at  time.Time
+}
+
+// NewStream starts the clock.
+func NewStream() *Stream {
+	return &Stream{start: time.Now(), stock: NewRun(), byName: map[string]*StreamTable{}}
+}
+
+// Phase says what the command is busy with before it follows the log.
+func (s *Stream) Phase(text string) {
+	if s != nil {
+		s.stock.Phase(text)
+	}
+}
+
+// Stock returns what counts the stock that is read before the log.
+func (s *Stream) Stock() *Run {
+	if s == nil {
+		return nil
+	}
+	return s.stock
+}
+
+// Table returns what counts a table's changes. The same name gives the same
+// table.
+func (s *Stream) Table(name string) *StreamTable {
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.byName[name]; t != nil {
+		return t
+	}
+	t := &StreamTable{Name: name, stream: s}
+	s.byName[name] = t
+	s.tables = append(s.tables, t)
+	return t
+}
+
+// Reached says that the log has been read up to pos, which the source committed
+// at that time, zero if unknown. The same pos again says that the log stands
+// still.
+func (s *Stream) Reached(pos string, at time.Time) {
+	if s == nil {
+		return
+	}
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case pos == s.reached.pos:
+		s.behind = 0
+	case !at.IsZero():
+		s.behind = max(0, now.Sub(at)) // clocks differ
+	}
+	s.reached, s.seen = point{pos, at}, now
+}
+
+// Queued counts bytes that enter, or if negative leave, the queue between the
+// log's reader and the writers.
+func (s *Stream) Queued(delta int64) {
+	if s != nil {
+		s.queued.Add(delta)
+	}
+}
+
+// Committed says that all changes up to pos, which the source committed at that
+// time, are visible now, by a commit of so many tables. The tables' own
+// Committed come before it.
+func (s *Stream) Committed(pos string, at time.Time, tables int, took time.Duration) {
+	if s == nil {
+		return
+	}
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rows := s.fresh.Swap(0)
+	s.total += rows
+	s.commit = Commit{Position: pos, At: at, Time: now, Tables: tables, Rows: rows, Took: took, Seq: s.commit.Seq + 1}
+	s.times.add(took)
+	s.retry.Over = true
+	// Nobody writes while there is a commit, so nothing is staged; but changes
+	// may wait in the queue.
+	s.staged.Store(false)
+	if s.pending = at; at.IsZero() {
+		s.pending = now
+	}
+}
+
+// Retrying says that something failed and is going to be tried again after a
+// while.
+func (s *Stream) Retrying(err error, wait time.Duration) {
+	if s == nil {
+		return
+	}
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.errors++
+	s.retry.failed(err, now, wait)
+}
+
+// stage notes that something is staged for the next commit.
+func (s *Stream) stage(rows, bytes int64) {
+	s.rows.Add(rows)
+	s.bytes.Add(bytes)
+	if s.staged.CompareAndSwap(false, true) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.pending = time.Now().Add(-s.behind)
+	}
+}
+
+// A StreamTable counts one table of a Stream. A nil *StreamTable counts nothing.
+type StreamTable struct {
+	Name   string
+	stream *Stream
+
+	rows, bytes   atomic.Int64 // rows committed, bytes staged
+	commits, took atomic.Int64
+	committed     atomic.Int64 // when, in nanoseconds
+	errors        atomic.Int64
+	err           atomic.Pointer[error]
+}
+
+// Add counts rows that the sink has taken, and their bytes on the source's wire.
+func (t *StreamTable) Add(rows, bytes int64) {
+	if t != nil {
+		t.bytes.Add(bytes)
+		t.stream.stage(rows, bytes)
+	}
+}
+
+// Committed counts a commit of the table, and the rows that it has made visible.
+func (t *StreamTable) Committed(rows int64, took time.Duration) {
+	if t != nil {
+		t.rows.Add(rows)
+		t.commits.Add(1)
+		t.took.Add(int64(took))
+		t.committed.Store(time.Now().UnixNano())
+		t.stream.fresh.Add(rows)
+	}
+}
+
+// Failed counts an error of the table.
+func (t *StreamTable) Failed(err error) {
+	if t != nil {
+		t.err.Store(&err)
+		t.errors.Add(1)
+	}
+}
