@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/progress"
 	"github.com/tablehaul/tablehaul/pkg/reader"
@@ -55,7 +56,9 @@ type snapshotRun struct {
 	sink writer.Sink
 	opts SnapshotOptions
 	snap reader.Snapshot
-	todo []*tableCopy
+	// loose says that no point was pinned: tables are committed after catchUp.
+	loose bool
+	todo  []*tableCopy
 }
 
 // A tableCopy is one table of a snapshotRun.
@@ -64,6 +67,7 @@ type tableCopy struct {
 	w      writer.Writer
 	prog   *progress.Table
 	left   atomic.Int64 // splits not yet staged, and 1 while there may be more
+	staged atomic.Bool  // waits for catchUp
 	failed atomic.Pointer[schema.TableError]
 	done   atomic.Bool
 }
@@ -130,7 +134,11 @@ func (r *snapshotRun) copy(ctx context.Context) error {
 	if r.snap, err = r.src.Pin(ctx, tables, r.opts.Parallel); err != nil {
 		return fmt.Errorf("pin a consistent point: %w", err)
 	}
-	r.opts.Progress.Pinned(string(r.snap.Position()))
+	if l, ok := r.snap.(reader.Loose); ok && l.Loose() {
+		r.loose = true
+	} else {
+		r.opts.Progress.Pinned(string(r.snap.Position()))
+	}
 	r.opts.Progress.Phase("reading")
 	// The largest first: a big table begun last would keep one worker busy
 	// while the others have nothing left.
@@ -179,7 +187,10 @@ func (r *snapshotRun) copy(ctx context.Context) error {
 			return nil
 		})
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil || !r.loose {
+		return err
+	}
+	return r.catchUp(ctx)
 }
 
 // check keeps an error that concerns the table alone with the table, and
@@ -236,9 +247,8 @@ func (r *snapshotRun) finish(ctx context.Context, c *tableCopy) error {
 	if c.left.Add(-1) > 0 {
 		return nil
 	}
-	// Staged files and buffers go with the table, not with the run.
-	defer c.close()
 	if te := c.failed.Load(); te != nil {
+		c.close()
 		c.prog.Fail(te)
 		return nil
 	}
@@ -246,7 +256,18 @@ func (r *snapshotRun) finish(ctx context.Context, c *tableCopy) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	err := c.w.Commit(ctx, r.snap.Position())
+	if r.loose {
+		c.staged.Store(true)
+		return nil
+	}
+	return r.commit(ctx, c, r.snap.Position())
+}
+
+// commit publishes a table that is whole.
+func (r *snapshotRun) commit(ctx context.Context, c *tableCopy, pos batch.Position) error {
+	// Staged files and buffers go with the table, not with the run.
+	defer c.close()
+	err := c.w.Commit(ctx, pos)
 	if err == nil {
 		c.done.Store(true)
 		c.prog.Done()

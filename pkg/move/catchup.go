@@ -1,0 +1,99 @@
+package move
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+)
+
+// catchUp makes staged tables exact whose splits were read at points of their
+// own: the changes from before the first split to after the last one are applied
+// over them, and so all tables come to one point. What happened before a split
+// was read happens to its rows a second time, in the same order, so that the
+// last image of each key is the right one in the end.
+func (r *snapshotRun) catchUp(ctx context.Context) error {
+	log, ok := r.src.(reader.Log)
+	if !ok {
+		return errors.New("a snapshot without a pinned point needs a source with a log")
+	}
+	until, err := log.Locate(ctx, "now")
+	if err != nil {
+		return fmt.Errorf("find the end of the log: %w", err)
+	}
+	r.opts.Progress.Phase("catching up")
+	r.opts.Progress.Pinned(string(until))
+	for {
+		err := r.replay(ctx, log, until)
+		left := false
+		for _, te := range tableErrors(err) {
+			for _, c := range r.todo {
+				if c.staged.Load() && c.table.String() == te.Table && c.failed.CompareAndSwap(nil, te) {
+					left = true
+					c.staged.Store(false)
+					c.close()
+					c.prog.Fail(te)
+				}
+			}
+		}
+		if !left {
+			if err != nil {
+				return fmt.Errorf("catch up: %w", err)
+			}
+			break
+		}
+		// The others begin again: to apply a change twice does no harm.
+	}
+	for _, c := range r.todo {
+		if !c.staged.Load() {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := r.commit(ctx, c, until); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// replay applies the changes up to until.
+func (r *snapshotRun) replay(ctx context.Context, log reader.Log, until batch.Position) error {
+	from := map[*schema.Table]batch.Position{}
+	copies := map[*schema.Table]*tableCopy{}
+	for _, c := range r.todo {
+		if c.staged.Load() {
+			from[c.table] = r.snap.Position()
+			copies[c.table] = c
+		}
+	}
+	if len(from) == 0 {
+		return nil
+	}
+	rd, err := log.Changes(ctx, from, until)
+	if err != nil {
+		return err
+	}
+	defer rd.Close()
+	for {
+		b, err := rd.Read(ctx)
+		if isEOF(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if b.Table != nil {
+			c := copies[b.Table]
+			err = c.w.Write(ctx, b)
+		}
+		b.Release()
+		if err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,308 @@
+package move
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/progress"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+// A follower is one attempt of a Tail: writers for all tables, and the log.
+type follower struct {
+	*tailRun
+	all     []*followed
+	byTable map[*schema.Table]*followed
+
+	// What has arrived. A boundary is a place in the stream where everything
+	// written belongs to transactions that are complete: only there may be
+	// committed.
+	last     batch.Position // of the last boundary
+	lastTime time.Time      // of the source's commit there
+	inside   bool           // batches have come since the last boundary
+	dirty    []*followed    // tables with something staged
+	since    time.Time      // when the oldest of it came
+	bytes    int64          // how much it is
+	moved    time.Time      // when the run last had something to do
+	allAt    time.Time      // when all tables' positions were last brought up to date
+}
+
+// A followed is one table of a follower.
+type followed struct {
+	table *schema.Table
+	w     writer.Writer
+	pos   batch.Position // committed
+	prog  *progress.StreamTable
+	dirty bool
+	rows  int64 // staged
+}
+
+func (f *follower) add(c *followed) {
+	if f.byTable == nil {
+		f.byTable = make(map[*schema.Table]*followed)
+	}
+	f.all = append(f.all, c)
+	f.byTable[c.table] = c
+}
+
+func (f *follower) close() error {
+	var errs []error
+	for _, c := range f.all {
+		errs = append(errs, c.w.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// follow moves batches from the log to the writers until the log ends. One
+// goroutine reads ahead, within the bounds of Memory; all else is done here, one
+// batch after the other.
+func (f *follower) follow(ctx context.Context, rd reader.Reader) error {
+	q := newQueue(f.opts.Memory, f.opts.Progress)
+	rctx, stop := context.WithCancel(ctx)
+	go q.fill(rctx, rd)
+	err := f.drain(ctx, q)
+	stop()
+	q.discard() // until fill has ended
+	if e := rd.Close(); e != nil && err == nil {
+		err = fmt.Errorf("close the log: %w", e)
+	}
+	return err
+}
+
+// drain writes and commits what the queue brings.
+func (f *follower) drain(ctx context.Context, q *queue) error {
+	f.moved, f.allAt = time.Now(), time.Now()
+	tick := time.NewTicker(min(max(f.opts.CommitInterval/20, 5*time.Millisecond), 200*time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case item, ok := <-q.items:
+			if !ok {
+				return f.end(ctx, q.err)
+			}
+			err := f.take(ctx, item.b)
+			q.done(item)
+			if err != nil {
+				return err
+			}
+		case <-tick.C:
+		}
+		over, err := f.boundary(ctx)
+		if err != nil || over {
+			return err
+		}
+	}
+}
+
+// take writes a batch.
+func (f *follower) take(ctx context.Context, b *batch.Batch) error {
+	if b.Table != nil {
+		c := f.byTable[b.Table]
+		if c == nil {
+			return fmt.Errorf("the log brings changes of %s, which was not asked for", b.Table)
+		}
+		var rows int64
+		if b.Rows != nil {
+			rows = b.Rows.NumRows()
+		}
+		if err := c.w.Write(ctx, b); err != nil {
+			return err
+		}
+		if !c.dirty {
+			c.dirty = true
+			f.dirty = append(f.dirty, c)
+		}
+		if f.bytes == 0 && f.since.IsZero() {
+			f.since = time.Now()
+		}
+		f.inside = true
+		f.moved = time.Now()
+		f.bytes += int64(b.Bytes)
+		c.rows += rows
+		c.prog.Add(rows, int64(b.Bytes))
+	}
+	if b.Pos != "" {
+		if b.Pos != f.last && time.Since(b.Time) > f.opts.IdleExit {
+			f.moved = time.Now() // still on the way through what others have changed
+		}
+		f.last, f.lastTime, f.inside = b.Pos, b.Time, false
+		f.opts.Progress.Reached(string(b.Pos), b.Time)
+	}
+	return nil
+}
+
+// boundary commits if it is time to, and reports whether the run is over.
+func (f *follower) boundary(ctx context.Context) (over bool, err error) {
+	if f.inside || f.last == "" {
+		return false, nil
+	}
+	switch {
+	case len(f.dirty) > 0 && (time.Since(f.since) >= f.opts.CommitInterval || f.bytes >= f.opts.CommitSize):
+		err = f.commit(ctx, f.dirty)
+	case time.Since(f.allAt) >= f.opts.IdleCommit:
+		err = f.commit(ctx, f.all)
+		f.allAt = time.Now()
+	case len(f.dirty) == 0:
+		f.failing = time.Time{} // nothing to do is as good as something done
+	}
+	if err != nil || f.opts.IdleExit == 0 || time.Since(f.moved) < f.opts.IdleExit {
+		return false, err
+	}
+	return true, f.commit(ctx, f.all)
+}
+
+// end is how a log ends: where it was asked to, or by an error.
+func (f *follower) end(ctx context.Context, err error) error {
+	if err == nil && f.inside {
+		return errors.New("the log ended in the middle of a transaction")
+	}
+	if err == nil {
+		return f.commit(ctx, f.all)
+	}
+	// What concerns one table alone comes after everything before it: that
+	// much is committed, so that the others need not read it again.
+	if len(tableErrors(err)) > 0 && !f.inside && f.last != "" {
+		if e := f.commit(ctx, f.dirty); e != nil {
+			return e
+		}
+	}
+	return fmt.Errorf("read the log: %w", err)
+}
+
+// commit publishes what is staged of the tables, and brings the position of all
+// of them to the last boundary.
+func (f *follower) commit(ctx context.Context, which []*followed) error {
+	if f.last == "" {
+		return nil
+	}
+	var todo []*followed
+	for _, c := range which {
+		if c.dirty || c.pos != f.last {
+			todo = append(todo, c)
+		}
+	}
+	if len(todo) == 0 {
+		return nil
+	}
+	began := time.Now()
+	if err := f.commitTo(ctx, todo, f.last); err != nil {
+		return err
+	}
+	took := time.Since(began)
+	f.failing = time.Time{}
+	f.opts.Progress.Committed(string(f.last), f.lastTime, len(todo), took)
+	for _, c := range todo {
+		c.prog.Committed(c.rows, took)
+		c.dirty, c.rows = false, 0
+	}
+	f.dirty, f.bytes, f.since = f.dirty[:0], 0, time.Time{}
+	return nil
+}
+
+// commitTo commits tables at a position: in one step where the sink can.
+func (f *follower) commitTo(ctx context.Context, which []*followed, pos batch.Position) error {
+	// A cancelled run commits nothing, even if its last row has arrived.
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := f.commitAll(ctx, which, pos); !errors.Is(err, errors.ErrUnsupported) {
+		if err != nil {
+			return err
+		}
+	} else {
+		g, gctx := errgroup.WithContext(ctx)
+		g.SetLimit(4)
+		for _, c := range which {
+			g.Go(func() error { return c.w.Commit(gctx, pos) })
+		}
+		if err := g.Wait(); err != nil {
+			return err
+		}
+	}
+	for _, c := range which {
+		c.pos = pos
+	}
+	return nil
+}
+
+func (f *follower) commitAll(ctx context.Context, which []*followed, pos batch.Position) error {
+	all, ok := f.sink.(writer.Committer)
+	if !ok || len(which) < 2 {
+		return errors.ErrUnsupported
+	}
+	ws := make([]writer.Writer, len(which))
+	for i, c := range which {
+		ws[i] = c.w
+	}
+	return all.CommitAll(ctx, ws, pos)
+}
+
+// A queue holds batches between the log and the writers.
+type queue struct {
+	items  chan item
+	budget *semaphore.Weighted
+	limit  int64
+	prog   *progress.Stream
+	err    error // why it ended; nil is the end that was asked for. Set before items is closed.
+}
+
+type item struct {
+	b      *batch.Batch
+	weight int64
+}
+
+func newQueue(limit int64, prog *progress.Stream) *queue {
+	return &queue{items: make(chan item, 64), budget: semaphore.NewWeighted(limit), limit: limit, prog: prog}
+}
+
+// fill reads the log into the queue until it ends or ctx does.
+func (q *queue) fill(ctx context.Context, rd reader.Reader) {
+	defer close(q.items)
+	for {
+		b, err := rd.Read(ctx)
+		if err != nil {
+			if !isEOF(err) {
+				q.err = err // told behind what came before it
+			}
+			return
+		}
+		it := item{b, min(max(int64(b.Bytes), 1), q.limit)}
+		if err := q.budget.Acquire(ctx, it.weight); err != nil {
+			b.Release()
+			q.err = err
+			return
+		}
+		q.prog.Queued(it.weight)
+		select {
+		case q.items <- it:
+		case <-ctx.Done():
+			q.done(it)
+			q.err = ctx.Err()
+			return
+		}
+	}
+}
+
+// done takes an item off the queue's account.
+func (q *queue) done(it item) {
+	it.b.Release()
+	q.budget.Release(it.weight)
+	q.prog.Queued(-it.weight)
+}
+
+// discard empties a queue that nobody drains any more.
+func (q *queue) discard() {
+	for it := range q.items {
+		q.done(it)
+	}
+}

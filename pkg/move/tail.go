@@ -1,0 +1,400 @@
+package move
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/progress"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+// A Source tells both what tables hold and how they change.
+type Source interface {
+	reader.Stock
+	reader.Log
+}
+
+// StartSnapshot is where a Tail starts unless told otherwise: a table that holds
+// no position is copied first.
+const StartSnapshot = "snapshot"
+
+// TailOptions tell a Tail how to go about it. The zero value follows on and on.
+type TailOptions struct {
+	// Start is where tables start that hold no position: StartSnapshot, which
+	// "" means too, or what the source's Locate understands.
+	Start string
+	// Until is where the run ends, for Locate; "" is never.
+	Until string
+	// IdleExit ends the run once no followed table has changed for so long; 0 is
+	// never.
+	IdleExit time.Duration
+	// CommitInterval is how long a change waits at most for its commit, but that a
+	// transaction is never cut; 0 is 10 s.
+	CommitInterval time.Duration
+	// CommitSize has what is staged committed earlier, in bytes on the source's
+	// wire; 0 is 256 MiB.
+	CommitSize int64
+	// IdleCommit is how often the position of tables that do not change is
+	// committed, so that they do not hold old logs; 0 is 5 min.
+	IdleCommit time.Duration
+	// Resnapshot has tables copied anew whose position the log no longer holds.
+	Resnapshot bool
+	// RetryTime is how long transient errors are met by trying again while
+	// nothing is committed; 0 is 10 min.
+	RetryTime time.Duration
+	// Parallel is how many splits of stock are read at once.
+	Parallel int
+	// Memory bounds the bytes on their way from the log to the writers; 0 is 32 MiB.
+	Memory int64
+	// Progress may be nil, as Warn may.
+	Progress *progress.Stream
+	Warn     func(msg string)
+}
+
+// Tail keeps the sink's tables equal to the source's. Every commit ends where a
+// transaction does, and carries the position of that end, so that a run that
+// was stopped, in whatever way, is continued by the next. A table that fails on
+// its own account (a *schema.TableError) is left behind and the others go on;
+// the run then ends as ErrIncomplete. Transient errors have the run begin anew
+// from what is committed.
+func Tail(ctx context.Context, src Source, sink writer.Sink, tables []*schema.Table, opts TailOptions) error {
+	opts.Start = cmp.Or(opts.Start, StartSnapshot)
+	opts.CommitInterval = cmp.Or(opts.CommitInterval, 10*time.Second)
+	opts.CommitSize = cmp.Or(opts.CommitSize, 256<<20)
+	opts.IdleCommit = cmp.Or(opts.IdleCommit, 5*time.Minute)
+	opts.RetryTime = cmp.Or(opts.RetryTime, 10*time.Minute)
+	opts.Memory = cmp.Or(opts.Memory, 32<<20)
+	if opts.Warn == nil {
+		opts.Warn = func(string) {}
+	}
+	run := &tailRun{src: src, sink: sink, opts: opts, tables: tables, failed: map[*schema.Table]error{}}
+	return interrupted(ctx, run.outcome(ctx, run.persist(ctx)))
+}
+
+// A tailRun is one Tail under way.
+type tailRun struct {
+	src    Source
+	sink   writer.Sink
+	opts   TailOptions
+	tables []*schema.Table
+	failed map[*schema.Table]error // left behind
+
+	until    batch.Position // located once, so that a retried run ends where the first would have
+	located  bool
+	followed bool      // the log was reached: from here on transient errors are worth waiting for
+	failing  time.Time // of the first error since anything was well; zero while it is
+}
+
+// Waits between attempts after transient errors.
+const (
+	minWait = 500 * time.Millisecond
+	maxWait = 30 * time.Second
+)
+
+// persist follows the log until the run is over, beginning anew after errors
+// that may pass. All that an attempt has not committed is abandoned with it: the
+// log is read again from what the sink holds, which is simpler than to mend a
+// stream that broke in the middle of a transaction, and always right.
+func (r *tailRun) persist(ctx context.Context) error {
+	wait := minWait
+	for {
+		err := r.attempt(ctx)
+		if ctx.Err() != nil || err == nil {
+			return err
+		}
+		if r.leave(err) {
+			if len(r.failed) == len(r.tables) {
+				return nil // outcome tells what they died of
+			}
+			continue
+		}
+		if !r.followed || !hint.IsTransient(err) {
+			return err
+		}
+		if r.failing.IsZero() {
+			r.failing, wait = time.Now(), minWait
+		}
+		if d := time.Since(r.failing); d > r.opts.RetryTime {
+			return fmt.Errorf("nothing committed for %s: %w", d.Round(time.Second), err)
+		}
+		pause := wait/2 + rand.N(wait)
+		r.opts.Progress.Retrying(err, pause)
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+		wait = min(2*wait, maxWait)
+	}
+}
+
+// leave marks the tables that an error is about, if it is about tables alone.
+// Before the log was ever reached, such an error ends the run: whoever has just
+// typed the command wants to hear of it.
+func (r *tailRun) leave(err error) bool {
+	if !r.followed || errors.Is(err, writer.ErrFenced) {
+		return false
+	}
+	left := false
+	for _, te := range tableErrors(err) {
+		for _, t := range r.tables {
+			if t.String() == te.Table && r.failed[t] == nil {
+				r.failed[t] = te
+				left = true
+				r.opts.Progress.Table(t.String()).Failed(te)
+				msg := te.Error()
+				if h := hint.Of(te); h != "" {
+					msg += " (" + h + ")"
+				}
+				r.opts.Warn("left behind, the others go on: " + msg)
+			}
+		}
+	}
+	return left
+}
+
+// tableErrors collects the table errors within err.
+func tableErrors(err error) []*schema.TableError {
+	if te, ok := err.(*schema.TableError); ok { //nolint:errorlint // the tree is walked here
+		return []*schema.TableError{te}
+	}
+	switch u := err.(type) { //nolint:errorlint // as said
+	case interface{ Unwrap() error }:
+		return tableErrors(u.Unwrap())
+	case interface{ Unwrap() []error }:
+		var all []*schema.TableError
+		for _, e := range u.Unwrap() {
+			all = append(all, tableErrors(e)...)
+		}
+		return all
+	}
+	return nil
+}
+
+func (r *tailRun) outcome(ctx context.Context, err error) error {
+	if len(r.failed) == 0 || ctx.Err() != nil {
+		return err
+	}
+	errs := []error{err}
+	for _, t := range r.tables {
+		if e := r.failed[t]; e != nil {
+			errs = append(errs, e)
+		}
+	}
+	err = errors.Join(errs...)
+	if len(r.failed) == len(r.tables) {
+		return err
+	}
+	return fmt.Errorf("%w: %d of %d tables were left behind: %w", ErrIncomplete, len(r.failed), len(r.tables), err)
+}
+
+// attempt opens everything and follows the log.
+func (r *tailRun) attempt(ctx context.Context) (err error) {
+	f := &follower{tailRun: r}
+	defer func() {
+		// What cannot be removed is discarded by the next Open, and whatever
+		// kept it from being removed has an error of its own by then.
+		if e := f.close(); e != nil && err == nil {
+			err = fmt.Errorf("close: %w", e)
+		}
+	}()
+	if err := f.open(ctx); err != nil {
+		return err
+	}
+	if err := r.locate(ctx); err != nil {
+		return err
+	}
+	rd, err := f.changes(ctx)
+	if err != nil {
+		return err
+	}
+	r.followed = true
+	r.opts.Progress.Phase("following the log")
+	return f.follow(ctx, rd)
+}
+
+func (r *tailRun) locate(ctx context.Context) (err error) {
+	if r.opts.Until == "" || r.located {
+		return nil
+	}
+	if r.until, err = r.src.Locate(ctx, r.opts.Until); err != nil {
+		return fmt.Errorf("find %q in the log: %w", r.opts.Until, err)
+	}
+	r.located = true
+	return nil
+}
+
+// open readies every table that has not been left behind, and sees to it that
+// each holds a position.
+func (f *follower) open(ctx context.Context) error {
+	f.opts.Progress.Phase("opening " + progress.Plural(int64(len(f.tables)), "table") + " at the sink")
+	var todo []*schema.Table
+	for _, t := range f.tables {
+		if f.failed[t] == nil {
+			todo = append(todo, t)
+		}
+	}
+	if err := f.openTables(ctx, todo); err != nil {
+		return err
+	}
+	var fresh []*followed
+	for _, c := range f.all {
+		if c.pos == "" {
+			fresh = append(fresh, c)
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	if f.opts.Start == StartSnapshot {
+		return f.copyStock(ctx, fresh, writer.Create)
+	}
+	pos, err := f.src.Locate(ctx, f.opts.Start)
+	if err != nil {
+		return fmt.Errorf("find %q in the log: %w", f.opts.Start, err)
+	}
+	// Committed at once: whatever happens to this run, the next one starts at
+	// the same place.
+	return f.commitTo(ctx, fresh, pos)
+}
+
+// openTables adds writers for tables, with the positions that they hold.
+func (f *follower) openTables(ctx context.Context, tables []*schema.Table) error {
+	opened := make([]*followed, len(tables))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(8)
+	for i, t := range tables {
+		g.Go(func() error {
+			w, err := f.sink.Open(gctx, t, writer.Follow)
+			if err != nil {
+				return fmt.Errorf("open %s at the sink: %w", t, err)
+			}
+			c := &followed{table: t, w: w, prog: f.opts.Progress.Table(t.String())}
+			opened[i] = c
+			if c.pos, err = w.Position(gctx); err != nil {
+				return fmt.Errorf("read position of %s: %w", t, err)
+			}
+			return nil
+		})
+	}
+	err := g.Wait()
+	for _, c := range opened {
+		if c != nil {
+			f.add(c)
+		}
+	}
+	return err
+}
+
+// copyStock copies tables as a snapshot does, and opens them again.
+func (f *follower) copyStock(ctx context.Context, which []*followed, mode writer.Mode) error {
+	tables := make([]*schema.Table, len(which))
+	for i, c := range which {
+		tables[i] = c.table
+		if err := f.drop(c); err != nil {
+			return err
+		}
+	}
+	stock := f.opts.Progress.Stock()
+	err := Snapshot(ctx, f.src, f.sink, tables, SnapshotOptions{Mode: mode, Parallel: f.opts.Parallel, Progress: stock})
+	if errors.Is(err, ErrIncomplete) {
+		f.followed = true // what is whole goes on, what is not is left behind
+	}
+	if err != nil {
+		return err
+	}
+	return f.openTables(ctx, tables)
+}
+
+// changes opens the log behind the tables' positions.
+func (f *follower) changes(ctx context.Context) (reader.Reader, error) {
+	for try := 0; ; try++ {
+		from := make(map[*schema.Table]batch.Position, len(f.all))
+		for _, c := range f.all {
+			from[c.table] = c.pos
+		}
+		rd, err := f.src.Changes(ctx, from, f.until)
+		if err == nil {
+			return rd, nil
+		}
+		err = fmt.Errorf("open the log: %w", err)
+		if !errors.Is(err, reader.ErrPurged) || !f.opts.Resnapshot || try > 0 {
+			return nil, err
+		}
+		gone, e := f.gone(ctx)
+		if e != nil || len(gone) == 0 {
+			return nil, errors.Join(err, e)
+		}
+		f.opts.Warn(fmt.Sprintf("the log no longer holds what follows the position of %s: copying anew", names(gone)))
+		if err := f.copyStock(ctx, gone, writer.Replace); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// gone returns the tables whose position the log no longer holds.
+func (f *follower) gone(ctx context.Context) ([]*followed, error) {
+	known := map[batch.Position]bool{}
+	var out []*followed
+	for _, c := range f.all {
+		gone, ok := known[c.pos]
+		if !ok {
+			h, err := f.src.Headroom(ctx, c.pos)
+			if err != nil {
+				return nil, err
+			}
+			gone = h.Gone
+			known[c.pos] = gone
+		}
+		if gone {
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+// names lists some tables for a message.
+func names(list []*followed) string {
+	const most = 5
+	text := ""
+	for i, c := range list[:min(len(list), most)] {
+		if i > 0 {
+			text += ", "
+		}
+		text += c.table.String()
+	}
+	if n := len(list) - most; n > 0 {
+		text += fmt.Sprintf(" and %d more", n)
+	}
+	return text
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// isEOF tells the end that was asked for from a connection that broke off, which
+// reports an io.EOF too, within its own words.
+func isEOF(err error) bool { return err == io.EOF } //nolint:errorlint // as said
+
+// drop closes a table's writer and forgets the table.
+func (f *follower) drop(c *followed) error {
+	f.all = slices.DeleteFunc(f.all, func(o *followed) bool { return o == c })
+	delete(f.byTable, c.table)
+	return c.w.Close()
+}
