@@ -54,6 +54,9 @@ type TailOptions struct {
 	// RetryTime is how long transient errors are met by trying again while
 	// nothing is committed; 0 is 10 min.
 	RetryTime time.Duration
+	// RetryPause is about how long the first pause before trying again takes; each
+	// further one takes twice as long, up to 30 s. 0 is 500 ms.
+	RetryPause time.Duration
 	// Parallel is how many splits of stock are read at once.
 	Parallel int
 	// Memory bounds the bytes on their way from the log to the writers; 0 is 32 MiB.
@@ -75,6 +78,7 @@ func Tail(ctx context.Context, src Source, sink writer.Sink, tables []*schema.Ta
 	opts.CommitSize = cmp.Or(opts.CommitSize, 256<<20)
 	opts.IdleCommit = cmp.Or(opts.IdleCommit, 5*time.Minute)
 	opts.RetryTime = cmp.Or(opts.RetryTime, 10*time.Minute)
+	opts.RetryPause = cmp.Or(opts.RetryPause, 500*time.Millisecond)
 	opts.Memory = cmp.Or(opts.Memory, 32<<20)
 	if opts.Warn == nil {
 		opts.Warn = func(string) {}
@@ -97,18 +101,15 @@ type tailRun struct {
 	failing  time.Time // of the first error since anything was well; zero while it is
 }
 
-// Waits between attempts after transient errors.
-const (
-	minWait = 500 * time.Millisecond
-	maxWait = 30 * time.Second
-)
+// maxPause bounds the pause between two attempts after transient errors.
+const maxPause = 30 * time.Second
 
 // persist follows the log until the run is over, beginning anew after errors
 // that may pass. All that an attempt has not committed is abandoned with it: the
 // log is read again from what the sink holds, which is simpler than to mend a
 // stream that broke in the middle of a transaction, and always right.
 func (r *tailRun) persist(ctx context.Context) error {
-	wait := minWait
+	wait := r.opts.RetryPause
 	for {
 		err := r.attempt(ctx)
 		if ctx.Err() != nil || err == nil {
@@ -120,11 +121,11 @@ func (r *tailRun) persist(ctx context.Context) error {
 			}
 			continue
 		}
-		if !r.followed || !hint.IsTransient(err) {
+		if !r.followed || !hint.IsTransient(err) || errors.Is(err, writer.ErrFenced) {
 			return err
 		}
 		if r.failing.IsZero() {
-			r.failing, wait = time.Now(), minWait
+			r.failing, wait = time.Now(), r.opts.RetryPause
 		}
 		if d := time.Since(r.failing); d > r.opts.RetryTime {
 			return fmt.Errorf("nothing committed for %s: %w", d.Round(time.Second), err)
@@ -134,7 +135,7 @@ func (r *tailRun) persist(ctx context.Context) error {
 		if err := sleep(ctx, pause); err != nil {
 			return err
 		}
-		wait = min(2*wait, maxWait)
+		wait = min(2*wait, maxPause)
 	}
 }
 

@@ -17,6 +17,8 @@ type DB struct {
 	tables  []batchtest.Table
 	version int // grows with each change, and is the position
 	inUse   int
+	log     []transaction
+	purged  int // versions up to here are no longer in the log
 }
 
 // NewDB returns a DB of tables. Each table's rows must be in key order.
@@ -73,4 +75,14 @@ func same(a, b *schema.Table) bool { return a.DB == b.DB && a.Name == b.Name }
 
 func missing(t *schema.Table) error {
 	return &schema.TableError{Table: t.String(), Err: errors.New("the table does not exist")}
+}
+
+// Rows returns what a table holds now.
+func (d *DB) Rows(t *schema.Table) []batchtest.Row {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if at := d.find(t); at >= 0 {
+		return slices.Clone(d.tables[at].Rows)
+	}
+	return nil
 }

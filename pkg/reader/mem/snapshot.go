@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"slices"
 	"sync"
@@ -28,6 +29,9 @@ type snapshot struct {
 
 func (s *snapshot) Position() batch.Position { return s.pos }
 
+// Loose implements reader.Loose.
+func (s *snapshot) Loose() bool { return s.stock.Loose }
+
 func (s *snapshot) rows(t *schema.Table) ([]batchtest.Row, error) {
 	at := slices.IndexFunc(s.tables, func(o batchtest.Table) bool { return same(o.Table, t) })
 	if at < 0 {
@@ -44,7 +48,10 @@ func (s *snapshot) Splits(ctx context.Context, t *schema.Table) ([]reader.Split,
 	if err != nil {
 		return nil, err
 	}
-	parts := min(max(s.stock.Parts, 1), len(rows))
+	parts := max(s.stock.Parts, 1)
+	if !s.stock.Loose {
+		parts = min(parts, len(rows))
+	}
 	splits := make([]reader.Split, parts)
 	for i := range splits {
 		from, to := len(rows)*i/parts, len(rows)*(i+1)/parts
@@ -88,6 +95,9 @@ func (s *snapshot) open(ctx context.Context, split reader.Split) (*splitReader, 
 		if _, err := fmt.Sscanf(split.Range, "%d-%d", &from, &to); err != nil {
 			return nil, fmt.Errorf("range %q: %w", split.Range, err)
 		}
+	}
+	if s.stock.Loose {
+		return &splitReader{snap: s, split: split, rows: s.stock.DB.part(split.Table, split.Seq, max(s.stock.Parts, 1))}, nil
 	}
 	return &splitReader{snap: s, split: split, rows: rows[from:to]}, nil
 }
@@ -133,4 +143,26 @@ func (r *splitReader) Close() error {
 		r.snap.stock.DB.use(-1)
 	})
 	return nil
+}
+
+// part returns the rows that a table holds now and whose key falls into the
+// i-th of n parts, so that every key belongs to one part at all times.
+func (d *DB) part(t *schema.Table, i, n int) []batchtest.Row {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	at := d.find(t)
+	if at < 0 {
+		return nil
+	}
+	var out []batchtest.Row
+	for _, r := range d.tables[at].Rows {
+		h := fnv.New32a()
+		for _, k := range t.Key {
+			fmt.Fprint(h, r[k], "|")
+		}
+		if int(h.Sum32()%uint32(n)) == i {
+			out = append(out, r)
+		}
+	}
+	return out
 }

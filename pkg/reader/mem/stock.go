@@ -29,6 +29,9 @@ type Stock struct {
 	Parts int
 	// Readers bounds what Pin offers; 0 is as many as the caller asks for.
 	Readers int
+	// Loose lets Pin pin nothing: each split shows what its table holds when it is
+	// opened.
+	Loose bool
 	// Fault, if set, is called before every operation; an error is the operation's
 	// outcome. It must be safe for concurrent use. t is nil for Tables and Pin.
 	Fault func(op Op, t *schema.Table) error
@@ -46,6 +49,11 @@ const (
 	Splits Op = "splits"
 	Open   Op = "open"
 	Read   Op = "read"
+
+	Locate   Op = "locate"
+	Changes  Op = "changes"
+	Headroom Op = "headroom"
+	ReadLog  Op = "change" // a Read of what Changes returned
 )
 
 var _ reader.Stock = (*Stock)(nil)
@@ -92,7 +100,9 @@ func (s *Stock) Pin(ctx context.Context, tables []*schema.Table, parallel int) (
 		}
 		snap.tables = append(snap.tables, s.DB.tables[at])
 	}
-	snap.pos = batch.Position(fmt.Sprintf("mem:%d", s.DB.version))
+	if snap.pos = position(s.DB.version); s.Loose {
+		snap.pos += " loose"
+	}
 	s.DB.inUse++
 	return snap, nil
 }
