@@ -26,9 +26,9 @@ type Bar struct {
 
 	mu    sync.Mutex
 	meter meter
-	top   int   // highest percentage shown
-	drawn []int // widths of the lines of the frame that is on the screen
-	last  View
+	top   int             // highest percentage shown
+	drawn []int           // widths of the lines of the frame that is on the screen
+	again func() []string // that frame
 
 	cells, columnsThen int // of the bar alone, and the window's when that was chosen
 }
@@ -51,8 +51,13 @@ func (b *Bar) Show(v View) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.meter.add(v.Elapsed, v.Totals().Rows)
-	b.last = v
-	b.draw("", b.frame(v))
+	b.show(func() []string { return b.frame(v) })
+}
+
+// show draws a frame, and again when a note moves it.
+func (b *Bar) show(frame func() []string) {
+	b.again = frame
+	b.draw("", frame())
 }
 
 // Note prints a line above the frame, where it stays.
@@ -61,7 +66,7 @@ func (b *Bar) Note(line string) {
 	defer b.mu.Unlock()
 	lines := []string(nil)
 	if b.drawn != nil {
-		lines = b.frame(b.last)
+		lines = b.again()
 	}
 	b.draw(line+"\n", lines)
 }

@@ -26,6 +26,10 @@ const Tick = 100 * time.Millisecond
 // Watch shows the run on p until stop is called, which closes p. Only the first
 // stop does anything.
 func Watch(r *Run, p Printer) (stop func() error) {
+	return watch(func() { p.Show(r.View()) }, func() error { return p.Close(r.View()) })
+}
+
+func watch(show func(), end func() error) (stop func() error) {
 	quit, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -34,7 +38,7 @@ func Watch(r *Run, p Printer) (stop func() error) {
 		for {
 			select {
 			case <-t.C:
-				p.Show(r.View())
+				show()
 			case <-quit:
 				return
 			}
@@ -45,7 +49,7 @@ func Watch(r *Run, p Printer) (stop func() error) {
 		once.Do(func() {
 			close(quit)
 			<-done
-			err = p.Close(r.View())
+			err = end()
 		})
 		return err
 	}
