@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -12,7 +13,7 @@ import (
 )
 
 // contenderNames are what -without understands; drain1 goes with drain.
-var contenderNames = []string{"product", "drain", "throwaway", "mydumper", "duckdb"}
+var contenderNames = []string{"product", "drain", "throwaway", "mydumper", "duckdb", "mysqlbinlog", "frames", "go-mysql"}
 
 // A contender is one way to read the case's table, run as a child process.
 type contender struct {
@@ -22,13 +23,22 @@ type contender struct {
 	rival bool
 	env   []string
 	argv  func(out string) []string
+	// prepare, if set, are commands to run before, unmeasured.
+	prepare func(out string) [][]string
 	// check counts the rows and bytes that the run has brought to out, from
 	// what lies there; the bench compares the rows.
 	check func(out string, stdout []byte) (report, error)
 }
 
 // contenders are those of a case, the product first.
-func (e *env) contenders(c *benchCase, rows int64) []*contender {
+func (e *env) contenders(ctx context.Context, c *benchCase, rows int64) ([]*contender, error) {
+	if c.log != nil {
+		return e.tailContenders(ctx, c, rows)
+	}
+	return e.snapshotContenders(c, rows), nil
+}
+
+func (e *env) snapshotContenders(c *benchCase, rows int64) []*contender {
 	db := database(rows)
 	host, hostPort, _ := net.SplitHostPort(e.addr)
 	connections := strconv.Itoa(e.opts.connections)

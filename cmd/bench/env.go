@@ -15,20 +15,21 @@ import (
 
 // An env is all that the cases share: folders, the server, the tools.
 type env struct {
-	opts      *options
-	root      string // of the repository
-	cache     string // kept from run to run
-	tmp       string // removed at the end
-	self      string // this program
-	addr      string // of the server
-	serverPID int
-	stop      bool // the server was started by this run
-	lock      *os.File
-	product   string // the binary, "" without
-	mydumper  *tool  // nil: not to be had or not wanted
-	duckdb    *tool
-	versions  map[string]string
-	commit    string
+	opts        *options
+	root        string // of the repository
+	cache       string // kept from run to run
+	tmp         string // removed at the end
+	self        string // this program
+	addr        string // of the server
+	serverPID   int
+	stop        bool // the server was started by this run
+	lock        *os.File
+	product     string // the binary, "" without
+	mydumper    *tool  // nil: not to be had or not wanted
+	duckdb      *tool
+	mysqlbinlog *tool
+	versions    map[string]string
+	commit      string
 }
 
 // A tool is an installed rival.
@@ -37,7 +38,7 @@ type tool struct {
 	env  []string
 }
 
-func newEnv(ctx context.Context, opts *options) (_ *env, err error) {
+func newEnv(ctx context.Context, opts *options, selected []*benchCase) (_ *env, err error) {
 	e := &env{opts: opts, versions: map[string]string{"go": runtime.Version()}}
 	defer func() {
 		if err != nil {
@@ -70,7 +71,7 @@ func newEnv(ctx context.Context, opts *options) (_ *env, err error) {
 	if err := e.startServer(ctx); err != nil {
 		return e, err
 	}
-	e.installRivals(ctx)
+	e.installRivals(ctx, selected)
 	return e, ctx.Err()
 }
 

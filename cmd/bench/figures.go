@@ -39,13 +39,13 @@ func ratios(by map[string]*figures) map[string]float64 {
 	if product == nil {
 		return out
 	}
-	for _, drain := range []string{"drain", "drain1"} {
+	for _, drain := range []string{"drain", "drain1", "mysqlbinlog", "frames"} {
 		if f := by[drain]; f != nil {
 			out[drain] = product.WallS / f.WallS
 			out[drain+"_cpu"] = product.CPUPerRow / f.CPUPerRow
 		}
 	}
-	for _, rival := range []string{"throwaway", "mydumper", "duckdb"} {
+	for _, rival := range []string{"throwaway", "mydumper", "duckdb", "go-mysql"} {
 		if f := by[rival]; f != nil {
 			out[rival] = product.RowsPerS / f.RowsPerS
 			out[rival+"_cpu"] = product.CPUPerRow / f.CPUPerRow

@@ -55,6 +55,7 @@ func main() {
 func dispatch(ctx context.Context, args []string) error {
 	parts := map[string]func(context.Context, []string, io.Writer) error{
 		"load": loadMain, "drain": drainMain, "throwaway": throwawayMain,
+		"log": logMain, "decode": decodeMain, "rows": rowsMain, "frames": framesMain, "feed": feedMain,
 	}
 	if len(args) > 0 && parts[args[0]] != nil {
 		return parts[args[0]](ctx, args[1:], os.Stdout)
@@ -70,11 +71,11 @@ func parseOptions(args []string) (*options, error) {
 	var opts options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	match := flags.String("bench", "", "run the cases whose `name` matches this regexp")
-	flags.Int64Var(&opts.rows, "rows", 0, "`rows` of each table (default: 5,000,000 sbtest, 2,000,000 orders)")
+	flags.Int64Var(&opts.rows, "rows", 0, "`rows` of each table (default: the case's own number)")
 	flags.IntVar(&opts.repeat, "repeat", 3, "`rounds`; a figure is the best of them")
 	flags.IntVar(&opts.connections, "connections", 2, "connections of the product (--parallel), the drain and the throwaway")
 	flags.IntVar(&opts.connections, "parallel", 2, "the same as -connections")
-	without := flags.String("without", "", "leave out these of `product,drain,throwaway,mydumper,duckdb`")
+	without := flags.String("without", "", "leave out these `contenders`: "+strings.Join(contenderNames, ", "))
 	flags.StringVar(&opts.binary, "binary", "", "measure this `file` instead of building ./cmd/tablehaul")
 	flags.BoolVar(&opts.profile, "profile", false, "one more run of the product, whose CPU profile is printed")
 	flags.BoolVar(&opts.keep, "keep", false, "leave the MySQL server running")
@@ -120,7 +121,7 @@ func runAll(ctx context.Context, opts *options) (err error) {
 		}
 		return nil
 	}
-	env, err := newEnv(ctx, opts)
+	env, err := newEnv(ctx, opts, selected)
 	if err != nil {
 		return err
 	}

@@ -11,39 +11,54 @@ import (
 	"time"
 )
 
-// run measures a case: it loads the table where need be, warms the server with
-// one drain and lets the contenders take turns.
+// run measures a case: it loads the table or writes the log where need be, warms
+// the server with one drain and lets the contenders take turns.
 func (e *env) run(ctx context.Context, c *benchCase) (*result, error) {
 	rows := c.rows
 	if e.opts.rows > 0 {
 		rows = e.opts.rows
 	}
+	if c.log != nil && c.log.reads == readLive {
+		return e.runLag(ctx, c, rows)
+	}
+	load, warm := "load", "drain"
+	if c.log != nil {
+		load, warm = "log", "frames"
+	}
 	p := part{caseName: c.name, addr: e.addr, rows: rows, connections: 1}
 	// Loading is a child too: its memory must not become ours (see peakMiB).
-	load := exec.CommandContext(ctx, e.self, p.args("load")...)
-	load.Stderr = os.Stderr
-	if err := load.Run(); err != nil {
-		return nil, fmt.Errorf("load: %w", err)
+	if err := e.child(ctx, p.args(load)); err != nil {
+		return nil, fmt.Errorf("%s: %w", load, err)
 	}
-	if _, _, err := runChild(ctx, append([]string{e.self}, p.args("drain")...), nil, e.serverPID); err != nil {
+	if _, _, err := runChild(ctx, append([]string{e.self}, p.args(warm)...), nil, e.serverPID); err != nil {
 		return nil, fmt.Errorf("warm up: %w", err)
 	}
-	samples, err := e.rounds(ctx, c, rows)
+	contenders, err := e.contenders(ctx, c, rows)
+	if err != nil {
+		return nil, err
+	}
+	samples, err := e.rounds(ctx, c, rows, contenders)
 	if err != nil {
 		return nil, err
 	}
 	if e.opts.profile {
-		if err := e.profileProduct(ctx, c, rows); err != nil {
+		if err := e.profileProduct(ctx, c, rows, contenders); err != nil {
 			fmt.Fprintf(os.Stderr, "bench: %s: no profile: %v\n", c.name, err)
 		}
 	}
 	return newResult(e, c, rows, samples), nil
 }
 
+// child runs a part of the bench that is not measured.
+func (e *env) child(ctx context.Context, args []string) error {
+	cmd := exec.CommandContext(ctx, e.self, args...)
+	cmd.Stderr = os.Stderr
+	return cmd.Run()
+}
+
 // rounds runs every contender once a round, each round beginning with another:
 // what disturbs the machine for a while then hits all of them alike.
-func (e *env) rounds(ctx context.Context, c *benchCase, rows int64) (map[string][]sample, error) {
-	all := e.contenders(c, rows)
+func (e *env) rounds(ctx context.Context, c *benchCase, rows int64, all []*contender) (map[string][]sample, error) {
 	samples, dead := map[string][]sample{}, map[string]bool{}
 	for round := range e.opts.repeat {
 		for i := range all {
@@ -54,7 +69,7 @@ func (e *env) rounds(ctx context.Context, c *benchCase, rows int64) (map[string]
 			s, err := e.once(ctx, one, rows)
 			switch {
 			case err == nil:
-				fmt.Fprintf(os.Stderr, "bench: %s %d/%d %-9s %7.2f s %6.2f µs CPU a row, %2.0f%% of the machine with others\n",
+				fmt.Fprintf(os.Stderr, "bench: %s %d/%d %-11s %7.2f s %6.2f µs CPU a row, %2.0f%% of the machine with others\n",
 					c.name, round+1, e.opts.repeat, one.name, s.WallS, s.CPUS/float64(rows)*1e6, s.Foreign*100)
 				samples[one.name] = append(samples[one.name], s)
 			case one.rival && ctx.Err() == nil:
@@ -81,6 +96,13 @@ func (e *env) once(ctx context.Context, one *contender, rows int64) (sample, err
 	// Removed at once: what has not reached the disk yet then never does, and
 	// does not disturb who comes next.
 	defer os.RemoveAll(out)
+	if one.prepare != nil {
+		for _, argv := range one.prepare(out) {
+			if _, _, err := runChild(ctx, argv, nil, e.serverPID); err != nil {
+				return sample{}, fmt.Errorf("prepare: %w", err)
+			}
+		}
+	}
 	settle(ctx, e.opts.quiet)
 	s, stdout, err := runChild(ctx, one.argv(out), one.env, e.serverPID)
 	if err != nil {
@@ -117,13 +139,13 @@ func settle(ctx context.Context, longest time.Duration) {
 
 // profileProduct runs the product once more under its own CPU profiler and
 // prints where the time went.
-func (e *env) profileProduct(ctx context.Context, c *benchCase, rows int64) error {
-	if e.product == "" {
+func (e *env) profileProduct(ctx context.Context, c *benchCase, rows int64, contenders []*contender) error {
+	if !e.wants("product") {
 		return nil
 	}
 	path := filepath.Join(e.root, "bench-"+c.table+".prof")
 	os.Remove(path)
-	product := e.contenders(c, rows)[0]
+	product := contenders[0]
 	product.env = append(product.env, "TABLEHAUL_CPUPROFILE="+path)
 	if _, err := e.once(ctx, product, rows); err != nil {
 		return err

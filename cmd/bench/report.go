@@ -24,6 +24,7 @@ type result struct {
 	CPUPerRow   *float64            `json:"cpu_us_per_row"`
 	PeakMiB     *float64            `json:"peak_mib"`
 	Ratios      map[string]float64  `json:"ratios"`
+	Lag         *lag                `json:"lag,omitempty"`
 	WallS       *float64            `json:"wall_s"`
 	OutBytes    *int64              `json:"out_bytes"`
 	Connections int                 `json:"connections"`
@@ -85,14 +86,18 @@ func writeResults(path string, results []*result) error {
 }
 
 // order is that of the table's lines.
-var order = []string{"product", "throwaway", "drain", "drain1", "mydumper", "duckdb"}
+var order = []string{"product", "throwaway", "drain", "drain1", "mydumper", "duckdb", "mysqlbinlog", "frames", "go-mysql"}
 
 // printResult prints a case as a table for people: every contender, then the
-// ratios with what issue 3 asks of them.
+// ratios with what is asked of them.
 func printResult(w io.Writer, c *benchCase, r *result) {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "\n%s: %s rows, %d connections, best of %d rounds, MySQL %s, commit %s\n",
-		r.Case, thousands(r.Rows), r.Connections, r.Repeat, r.Versions["mysql"], r.Commit)
+	connections := ""
+	if c.log == nil {
+		connections = fmt.Sprintf("%d connections, ", r.Connections)
+	}
+	fmt.Fprintf(&b, "\n%s: %s rows, %sbest of %d rounds, MySQL %s, commit %s\n",
+		r.Case, thousands(r.Rows), connections, r.Repeat, r.Versions["mysql"], r.Commit)
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "\trows/s\tCPU µs/row\tserver µs/row\tpeak MiB\tout MiB\twall s\tworst\tnoise\t")
 	for _, name := range order {
@@ -118,6 +123,9 @@ func printGoals(b *bytes.Buffer, c *benchCase, r *result) {
 	}
 	got := maps.Clone(r.Ratios)
 	got["cpu_us_per_row"], got["peak_mib"] = *r.CPUPerRow, *r.PeakMiB
+	if r.Lag != nil {
+		got["lag_p50_s"], got["lag_max_s"] = r.Lag.P50, r.Lag.Max
+	}
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	for _, name := range slices.Sorted(maps.Keys(got)) {
 		asked := "\t"

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"os"
+	"runtime/pprof"
+	"strconv"
+
+	"github.com/go-mysql-org/go-mysql/mysql"
+	"github.com/go-mysql-org/go-mysql/replication"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	source "github.com/tablehaul/tablehaul/pkg/reader/mysql"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+)
+
+// measuredRange is where the last stage of the child's case lies.
+func measuredRange(ctx context.Context, p *part, c *benchCase) (logRange, error) {
+	conn, err := connect(ctx, p.addr, "")
+	if err != nil {
+		return logRange{}, err
+	}
+	defer conn.Close()
+	ranges, err := findRanges(conn, c, p.rows)
+	if err != nil {
+		return logRange{}, err
+	}
+	return ranges[len(ranges)-1], nil
+}
+
+// decodeMain reads the case's changes with the product's reader of logs and
+// throws its batches away.
+func decodeMain(ctx context.Context, args []string, stdout io.Writer) (err error) {
+	p, c, err := parsePart(args)
+	if err != nil {
+		return err
+	}
+	if path := os.Getenv("TABLEHAUL_CPUPROFILE"); path != "" {
+		f, err := os.Create(path)
+		if err != nil {
+			return err
+		}
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer func() { pprof.StopCPUProfile(); f.Close() }()
+	}
+	span, err := measuredRange(ctx, p, c)
+	if err != nil {
+		return err
+	}
+	stock, err := source.Open(ctx, "mysql://root@"+p.addr+"/"+logDatabase(p.rows), source.Options{})
+	if err != nil {
+		return err
+	}
+	defer stock.Close()
+	log, ok := any(stock).(reader.Log)
+	if !ok {
+		return errors.New("pkg/reader/mysql reads no log")
+	}
+	tables, err := stock.Tables(ctx, reader.Selection{Include: []string{c.table}, DB: stock.DB()})
+	if err != nil {
+		return err
+	}
+	from, err := log.Locate(ctx, "gtid:"+span.from.gtid)
+	if err != nil {
+		return err
+	}
+	until, err := log.Locate(ctx, "gtid:"+span.to.gtid)
+	if err != nil {
+		return err
+	}
+	r, err := log.Changes(ctx, map[*schema.Table]batch.Position{tables[0]: from}, until)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	sum, err := discard(ctx, r)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(stdout).Encode(sum)
+}
+
+// discard reads to the end and counts.
+func discard(ctx context.Context, r reader.Reader) (sum report, err error) {
+	for {
+		b, err := r.Read(ctx)
+		if err == io.EOF { //nolint:errorlint // that it is bare is part of the contract
+			return sum, nil
+		}
+		if err != nil {
+			return sum, err
+		}
+		if b.Rows != nil {
+			sum.Rows += b.Rows.NumRows()
+		}
+		for _, op := range b.Ops {
+			if op == batch.Before {
+				sum.Rows-- // the After that follows counts
+			}
+		}
+		sum.Bytes += int64(b.Bytes)
+		b.Release()
+	}
+}
+
+// rowsMain reads the case's changes with go-mysql, its own way: a slice of any
+// for each row.
+func rowsMain(ctx context.Context, args []string, stdout io.Writer) error {
+	return syncLog(ctx, args, stdout, false)
+}
+
+// framesMain reads the case's changes with go-mysql, but looks at no row: what
+// is left is the cost of receiving events and telling them apart.
+func framesMain(ctx context.Context, args []string, stdout io.Writer) error {
+	return syncLog(ctx, args, stdout, true)
+}
+
+// errLogEnd ends a syncer at the end of its range.
+var errLogEnd = errors.New("end of the range")
+
+func syncLog(ctx context.Context, args []string, stdout io.Writer, framesOnly bool) error {
+	p, c, err := parsePart(args)
+	if err != nil {
+		return err
+	}
+	span, err := measuredRange(ctx, p, c)
+	if err != nil {
+		return err
+	}
+	host, hostPort, err := net.SplitHostPort(p.addr)
+	if err != nil {
+		return err
+	}
+	number, err := strconv.ParseUint(hostPort, 10, 16)
+	if err != nil {
+		return err
+	}
+	counter := &eventCounter{span: span, file: span.from.file}
+	cfg := replication.BinlogSyncerConfig{
+		ServerID: 1<<31 + rand.Uint32N(1<<30), Host: host, Port: uint16(number), User: "root",
+		DisableRetrySync: true, DiscardGTIDSet: true, Logger: slog.New(slog.DiscardHandler),
+	}
+	if framesOnly {
+		cfg.RowsEventDecodeFunc = func(e *replication.RowsEvent, data []byte) error {
+			n, err := e.DecodeHeader(data)
+			counter.sum.Bytes += int64(len(data) - n)
+			return err
+		}
+	}
+	syncer := replication.NewBinlogSyncer(cfg)
+	defer syncer.Close()
+	stream, err := syncer.StartSync(mysql.Position{Name: span.from.file, Pos: uint32(span.from.pos)})
+	if err != nil {
+		return fmt.Errorf("read the log at %s:%d: %w", span.from.file, span.from.pos, err)
+	}
+	for {
+		e, err := stream.GetEvent(ctx)
+		if err != nil {
+			return fmt.Errorf("read the log: %w", err)
+		}
+		if err = counter.HandleEvent(e); errors.Is(err, errLogEnd) {
+			break
+		} else if err != nil {
+			return err
+		}
+	}
+	if framesOnly && counter.sum.Bytes > 0 {
+		counter.sum.Rows = p.rows // it cannot know
+	}
+	return json.NewEncoder(stdout).Encode(counter.sum)
+}
+
+// An eventCounter counts the rows up to a range's end.
+type eventCounter struct {
+	span logRange
+	file string
+	sum  report
+}
+
+// HandleEvent returns errLogEnd at the end of the range.
+func (c *eventCounter) HandleEvent(e *replication.BinlogEvent) error {
+	switch event := e.Event.(type) {
+	case *replication.RotateEvent:
+		c.file = string(event.NextLogName)
+		return nil
+	case *replication.RowsEvent:
+		rows := int64(len(event.Rows))
+		if event.Type() == replication.EnumRowsEventTypeUpdate {
+			rows /= 2
+		}
+		c.sum.Rows += rows
+	}
+	if c.file > c.span.to.file {
+		return fmt.Errorf("the log went on to %s, past the range's end", c.file)
+	}
+	if c.file == c.span.to.file && int64(e.Header.LogPos) >= c.span.to.pos {
+		return errLogEnd
+	}
+	return nil
+}
