@@ -200,11 +200,11 @@ func (f *follower) commit(ctx context.Context, which []*followed) error {
 	}
 	took := time.Since(began)
 	f.failing = time.Time{}
-	f.opts.Progress.Committed(string(f.last), f.lastTime, len(todo), took)
 	for _, c := range todo {
 		c.prog.Committed(c.rows, took)
 		c.dirty, c.rows = false, 0
 	}
+	f.opts.Progress.Committed(string(f.last), f.lastTime, len(todo), took)
 	f.dirty, f.bytes, f.since = f.dirty[:0], 0, time.Time{}
 	return nil
 }
