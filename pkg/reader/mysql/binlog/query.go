@@ -1,0 +1,315 @@
+package binlog
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A Name is the name of a table.
+type Name struct{ DB, Table string }
+
+// A StatementKind is what a statement in a log does, as far as tables and
+// transactions go.
+type StatementKind uint8
+
+// The kinds of statement.
+const (
+	Harmless      StatementKind = iota // touches no table's rows
+	Begin                              // BEGIN
+	Commit                             // COMMIT
+	Rollback                           // ROLLBACK, of all
+	Savepoint                          // SAVEPOINT
+	RollbackTo                         // ROLLBACK TO a savepoint
+	XAStart                            // XA START
+	XAEnd                              // XA END
+	XACommit                           // XA COMMIT of what was prepared
+	XARollback                         // XA ROLLBACK of what was prepared
+	EmptyTable                         // TRUNCATE, or DELETE without a condition
+	DropTable                          // Tables are gone
+	DropDatabase                       // all tables of Tables[0].DB are gone
+	CreateTable                        // Tables[0] was made
+	AlterTable                         // Tables[0] may have another shape
+	RenameTable                        // Tables are pairs of old and new names
+	ReplaceRows                        // Tables have other rows now, as by EXCHANGE PARTITION
+	ChangeRows                         // changes rows, or is not known: rows are not in the log
+)
+
+// A Statement is what a query event holds.
+type Statement struct {
+	Kind   StatementKind
+	Tables []Name
+	// IfNotExists says that Tables[0] of a CreateTable may have been there before.
+	IfNotExists bool
+	Text        string // name of a savepoint, id of an XA transaction
+}
+
+// harmless are the first words of statements that change no table's rows.
+var harmless = func() map[string]bool {
+	words := map[string]bool{}
+	for _, w := range strings.Fields(`GRANT REVOKE SET FLUSH ANALYZE OPTIMIZE REPAIR CHECK CHECKSUM INSTALL UNINSTALL LOCK UNLOCK
+		PURGE RESET CHANGE STOP SHOW USE KILL CACHE RELEASE BACKUP RESTART SHUTDOWN CLONE SIGNAL BINLOG`) {
+		words[w] = true
+	}
+	return words
+}()
+
+// ParseStatement tells what a statement does whose default database is db.
+func ParseStatement(db, query string) Statement {
+	l := &lexer{s: query}
+	for l.look().symbol("(") {
+		l.next()
+	}
+	first := l.next()
+	if first.kind != tokenWord {
+		if first.kind == tokenEnd {
+			return Statement{}
+		}
+		return Statement{Kind: ChangeRows}
+	}
+	switch word := strings.ToUpper(first.text); word {
+	case "BEGIN":
+		return Statement{Kind: Begin}
+	case "START":
+		if l.accept("TRANSACTION") {
+			return Statement{Kind: Begin}
+		}
+		return Statement{}
+	case "COMMIT":
+		return Statement{Kind: Commit}
+	case "SAVEPOINT":
+		return Statement{Kind: Savepoint, Text: l.next().text}
+	case "ROLLBACK":
+		l.accept("WORK")
+		if !l.accept("TO") {
+			return Statement{Kind: Rollback}
+		}
+		l.accept("SAVEPOINT")
+		return Statement{Kind: RollbackTo, Text: l.next().text}
+	case "XA":
+		return l.xa()
+	case "TRUNCATE":
+		l.accept("TABLE")
+		return l.about(EmptyTable, db)
+	case "DROP":
+		return l.drop(db)
+	case "CREATE":
+		return l.create(db)
+	case "ALTER":
+		return l.alter(db)
+	case "RENAME":
+		return l.rename(db)
+	case "DELETE":
+		return l.delete(db)
+	default:
+		if harmless[word] {
+			return Statement{}
+		}
+		return Statement{Kind: ChangeRows}
+	}
+}
+
+// about reads the one table that the statement is about.
+func (l *lexer) about(kind StatementKind, db string) Statement {
+	n, ok := l.name(db)
+	if !ok {
+		return Statement{Kind: ChangeRows}
+	}
+	return Statement{Kind: kind, Tables: []Name{n}}
+}
+
+func (l *lexer) drop(db string) Statement {
+	if l.accept("TEMPORARY") {
+		return Statement{}
+	}
+	switch {
+	case l.accept("TABLE"), l.accept("TABLES"):
+		l.acceptAll("IF", "EXISTS")
+		return Statement{Kind: DropTable, Tables: l.names(db)}
+	case l.accept("DATABASE"), l.accept("SCHEMA"):
+		l.acceptAll("IF", "EXISTS")
+		return Statement{Kind: DropDatabase, Tables: []Name{{DB: l.next().text}}}
+	}
+	return Statement{}
+}
+
+func (l *lexer) create(db string) Statement {
+	l.acceptAll("OR", "REPLACE")
+	if l.accept("TEMPORARY") || !l.accept("TABLE") {
+		return Statement{}
+	}
+	exists := l.acceptAll("IF", "NOT", "EXISTS")
+	s := l.about(CreateTable, db)
+	s.IfNotExists = exists
+	return s
+}
+
+func (l *lexer) rename(db string) Statement {
+	if !l.accept("TABLE") && !l.accept("TABLES") {
+		return Statement{}
+	}
+	l.acceptAll("IF", "EXISTS")
+	s := Statement{Kind: RenameTable}
+	for {
+		from, ok1 := l.name(db)
+		for t := l.look(); !t.is("TO") && t.kind != tokenEnd; t = l.look() {
+			l.next() // WAIT n, NOWAIT
+		}
+		l.next()
+		to, ok2 := l.name(db)
+		if !ok1 || !ok2 {
+			return Statement{Kind: ChangeRows}
+		}
+		s.Tables = append(s.Tables, from, to)
+		if !l.look().symbol(",") {
+			return s
+		}
+		l.next()
+	}
+}
+
+// delete knows the DELETE that empties a table, which a server writes by itself
+// for a MEMORY table that a restart emptied.
+func (l *lexer) delete(db string) Statement {
+	if l.accept("FROM") {
+		if n, ok := l.name(db); ok && l.look().kind == tokenEnd {
+			return Statement{Kind: EmptyTable, Tables: []Name{n}}
+		}
+	}
+	return Statement{Kind: ChangeRows}
+}
+
+func (l *lexer) alter(db string) Statement {
+	for l.accept("ONLINE") || l.accept("OFFLINE") || l.accept("IGNORE") {
+	}
+	if !l.accept("TABLE") {
+		return Statement{}
+	}
+	l.acceptAll("IF", "EXISTS")
+	s := l.about(AlterTable, db)
+	if s.Kind != AlterTable {
+		return s
+	}
+	depth := 0
+	// What renames the table or changes its rows stands at the beginning of a
+	// clause, outside of parentheses.
+	for start, t := true, l.next(); t.kind != tokenEnd; t = l.next() {
+		switch {
+		case t.symbol("("):
+			depth++
+		case t.symbol(")"):
+			depth--
+		case start && depth == 0 && l.clause(t, db, &s):
+			return s
+		}
+		start = t.symbol(",") || t.is("NOWAIT") || t.is("WAIT") || t.kind == tokenWord && t.text[0] <= '9'
+	}
+	return s
+}
+
+// clause looks for what matters in a clause of ALTER TABLE that begins with t,
+// and reports whether the statement's kind is settled by it.
+func (l *lexer) clause(t token, db string, s *Statement) bool {
+	switch {
+	case t.is("RENAME"):
+		if l.accept("COLUMN") || l.accept("INDEX") || l.accept("KEY") {
+			return false
+		}
+		if !l.accept("TO") {
+			l.accept("AS")
+		}
+		if n, ok := l.name(db); ok {
+			s.Kind, s.Tables = RenameTable, append(s.Tables, n)
+		}
+		return true
+	case t.is("EXCHANGE"):
+		for w := l.next(); w.kind != tokenEnd; w = l.next() {
+			if w.is("TABLE") {
+				if n, ok := l.name(db); ok {
+					s.Tables = append(s.Tables, n)
+				}
+				break
+			}
+		}
+		s.Kind = ReplaceRows
+		return true
+	case t.is("TRUNCATE"), t.is("DISCARD"), t.is("IMPORT"), t.is("CONVERT") && (l.look().is("TABLE") || l.look().is("PARTITION")):
+		s.Kind = ReplaceRows
+		return true
+	case t.is("DROP") && (l.look().is("PARTITION") || l.look().is("SYSTEM")):
+		s.Kind = ReplaceRows
+		return true
+	}
+	return false
+}
+
+func (l *lexer) xa() Statement {
+	verb := l.next()
+	rest := strings.TrimSpace(l.s[l.i:])
+	switch {
+	case verb.is("START"), verb.is("BEGIN"):
+		return Statement{Kind: XAStart, Text: rest}
+	case verb.is("END"):
+		return Statement{Kind: XAEnd, Text: rest}
+	case verb.is("COMMIT"):
+		return Statement{Kind: XACommit, Text: rest}
+	case verb.is("ROLLBACK"):
+		return Statement{Kind: XARollback, Text: rest}
+	}
+	return Statement{}
+}
+
+// ParseXAPrepare reads the body of XAPrepare: the transaction's id as XA COMMIT
+// prints it, and whether it is committed with this event already.
+func ParseXAPrepare(body []byte) (xid string, onePhase bool, err error) {
+	r := intake{p: body}
+	onePhase = r.uint8() != 0
+	format, trid, qual := r.uint32(), r.uint32(), r.uint32()
+	xid = fmt.Sprintf("X'%x',X'%x',%d", r.bytes(int(trid)), r.bytes(int(qual)), format)
+	if r.short {
+		return "", false, errShort
+	}
+	return xid, onePhase, nil
+}
+
+// Mentions reports whether a name occurs anywhere in a statement, as a name of
+// its own.
+func Mentions(query string, name func(string) bool) bool {
+	l := &lexer{s: query}
+	for t := l.next(); t.kind != tokenEnd; t = l.next() {
+		if t.kind != tokenSymbol && name(t.text) {
+			return true
+		}
+	}
+	return false
+}
+
+// A QueryEvent is the body of a query event.
+type QueryEvent struct {
+	DB    string
+	Error uint16 // the server's error that the statement ended with, after it had done a part
+	Query []byte
+}
+
+// ParseQuery reads the body of Query, MariaQueryCompressed and, as it begins
+// alike, ExecuteLoadQuery.
+func ParseQuery(typ EventType, body []byte) (q QueryEvent, err error) {
+	r := intake{p: body}
+	r.bytes(8) // session and duration
+	db := int(r.uint8())
+	q.Error = uint16(r.uint(2))
+	vars := int(r.uint(2))
+	if typ == ExecuteLoadQuery {
+		r.bytes(13)
+	}
+	r.bytes(vars)
+	q.DB = string(r.bytes(db))
+	r.uint8() // the 0 behind it
+	if r.short {
+		return q, errShort
+	}
+	q.Query = r.p
+	if typ == MariaQueryCompressed {
+		q.Query, err = inflate(nil, r.p)
+	}
+	return q, err
+}
