@@ -83,7 +83,8 @@ func (b *bank) transact(n int) {
 		case kind == 0: // a new account takes from another
 			tx = []rmem.Change{
 				{Table: accounts, Op: batch.Insert, Row: batchtest.Row{int64(b.next), sum}},
-				{Table: accounts, Op: batch.After, Row: batchtest.Row{xid, xb - sum}}, note,
+				{Table: accounts, Op: batch.After, Row: batchtest.Row{xid, xb - sum}},
+				note,
 			}
 		case kind == 1 && xid != yid && len(rows) > 3: // one is closed
 			tx = []rmem.Change{
@@ -93,14 +94,16 @@ func (b *bank) transact(n int) {
 		case kind == 2: // one gets another number
 			tx = []rmem.Change{
 				{Table: accounts, Op: batch.Before, Row: batchtest.Row{xid, xb}},
-				{Table: accounts, Op: batch.After, Row: batchtest.Row{int64(b.next), xb}}, note,
+				{Table: accounts, Op: batch.After, Row: batchtest.Row{int64(b.next), xb}},
+				note,
 			}
 		case kind == 3 && b.rnd.IntN(4) == 0:
 			tx = []rmem.Change{note, {Table: notes, Emptied: true}, {Table: notes, Op: batch.Insert, Row: batchtest.Row{"x", int64(b.next), "after"}}}
 		case xid != yid:
 			tx = []rmem.Change{
 				{Table: accounts, Op: batch.After, Row: batchtest.Row{xid, xb - sum}},
-				{Table: accounts, Op: batch.After, Row: batchtest.Row{yid, yb + sum}}, note,
+				{Table: accounts, Op: batch.After, Row: batchtest.Row{yid, yb + sum}},
+				note,
 			}
 		default:
 			tx = []rmem.Change{note}
@@ -271,7 +274,10 @@ func TestTailSourceFaults(t *testing.T) {
 		b.transact(3)
 		calls, reads := 0, 0
 		src := b.stock()
+		var mu sync.Mutex
 		src.Fault = func(op rmem.Op, _ *schema.Table) error {
+			mu.Lock()
+			defer mu.Unlock()
 			if op == rmem.ReadLog {
 				reads++
 			}
@@ -303,7 +309,10 @@ func TestTailGivesUp(t *testing.T) {
 	b := newBank(t, 4)
 	src := b.stock()
 	down := false
+	var mu sync.Mutex
 	src.Fault = func(op rmem.Op, _ *schema.Table) error {
+		mu.Lock()
+		defer mu.Unlock()
 		if down = down || op == rmem.ReadLog; down {
 			return hint.Transient(errors.New("server gone"))
 		}
