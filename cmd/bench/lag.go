@@ -85,16 +85,16 @@ func (e *env) runLag(ctx context.Context, c *benchCase, rows int64) (*result, er
 		err = watch.waitFor(ctx, markers[len(markers)-1].Number, 4*lagInterval, ended)
 	}
 	seen := watch.end()
-	// How it ends when it is told to is no matter here: what it has committed is
-	// compared.
+	// How it ends when it is told to is no matter, unless something else is wrong:
+	// what it has committed is compared.
 	stop()
-	<-ended
+	end := <-ended
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, end)
 	}
 	r, err := e.compareLake(ctx, c, rows, out)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, end)
 	}
 	s.OutBytes = r.Bytes
 	res := newResult(e, c, rows, map[string][]sample{"product": {s}})
@@ -102,6 +102,8 @@ func (e *env) runLag(ctx context.Context, c *benchCase, rows int64) (*result, er
 	res.Lag, err = newLag(markers, seen)
 	return res, err
 }
+
+var errEarly = errors.New("the product ended before it was told to")
 
 // feed runs the writer and returns its markers.
 func (e *env) feed(ctx context.Context, c *benchCase, rows int64, ended chan error) ([]marker, error) {
@@ -119,9 +121,8 @@ func (e *env) feed(ctx context.Context, c *benchCase, rows int64, ended chan err
 	select {
 	case err := <-ended:
 		cancel()
-		<-fed
 		ended <- err
-		return nil, fmt.Errorf("the product ended before it was told to: %w", err)
+		return nil, errors.Join(errEarly, <-fed)
 	case err := <-fed:
 		if err != nil {
 			return nil, fmt.Errorf("write the log: %w", err)

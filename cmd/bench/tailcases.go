@@ -18,8 +18,9 @@ type logCase struct {
 
 // A stage is a part of the workload that is read in one go.
 type stage struct {
-	name  string
-	write func(*logWriter, context.Context) error
+	name    string
+	write   func(*logWriter, context.Context) error
+	changes int64 // how many a row sees in it
 }
 
 // reads says what the product does with the log.
@@ -41,9 +42,9 @@ const wideUpdate = `quantity=quantity+1, unit_price=unit_price+0.25, total=total
 	note=CONCAT('changed ', id), ship_date='2026-01-02', updated_at=updated_at+INTERVAL 1 DAY`
 
 var (
-	stageInsert = stage{"insert", (*logWriter).insertAll}
-	stageUpdate = stage{"update", (*logWriter).updateAll}
-	stageBoth   = stage{"both", (*logWriter).bothAtOnce}
+	stageInsert = stage{"insert", (*logWriter).insertAll, 1}
+	stageUpdate = stage{"update", (*logWriter).updateAll, 1}
+	stageBoth   = stage{"both", (*logWriter).bothAtOnce, 2}
 )
 
 // tailCases are the cases of the log. Narrow is sysbench's table, wide that of
@@ -99,6 +100,9 @@ func tailCases() []*benchCase {
 		},
 	)
 }
+
+// changesPerRow is how often a row occurs in the stage that is measured.
+func (l *logCase) changesPerRow() int64 { return l.stages[len(l.stages)-1].changes }
 
 // logDatabase names the database with the tail cases' tables of so many rows.
 func logDatabase(rows int64) string { return fmt.Sprintf("bench_tail_%d", rows) }

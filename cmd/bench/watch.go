@@ -94,7 +94,7 @@ func (w *lakeWatch) waitFor(ctx context.Context, number int64, longest time.Dura
 		case <-time.After(watchEvery):
 		case err := <-ended:
 			ended <- err
-			return fmt.Errorf("the product ended before it was told to: %w", err)
+			return errEarly
 		case <-end:
 			return errors.Join(fmt.Errorf("after %s the lake goes to transaction %d, not to %d", longest, last.Number, number), cause)
 		case <-ctx.Done():
