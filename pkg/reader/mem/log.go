@@ -40,8 +40,12 @@ func (d *DB) Apply(changes ...Change) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.version++
+	own := map[*batchtest.Table]bool{}
 	for _, c := range changes {
 		t := &d.tables[d.find(c.Table)]
+		if !own[t] {
+			own[t], t.Rows = true, slices.Clone(t.Rows) // what is pinned keeps its own
+		}
 		same := func(r batchtest.Row) bool {
 			return !slices.ContainsFunc(t.Key, func(k int) bool { return r[k] != c.Row[k] })
 		}
@@ -50,10 +54,10 @@ func (d *DB) Apply(changes ...Change) {
 			t.Rows = nil
 			continue
 		case c.Op != batch.Insert:
-			t.Rows = slices.DeleteFunc(slices.Clone(t.Rows), same)
+			t.Rows = slices.DeleteFunc(t.Rows, same)
 		}
 		if c.Op == batch.Insert || c.Op == batch.After {
-			t.Rows = append(slices.Clip(t.Rows), c.Row) // what is pinned keeps its own
+			t.Rows = append(t.Rows, c.Row)
 		}
 	}
 	d.log = append(d.log, transaction{d.version, time.Now(), changes})
@@ -216,8 +220,8 @@ func (r *logReader) build(tx transaction) {
 		rows, ops = nil, nil
 	}
 	for _, c := range tx.changes {
-		from, ok := r.from[c.Table]
-		if !ok || tx.version <= from {
+		c.Table = r.listed(c.Table)
+		if c.Table == nil || tx.version <= r.from[c.Table] {
 			continue
 		}
 		if c.Table != table || len(rows) >= 3 {
@@ -240,6 +244,16 @@ func (r *logReader) build(tx transaction) {
 	}
 	last := r.ready[len(r.ready)-1]
 	last.Pos, last.Time = position(tx.version), tx.at
+}
+
+// listed returns the table as it was asked for, nil if it was not.
+func (r *logReader) listed(t *schema.Table) *schema.Table {
+	for l := range r.from {
+		if same(l, t) {
+			return l
+		}
+	}
+	return nil
 }
 
 func (r *logReader) Close() error {

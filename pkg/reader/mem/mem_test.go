@@ -1,10 +1,12 @@
 package mem_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
+	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/batch/batchtest"
 	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/reader/mem"
@@ -26,4 +28,38 @@ func TestStock(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestLog(t *testing.T) {
+	readertest.RunLog(t, func(_ *testing.T, tables []batchtest.Table) readertest.LogHarness {
+		db := mem.NewDB(tables...)
+		return readertest.LogHarness{
+			Open: func(_ *testing.T, alloc memory.Allocator) readertest.Source {
+				return &mem.Stock{DB: db, Alloc: alloc}
+			},
+			Apply: func(_ *testing.T, changes ...readertest.Change) { db.Apply(memChanges(changes)...) },
+		}
+	})
+}
+
+// memChanges puts changes as a reader of a log does.
+func memChanges(changes []readertest.Change) []mem.Change {
+	var out []mem.Change
+	for _, c := range changes {
+		add := func(op batch.Op, row batchtest.Row) {
+			out = append(out, mem.Change{Table: c.Table, Op: op, Row: row, Emptied: c.Emptied})
+		}
+		switch {
+		case c.Old == nil:
+			add(batch.Insert, c.Row)
+		case c.Row == nil:
+			add(batch.Delete, c.Old)
+		case slices.ContainsFunc(c.Table.Key, func(k int) bool { return c.Old[k] != c.Row[k] }):
+			add(batch.Before, c.Old)
+			add(batch.After, c.Row)
+		default:
+			add(batch.After, c.Row)
+		}
+	}
+	return out
 }

@@ -2,6 +2,7 @@ package readertest
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -115,4 +116,46 @@ func clock(micros int64) string {
 	}
 	s := micros / 1e6
 	return fmt.Sprintf("'%s%02d:%02d:%02d.%06d'", sign, s/3600, s/60%60, s%60, micros%1e6)
+}
+
+// ChangeSQL returns the statements that make changes in one transaction.
+func ChangeSQL(changes []Change) []string {
+	if len(changes) == 1 && changes[0].Emptied {
+		return []string{"TRUNCATE TABLE " + Name(changes[0].Table)}
+	}
+	stmts := []string{"SET NAMES utf8mb4", "SET time_zone = '+00:00'", "BEGIN"}
+	var inserts batchtest.Table // rows of one table in a run go into one statement
+	flush := func() {
+		if len(inserts.Rows) > 0 {
+			stmts = append(stmts, insertSQL(inserts)...)
+		}
+		inserts = batchtest.Table{}
+	}
+	for _, c := range changes {
+		if c.Old == nil {
+			if inserts.Table != c.Table {
+				flush()
+				inserts.Table = c.Table
+			}
+			inserts.Rows = append(inserts.Rows, c.Row)
+			continue
+		}
+		flush()
+		var where, set []string
+		for i, col := range c.Table.Columns {
+			if slices.Contains(c.Table.Key, i) {
+				where = append(where, quote(col.Name)+" = "+literal(col.Type, c.Old[i]))
+			}
+			if c.Row != nil {
+				set = append(set, quote(col.Name)+" = "+literal(col.Type, c.Row[i]))
+			}
+		}
+		if c.Row == nil {
+			stmts = append(stmts, "DELETE FROM "+Name(c.Table)+" WHERE "+strings.Join(where, " AND "))
+		} else {
+			stmts = append(stmts, "UPDATE "+Name(c.Table)+" SET "+strings.Join(set, ", ")+" WHERE "+strings.Join(where, " AND "))
+		}
+	}
+	flush()
+	return append(stmts, "COMMIT")
 }
