@@ -26,6 +26,7 @@ import (
 // one that never changes.
 type bank struct {
 	*world
+	together bool // the sink commits several tables in one step
 	state  *wmem.State
 	rnd    *rand.Rand
 	next   int
@@ -114,6 +115,8 @@ func (b *bank) transact(n int) {
 	}
 }
 
+func (b *bank) open() writer.Sink { return wmem.Sink{State: b.state, Together: b.together} }
+
 // run follows until the log's end.
 func (b *bank) run(src move.Source, sink writer.Sink, opts move.TailOptions) error {
 	b.t.Helper()
@@ -165,7 +168,8 @@ func (b *bank) whole() {
 
 func TestTail(t *testing.T) {
 	b := newBank(t, 1)
-	for range 5 {
+	for i := range 6 {
+		b.together = i%2 == 0
 		if err := b.run(b.stock(), b.open(), move.TailOptions{}); err != nil {
 			t.Fatal(err)
 		}
@@ -236,6 +240,7 @@ func TestTailEveryFault(t *testing.T) {
 		for _, after := range []bool{false, true} {
 			for n := 1; !t.Failed(); n++ {
 				b := newBank(t, uint64(n))
+				b.together = n%2 == 0
 				if err := b.run(b.stock(), b.open(), move.TailOptions{}); err != nil {
 					t.Fatal(err)
 				}

@@ -106,17 +106,21 @@ func (k *logKit) table(name string) *batchtest.Table {
 // apply changes the source, and the model with it.
 func (k *logKit) apply(changes ...Change) {
 	k.Helper()
+	own := map[*batchtest.Table]bool{}
 	for _, c := range changes {
 		t := k.table(c.Table.Name)
+		if !own[t] {
+			own[t], t.Rows = true, slices.Clone(t.Rows) // copies of the model keep theirs
+		}
 		switch {
 		case c.Emptied:
 			t.Rows = nil
 			continue
 		case c.Old != nil:
-			t.Rows = slices.DeleteFunc(slices.Clone(t.Rows), func(r batchtest.Row) bool { return r.String() == c.Old.String() })
+			t.Rows = slices.DeleteFunc(t.Rows, func(r batchtest.Row) bool { return r.String() == c.Old.String() })
 		}
 		if c.Row != nil {
-			t.Rows = append(slices.Clip(t.Rows), c.Row)
+			t.Rows = append(t.Rows, c.Row)
 		}
 	}
 	k.h.Apply(k.T, changes...)
