@@ -93,7 +93,7 @@ func tailCases() []*benchCase {
 			log: &logCase{stages: []stage{stageBoth}, reads: readIceberg, sums: wideSums},
 		},
 		&benchCase{
-			name: "tail/lag", table: "lag", rows: 60 * lagRate,
+			name: "tail/lag", table: "steady", rows: 60 * lagRate,
 			ddl: sbtestDDL, row: sbtestRow,
 			goals: []goal{{name: "lag_max_s", limit: 2 * lagInterval.Seconds()}, {name: "peak_mib", limit: 600}},
 			log:   &logCase{reads: readLive, sums: narrowSums},
