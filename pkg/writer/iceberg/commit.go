@@ -54,9 +54,11 @@ func (w *Writer) Commit(ctx context.Context, pos batch.Position) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	ctx = w.sink.shared(ctx)
 	err := w.finishAll(ctx)
 	if err == nil {
-		err = w.commit(w.sink.shared(ctx), pos)
+		w.sink.step("files durable")
+		err = w.commit(ctx, pos)
 	}
 	if err != nil {
 		return advise(fmt.Errorf("commit %s: %w", w.name(), err))
@@ -113,8 +115,11 @@ func (w *Writer) committed(ctx context.Context) error {
 		return err
 	}
 	if w.sink.kind == embedded {
-		return w.sink.syncHint(context.WithoutCancel(ctx), w.ident, w.location)
+		if err := w.sink.syncHint(context.WithoutCancel(ctx), w.ident, w.location); err != nil {
+			return err
+		}
 	}
+	w.sink.step("tidied")
 	return nil
 }
 
@@ -161,7 +166,9 @@ func (w *Writer) try(ctx context.Context, base *table.Table, pos batch.Position)
 			return refused, err
 		}
 	}
+	w.sink.step("manifests written")
 	w.attempts = append(w.attempts, a)
+	w.sink.step("commit sent")
 	if base == nil {
 		var got table.Metadata
 		if got, err = w.sink.cat.createWhole(ctx, w.ident, meta, c.Updates); err == nil {
@@ -173,12 +180,14 @@ func (w *Writer) try(ctx context.Context, base *table.Table, pos batch.Position)
 	o := judge(err)
 	switch o {
 	case done:
+		w.sink.step("commit landed")
 		for _, other := range w.attempts[:len(w.attempts)-1] {
 			w.removeMade(other.made)
 		}
 		w.attempts = nil
-		w.pos, w.staged, w.replace, w.exists = pos, nil, false, true
+		w.pos, w.last, w.staged, w.replace, w.exists = pos, a.id, nil, false, true
 		w.uuid = meta.TableUUID()
+		w.resetFold()
 	case refused:
 		w.attempts = w.attempts[:len(w.attempts)-1]
 		w.removeMade(a.made)
@@ -234,8 +243,20 @@ func (w *Writer) build(ctx context.Context, base *table.Table, a *attempt) (c ta
 	if err := w.stage(ctx, tbl, tx, fs, note); err != nil {
 		return c, nil, err
 	}
-	if c, err = tx.TableCommit(); err != nil || base != nil {
+	if c, err = tx.TableCommit(); err != nil {
 		return c, meta, err
+	}
+	var orphan string
+	if c.Updates, orphan, err = collapse(c.Updates); err != nil {
+		return c, meta, err
+	}
+	if orphan != "" {
+		if err := w.st.remove(orphan); err != nil {
+			return c, meta, err
+		}
+	}
+	if base != nil {
+		return c, meta, nil
 	}
 	meta, err = table.UpdateTableMetadata(meta, c.Updates, "")
 	return c, meta, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/parquet/metadata"
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
@@ -15,6 +16,7 @@ import (
 // A dataFile is a Parquet file being written. One goroutine at a time uses it.
 type dataFile struct {
 	w        *Writer
+	content  content
 	location string
 	out      stagedFile
 	pq       *parquet.Writer
@@ -22,9 +24,19 @@ type dataFile struct {
 	held     int64 // what the file counts for in Sink.buffered
 }
 
+// A content is what a file holds.
+type content int
+
+const (
+	stockContent    content = iota // rows that the changes of the same commit apply to
+	dataContent                    // rows that they have left
+	keyContent                     // keys whose older rows are deleted
+	positionContent                // rows of the same commit that are deleted
+)
+
 // newFile opens the next file of the run. The caller holds w.mu.
-func (w *Writer) newFile(ctx context.Context) (*dataFile, error) {
-	columns, err := w.columns()
+func (w *Writer) newFile(ctx context.Context, content content) (*dataFile, error) {
+	columns, err := w.columns(content)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +50,7 @@ func (w *Writer) newFile(ctx context.Context) (*dataFile, error) {
 		return nil, err
 	}
 	codec, _ := parquet.ParseCodec(w.sink.opts.Codec) // Open has checked it
-	f := &dataFile{w: w, location: location, out: out}
+	f := &dataFile{w: w, content: content, location: location, out: out}
 	// Pages of very wide tables are small, for there is one of each column.
 	page := min(max(w.sink.share()/int64(4*len(columns)), 16<<10), 1<<20)
 	f.pq, err = parquet.NewWriter(out, columns, parquet.Options{Codec: codec, PageBytes: int(page)})
@@ -49,10 +61,38 @@ func (w *Writer) newFile(ctx context.Context) (*dataFile, error) {
 	return f, nil
 }
 
-// columns describes the source's columns with the field ids of the table's.
-func (w *Writer) columns() ([]parquet.Column, error) {
-	columns := make([]parquet.Column, len(w.src.Columns))
-	for i, c := range w.src.Columns {
+// open begins the run if need be and opens its next file.
+func (w *Writer) open(ctx context.Context, content content) (*dataFile, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.begin(ctx); err != nil {
+		return nil, err
+	}
+	return w.newFile(ctx, content)
+}
+
+// columns describes the columns of a file, with the field ids of the table's.
+func (w *Writer) columns(content content) ([]parquet.Column, error) {
+	source := w.src.Columns
+	switch content {
+	case positionContent:
+		var columns []parquet.Column
+		for _, f := range iceberg.PositionalDeleteSchema.Fields() {
+			c := parquet.Column{Name: f.Name, ID: f.ID, Type: arrow.PrimitiveTypes.Int64, WholeBounds: true}
+			if f.Type.Equals(iceberg.PrimitiveTypes.String) {
+				c.Type = arrow.BinaryTypes.String
+			}
+			columns = append(columns, c)
+		}
+		return columns, nil
+	case keyContent:
+		source = nil
+		for _, k := range w.src.Key {
+			source = append(source, w.src.Columns[k])
+		}
+	}
+	columns := make([]parquet.Column, len(source))
+	for i, c := range source {
 		f, ok := fieldByName(w.schema, c.Name)
 		if !ok {
 			return nil, fmt.Errorf("column %q is not in the table", c.Name)
@@ -82,6 +122,16 @@ func (f *dataFile) write(ctx context.Context, b *batch.Batch) error {
 	if err := f.pq.WriteBatch(b.Rows); err != nil {
 		return err
 	}
+	return f.relieve()
+}
+
+// rows adds some rows of the columns.
+func (f *dataFile) rows(columns []arrow.Array, s span) error {
+	return f.pq.WriteRows(columns, s.from, s.to-s.from)
+}
+
+// relieve ends the row group when it takes too much memory.
+func (f *dataFile) relieve() error {
 	s := f.w.sink
 	all := f.hold(f.pq.Buffered())
 	// A file gives its row group up when it has its share, or earlier when files
@@ -115,11 +165,33 @@ func (f *dataFile) finish() (iceberg.DataFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	return table.DataFileFromMetadata(table.DataFileArgs{
+	args := table.DataFileArgs{
 		Schema: f.w.schema, Spec: *iceberg.UnpartitionedSpec, Format: iceberg.ParquetFile, Metadata: md,
 		FilePath: f.location, FileSize: f.size(), Content: iceberg.EntryContentData,
 		Properties: f.w.props, FormatVersion: 2,
-	})
+	}
+	switch f.content {
+	case keyContent:
+		args.Content = iceberg.EntryContentEqDeletes
+		if args.EqualityFieldIDs, err = f.w.keyIDs(); err != nil {
+			return nil, err
+		}
+	case positionContent:
+		args.Content, args.Schema = iceberg.EntryContentPosDeletes, iceberg.PositionalDeleteSchema
+		// Readers tell by the bounds of the paths which data files are concerned.
+		args.Properties = iceberg.Properties{"write.metadata.metrics.default": "full"}
+	}
+	return table.DataFileFromMetadata(args)
+}
+
+// keyIDs returns the field ids of the key.
+func (w *Writer) keyIDs() ([]int, error) {
+	columns, err := w.columns(keyContent)
+	ids := make([]int, len(columns))
+	for i, c := range columns {
+		ids[i] = c.ID
+	}
+	return ids, err
 }
 
 // abort gives the file up.

@@ -40,6 +40,14 @@ type Options struct {
 	// Memory bounds, in bytes, what all open data files together hold back to
 	// make row groups of; the default is 256 MiB.
 	Memory int64
+	// SpillDir is where the keys of a transaction go that do not fit into memory;
+	// the default is the system's folder of temporary files.
+	SpillDir string
+	// Step, if set, is called at the steps of a commit, so that tests can end the
+	// process there. The steps are, in order: "rows written", "files durable",
+	// "manifests written", "commit sent" (it is about to be), "commit landed" and
+	// "tidied". A commit that is tried again repeats some of them.
+	Step func(name string)
 	// Parallel is how many goroutines are going to write at once; the default is 1.
 	Parallel int
 }
@@ -136,6 +144,13 @@ func (s *Sink) Open(ctx context.Context, t *schema.Table, mode writer.Mode) (wri
 	return w, nil
 }
 
+// step tells a test how far a commit has come.
+func (s *Sink) step(name string) {
+	if s.opts.Step != nil {
+		s.opts.Step(name)
+	}
+}
+
 // shared makes the S3 clients that iceberg-go opens, one for each table and
 // commit, use the same connections.
 func (s *Sink) shared(ctx context.Context) context.Context {
@@ -147,9 +162,9 @@ func (s *Sink) shared(ctx context.Context) context.Context {
 
 func (s *Sink) open(ctx context.Context, t *schema.Table, mode writer.Mode) (*Writer, error) {
 	switch mode {
-	case writer.Create, writer.Append, writer.Replace:
+	case writer.Create, writer.Append, writer.Replace, writer.Follow:
 	default:
-		return nil, fmt.Errorf("mode %q is not one of create, append, replace", mode)
+		return nil, fmt.Errorf("mode %q is not one of create, append, replace, follow", mode)
 	}
 	w := &Writer{sink: s, src: t, ident: s.identifier(t), mode: mode, replace: mode == writer.Replace}
 	if err := s.ensureNamespace(ctx, catalog.NamespaceFromIdent(w.ident)); err != nil {
@@ -157,7 +172,12 @@ func (s *Sink) open(ctx context.Context, t *schema.Table, mode writer.Mode) (*Wr
 	}
 	var err error
 	if w.want, err = icebergSchema(t); err != nil {
-		return nil, &schema.TableError{Table: t.String(), Err: err}
+		return nil, w.tableError(err)
+	}
+	if len(identifierIDs(t)) > 0 {
+		w.fold = &fold{w: w, keys: newKeyHasher(t)}
+	} else if mode == writer.Follow && len(t.Key) > 0 {
+		return nil, w.tableError(w.noKey())
 	}
 	tbl, err := s.cat.LoadTable(ctx, w.ident)
 	switch {

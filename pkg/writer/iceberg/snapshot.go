@@ -2,7 +2,10 @@ package iceberg
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"maps"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/iceberg-go"
@@ -10,12 +13,35 @@ import (
 	"github.com/apache/iceberg-go/table"
 )
 
-// stage adds to tx the snapshot that publishes the staged files.
+// stage adds to tx the snapshot that publishes the staged files. It may take two,
+// of which collapse makes one.
 func (w *Writer) stage(ctx context.Context, tbl *table.Table, tx *table.Transaction, fs iceio.IO, note iceberg.Properties) error {
-	files := make([]iceberg.DataFile, len(w.staged))
-	for i, d := range w.staged {
-		files[i] = d.df
+	var stock, data, deletes []iceberg.DataFile
+	for _, d := range w.staged {
+		switch d.content {
+		case stockContent:
+			stock = append(stock, d.df)
+		case dataContent:
+			data = append(data, d.df)
+		default:
+			deletes = append(deletes, d.df)
+		}
 	}
+	if len(deletes) == 0 {
+		return w.publish(ctx, tbl, tx, fs, append(stock, data...), note)
+	}
+	if len(stock) > 0 || w.replace {
+		// Deletes by key reach files of older snapshots only.
+		if err := w.publish(ctx, tbl, tx, fs, stock, note); err != nil {
+			return err
+		}
+	}
+	return tx.NewRowDelta(maps.Clone(note)).AddRows(data...).AddDeletes(deletes...).Commit(ctx)
+}
+
+// publish adds a snapshot with the files, be there any or none. If the content is
+// to be exchanged they take the place of all others.
+func (w *Writer) publish(ctx context.Context, tbl *table.Table, tx *table.Transaction, fs iceio.IO, files []iceberg.DataFile, note iceberg.Properties) error {
 	summary := maps.Clone(note)
 	if w.replace {
 		data, deletes, err := liveFiles(tbl, fs)
@@ -41,6 +67,56 @@ func (w *Writer) stage(ctx context.Context, tbl *table.Table, tx *table.Transact
 	}
 	defer none.Release()
 	return tx.Append(ctx, none, summary)
+}
+
+// collapse leaves of two snapshots that a commit adds the second alone, as the
+// successor of what came before the first: what the first holds, the second
+// lists too, with the lower sequence number by which deletes apply to it. Nobody
+// ever sees stock without the changes that make it whole. It returns the
+// manifest list of the first, which nothing names then.
+func collapse(updates []table.Update) (kept []table.Update, orphan string, err error) {
+	var added []int
+	for i, u := range updates {
+		if u.Action() == table.UpdateAddSnapshot {
+			added = append(added, i)
+		}
+	}
+	if len(added) < 2 {
+		return updates, "", nil
+	}
+	first, err := addedSnapshot(updates[added[0]])
+	if err != nil {
+		return nil, "", err
+	}
+	last, err := addedSnapshot(updates[added[1]])
+	if err != nil {
+		return nil, "", err
+	}
+	last.ParentSnapshotID = first.ParentSnapshotID
+	kept = slices.DeleteFunc(slices.Clone(updates[:added[1]]), func(u table.Update) bool {
+		return u.Action() == table.UpdateAddSnapshot || u.Action() == table.UpdateSetSnapshotRef
+	})
+	kept = append(append(kept, table.NewAddSnapshotUpdate(last)), updates[added[1]+1:]...)
+	return kept, first.ManifestList, nil
+}
+
+// addedSnapshot returns the snapshot of an add-snapshot update, whose type is
+// iceberg-go's own, by the form that it has on the wire.
+func addedSnapshot(u table.Update) (*table.Snapshot, error) {
+	text, err := json.Marshal(u)
+	if err != nil {
+		return nil, err
+	}
+	var wire struct {
+		Snapshot *table.Snapshot `json:"snapshot"`
+	}
+	if err := json.Unmarshal(text, &wire); err != nil {
+		return nil, err
+	}
+	if wire.Snapshot == nil {
+		return nil, errors.New("an update that adds no snapshot")
+	}
+	return wire.Snapshot, nil
 }
 
 // liveFiles lists the data files and the delete files of the current snapshot.

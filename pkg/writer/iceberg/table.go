@@ -20,7 +20,7 @@ import (
 
 // plan readies the writer for a table that does not exist yet.
 func (w *Writer) plan(ctx context.Context) error {
-	w.exists, w.pos, w.schema = false, "", w.want
+	w.exists, w.pos, w.last, w.schema = false, "", "", w.want
 	w.props = newTableProperties(w.src)
 	ns := catalog.NamespaceFromIdent(w.ident)
 	w.sink.mu.Lock()
@@ -54,7 +54,7 @@ func newTableProperties(t *schema.Table) iceberg.Properties {
 // the mode allows to write to it.
 func (w *Writer) adopt(ctx context.Context, tbl *table.Table) error {
 	w.note(tbl)
-	if w.mode == writer.Create && w.pos != "" {
+	if w.pos != "" && (w.mode == writer.Create || w.mode == writer.Follow) {
 		if src := w.props[sourceProperty]; src != "" && src != w.src.String() {
 			err := fmt.Errorf("%s exists and was made from %s", w.name(), src)
 			return w.tableError(hint.Wrap(err, "name another namespace for one of them in the sink's URL"))
@@ -64,8 +64,11 @@ func (w *Writer) adopt(ctx context.Context, tbl *table.Table) error {
 			err := fmt.Errorf("table %s is whole since an earlier run, but the source's has changed its shape: %s", w.name(), diff)
 			return w.tableError(hint.Wrap(err, dropFirst))
 		}
-	} else if err := w.fits(tbl); err != nil {
-		return err
+	}
+	if w.mode != writer.Create || w.pos == "" {
+		if err := w.fits(tbl); err != nil {
+			return err
+		}
 	}
 	if w.sink.kind == embedded {
 		if err := w.sink.syncHint(ctx, w.ident, w.location); err != nil {
@@ -99,7 +102,7 @@ func (w *Writer) storeOf(ctx context.Context, tbl *table.Table) error {
 func (w *Writer) note(tbl *table.Table) {
 	w.exists, w.uuid = true, tbl.Metadata().TableUUID()
 	w.props, w.location = tbl.Properties(), tbl.Location()
-	w.pos = batch.Position(w.props[positionProperty])
+	w.pos, w.last = batch.Position(w.props[positionProperty]), w.props[commitProperty]
 	w.schema = tbl.Schema()
 	w.stale = false
 }
@@ -109,9 +112,14 @@ const dropFirst = "drop the table with a client of the catalog, such as PyIceber
 
 // fits checks that rows of the source can be put into an existing table.
 func (w *Writer) fits(tbl *table.Table) error {
-	if w.mode == writer.Create && tbl.CurrentSnapshot() != nil {
-		return w.tableError(hint.Wrap(fmt.Errorf("table %s exists", w.name()),
-			"add to it with --mode append, or exchange its content with --mode replace"))
+	if tbl.CurrentSnapshot() != nil && w.pos == "" {
+		switch w.mode {
+		case writer.Create:
+			return w.tableError(hint.Wrap(fmt.Errorf("table %s exists", w.name()),
+				"add to it with --mode append, or exchange its content with --mode replace"))
+		case writer.Follow:
+			return w.tableError(hint.Wrap(fmt.Errorf("table %s exists and was not made by tablehaul", w.name()), dropFirst))
+		}
 	}
 	if diff := shapeDiff(tbl.Schema(), w.want); diff != "" {
 		return w.tableError(hint.Wrap(fmt.Errorf("table %s has another shape: %s", w.name(), diff), dropFirst))

@@ -27,7 +27,7 @@ func (w *Writer) look(ctx context.Context) (view, error) {
 	tbl, err := w.sink.cat.LoadTable(ctx, w.ident)
 	if errors.Is(err, catalog.ErrNoSuchTable) {
 		if w.stale {
-			w.pos, w.stale = "", false
+			w.pos, w.last, w.stale = "", "", false
 		}
 		return view{}, nil
 	}
@@ -37,7 +37,7 @@ func (w *Writer) look(ctx context.Context) (view, error) {
 	v := view{tbl: tbl, landed: w.settle(tbl)}
 	if w.stale {
 		w.stale = false
-		w.pos = batch.Position(tbl.Properties()[positionProperty])
+		w.pos, w.last = batch.Position(tbl.Properties()[positionProperty]), tbl.Properties()[commitProperty]
 	}
 	return v, nil
 }
@@ -52,7 +52,8 @@ func (w *Writer) settle(tbl *table.Table) bool {
 			continue
 		}
 		w.note(tbl)
-		w.pos = a.pos
+		w.pos, w.last = a.pos, a.id
+		w.resetFold()
 		w.staged = w.staged[a.staged:]
 		w.replace = false
 		for j, other := range w.attempts {
@@ -94,8 +95,10 @@ func (w *Writer) fence(v view) error {
 		}
 		return nil
 	}
+	// Other programs leave both properties alone. The id alone would do, but for
+	// tables that somebody has given a position by hand.
 	pos := batch.Position(v.tbl.Properties()[positionProperty])
-	if pos != w.pos {
+	if pos != w.pos || v.tbl.Properties()[commitProperty] != w.last {
 		w.stale = true
 		return hint.Wrap(fmt.Errorf("%w from %q to %q", writer.ErrFenced, w.pos, pos),
 			"let only one run write to a table; run the same command again to go on from what the table holds now")

@@ -38,6 +38,7 @@ type Writer struct {
 	ours     bool // made by us in the catalog before its first commit, because the catalog alone knows where tables go
 	uuid     uuid.UUID
 	pos      batch.Position // the one that the next commit follows
+	last     string         // id of the commit that brought it
 	schema   *iceberg.Schema
 	location string
 	props    iceberg.Properties
@@ -52,6 +53,7 @@ type Writer struct {
 	ending  map[stagedFile]bool
 	staged  []stagedData
 	failed  error // of a file that was lost; nothing can be committed any more
+	fold    *fold // nil if the key cannot identify rows
 
 	attempts []attempt // commits whose outcome is not known
 	stale    bool      // the catalog has to be asked for the position
@@ -61,6 +63,7 @@ type Writer struct {
 type stagedData struct {
 	df       iceberg.DataFile
 	location string
+	content  content
 }
 
 var _ writer.Writer = (*Writer)(nil)
@@ -82,29 +85,34 @@ func (w *Writer) Position(ctx context.Context) (batch.Position, error) {
 	return w.pos, nil
 }
 
-// Write stages the rows in a file that no other Write is busy with. Batches of
-// one origin stay together as far as possible.
+// Write stages the rows. Stock goes to a file that no other Write is busy with;
+// batches of one origin stay together as far as possible. Changes are folded.
 func (w *Writer) Write(ctx context.Context, b *batch.Batch) error {
-	for _, op := range b.Ops {
-		if op != batch.Insert {
-			return w.tableError(errors.New("the Iceberg sink takes inserts only so far"))
-		}
+	if b.Rows != nil && int(b.Rows.NumCols()) != len(w.src.Columns) {
+		return w.tableError(fmt.Errorf("batch has %d columns, the table has %d", b.Rows.NumCols(), len(w.src.Columns)))
 	}
-	if got, want := int(b.Rows.NumCols()), len(w.src.Columns); got != want {
-		return w.tableError(fmt.Errorf("batch has %d columns, the table has %d", got, want))
-	}
-	if b.Rows.NumRows() == 0 {
-		return nil
-	}
-	f, err := w.take(w.sink.shared(ctx), b.Origin)
-	if err == nil {
-		err = f.write(ctx, b)
-		w.give(f, err)
+	var err error
+	ctx = w.sink.shared(ctx)
+	switch {
+	case b.Emptied || w.folds(b):
+		err = w.change(ctx, b)
+	case b.Rows != nil && b.Rows.NumRows() > 0:
+		err = w.append(ctx, b)
 	}
 	if err != nil {
 		return advise(fmt.Errorf("write %s: %w", w.name(), err))
 	}
 	return nil
+}
+
+// append adds the rows to a file.
+func (w *Writer) append(ctx context.Context, b *batch.Batch) error {
+	f, err := w.take(ctx, b.Origin)
+	if err == nil {
+		err = f.write(ctx, b)
+		w.give(f, err)
+	}
+	return err
 }
 
 // take returns a file for rows of the origin.
@@ -129,7 +137,7 @@ func (w *Writer) take(ctx context.Context, origin int) (*dataFile, error) {
 	if err := w.begin(ctx); err != nil {
 		return nil, err
 	}
-	f, err := w.newFile(ctx)
+	f, err := w.newFile(ctx, stockContent)
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +184,7 @@ func (w *Writer) finish(f *dataFile) error {
 			w.failed = err
 			return
 		}
-		w.staged = append(w.staged, stagedData{df, f.location})
+		w.staged = append(w.staged, stagedData{df, f.location, f.content})
 	})
 	return nil
 }
@@ -212,9 +220,14 @@ func (w *Writer) finishAll(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
+	err := w.finishFold(ctx)
+	w.sink.step("rows written")
 	w.closing.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.failed == nil {
+		w.failed = err
+	}
 	if w.failed == nil && w.st != nil {
 		w.failed = w.st.dirs.sync()
 	}
@@ -231,6 +244,7 @@ func (w *Writer) Close() error {
 	for _, f := range idle {
 		f.abort()
 	}
+	w.dropFold()
 	w.interrupt()
 	w.closing.Wait()
 	if len(w.attempts) > 0 {

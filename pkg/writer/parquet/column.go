@@ -38,6 +38,9 @@ type Column struct {
 	ElementID int // of a list's elements
 	Type      arrow.DataType
 	Nullable  bool
+	// WholeBounds keeps the bounds of text and bytes in the statistics as they
+	// are; others are cut after 64 bytes.
+	WholeBounds bool
 }
 
 // A column is a column chunk in the making. Values gather as the page at work;

@@ -23,6 +23,15 @@ type stringRange struct {
 	min, max       []byte // cut after maxBound+1 bytes
 	minPre, maxPre uint64 // their first bytes, as a number that orders alike
 	any            bool
+	whole          bool // nothing is cut
+}
+
+// limit is the most bytes of a bound.
+func (r *stringRange) limit() int {
+	if r.whole {
+		return math.MaxInt32
+	}
+	return maxBound
 }
 
 func (r *stringRange) reset() { r.min, r.max, r.any = r.min[:0], r.max[:0], false }
@@ -42,7 +51,7 @@ func (r *stringRange) add(v []byte) {
 	if p > r.minPre && p < r.maxPre && r.any {
 		return
 	}
-	v = v[:min(len(v), maxBound+1)]
+	v = v[:min(len(v), r.limit()+1)]
 	if !r.any || bytes.Compare(v, r.min) < 0 {
 		r.min, r.minPre = append(r.min[:0], v...), p
 	}
@@ -59,10 +68,10 @@ func (r *stringRange) bounds(text bool) (b bounds, ok bool) {
 		return b, false
 	}
 	b = bounds{min: bytes.Clone(r.min), max: bytes.Clone(r.max), minExact: true, maxExact: true}
-	if len(b.min) > maxBound {
+	if len(b.min) > r.limit() {
 		b.min, b.minExact = cut(b.min, text), false
 	}
-	if len(b.max) > maxBound {
+	if len(b.max) > r.limit() {
 		b.max, b.maxExact = raise(cut(b.max, text), text), false
 	}
 	return b, true

@@ -15,6 +15,7 @@ import (
 // the whole file.
 func newColumn(spec Column, codec Codec, target int) (*column, error) {
 	c := &column{Column: spec, codec: codec, target: target}
+	c.strings.whole = spec.WholeBounds
 	c.data.block = largeBlock
 	if target < largeBlock {
 		c.data.block = smallBlock
@@ -72,10 +73,11 @@ func decimalBytes(precision int) int {
 // start, or nil if no row is.
 func (c *column) valid(a arrow.Array, from, n int) (bits []byte, off int) {
 	c.rows += n
+	if !c.Nullable {
+		return nil, 0
+	}
 	if a.NullN() == 0 {
-		if c.Nullable {
-			c.def.appendSet(n)
-		}
+		c.def.appendSet(n)
 		return nil, 0
 	}
 	bits, off = a.NullBitmapBytes(), a.Data().Offset()+from

@@ -11,6 +11,7 @@ import (
 	"io"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/bitutil"
 )
 
 // Options tune a Writer. The zero value is ready for use.
@@ -72,15 +73,20 @@ func (w *Writer) Write(b []byte) (int, error) {
 
 // WriteBatch adds rows. It keeps nothing of the batch.
 func (w *Writer) WriteBatch(rec arrow.RecordBatch) error {
+	return w.WriteRows(rec.Columns(), 0, int(rec.NumRows()))
+}
+
+// WriteRows adds rows from..from+rows-1 of the columns. It keeps nothing of them.
+func (w *Writer) WriteRows(columns []arrow.Array, from, rows int) error {
 	if w.err != nil {
 		return w.err
 	}
-	if int(rec.NumCols()) != len(w.columns) {
-		return fmt.Errorf("batch has %d columns, the file has %d", rec.NumCols(), len(w.columns))
+	if len(columns) != len(w.columns) {
+		return fmt.Errorf("batch has %d columns, the file has %d", len(columns), len(w.columns))
 	}
-	for from, rows := 0, int(rec.NumRows()); from < rows; {
-		n := min(rows-from, w.opts.RowGroupRows-w.rows)
-		if err := w.addRows(rec, from, n); err != nil {
+	for end := from + rows; from < end; {
+		n := min(end-from, w.opts.RowGroupRows-w.rows)
+		if err := w.addRows(columns, from, n); err != nil {
 			w.err = err
 			return err
 		}
@@ -94,12 +100,13 @@ func (w *Writer) WriteBatch(rec arrow.RecordBatch) error {
 	return nil
 }
 
-func (w *Writer) addRows(rec arrow.RecordBatch, from, n int) error {
+func (w *Writer) addRows(columns []arrow.Array, from, n int) error {
 	z := compressors.Get().(*compressor)
 	defer z.put()
 	for i, c := range w.columns {
-		a := rec.Column(i)
-		if a.NullN() > 0 && !c.Nullable {
+		a := columns[i]
+		// Rows that are left out may well hold nulls.
+		if a.NullN() > 0 && !c.Nullable && bitutil.CountSetBits(a.NullBitmapBytes(), a.Data().Offset()+from, n) < n {
 			return fmt.Errorf("column %q: null where none is allowed", c.Name)
 		}
 		for done := 0; done < n; {
