@@ -2,6 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/tablehaul/tablehaul/pkg/reader/mysql"
 	"github.com/tablehaul/tablehaul/pkg/writer"
@@ -30,11 +34,12 @@ func all() stores {
 const (
 	readerShare = 8
 	sinkShare   = 2
+	queueShare  = 8 // of changes between the two
 )
 
-func openMySQL(ctx context.Context, url string, o snapshotOptions, warn func(string)) (source, error) {
+func openMySQL(ctx context.Context, url string, o storeOptions) (source, error) {
 	s, err := mysql.Open(ctx, url, mysql.Options{
-		ZeroDate: o.zeroDate.value, Memory: int64(o.memory) / readerShare, Parallel: o.parallel, Warn: warn,
+		ZeroDate: o.zeroDate, Memory: o.memory / readerShare, Parallel: o.parallel, Warn: o.warn,
 	})
 	if err != nil {
 		return nil, err // not a *mysql.Stock that is nil
@@ -42,13 +47,31 @@ func openMySQL(ctx context.Context, url string, o snapshotOptions, warn func(str
 	return s, nil
 }
 
-func openIceberg(ctx context.Context, url string, o snapshotOptions) (writer.Sink, error) {
+func openIceberg(ctx context.Context, url string, o storeOptions) (writer.Sink, error) {
+	if file := catalogFile(url); o.existing && file != "" {
+		// To open such a catalog is to make it.
+		if _, err := os.Stat(file); err != nil {
+			return nil, fmt.Errorf("there is no lake: %w", err)
+		}
+	}
 	s, err := iceberg.Open(ctx, url, iceberg.Options{
-		Codec: o.codec.value, TargetFileSize: int64(o.targetFileSize),
-		Memory: int64(o.memory) / sinkShare, Parallel: o.parallel,
+		Codec: o.codec, TargetFileSize: o.targetFileSize, Memory: o.memory / sinkShare, Parallel: o.parallel,
 	})
 	if err != nil {
 		return nil, err // not an *iceberg.Sink that is nil
 	}
 	return s, nil
+}
+
+// catalogFile returns the file of a catalog that is one on this machine, else "".
+func catalogFile(url string) string {
+	kind, path, _ := strings.Cut(url, ":")
+	path, _, _ = strings.Cut(path, "?")
+	switch {
+	case strings.EqualFold(kind, "iceberg") && !strings.HasPrefix(path, "//"):
+		return filepath.Join(path, "catalog.db")
+	case strings.EqualFold(kind, "iceberg+sql") && !strings.Contains(path, "://"):
+		return path
+	}
+	return ""
 }

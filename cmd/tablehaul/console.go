@@ -23,8 +23,11 @@ type console struct {
 	stderr io.Writer
 
 	mu      sync.Mutex
-	printer progress.Printer
+	printer noter
 }
+
+// A noter prints lines past what it shows.
+type noter interface{ Note(line string) }
 
 // Note prints a line.
 func (c *console) Note(line string) {
@@ -46,7 +49,7 @@ func (c *console) Write(p []byte) (int, error) {
 }
 
 // use has notes go by a printer, or, if nil, to stderr again.
-func (c *console) use(p progress.Printer) {
+func (c *console) use(p noter) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.printer = p

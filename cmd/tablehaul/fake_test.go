@@ -40,7 +40,7 @@ type fakeSource struct {
 	pause        time.Duration
 }
 
-func openFakeSource(_ context.Context, s string, _ snapshotOptions, warn func(string)) (source, error) {
+func openFakeSource(_ context.Context, s string, o storeOptions) (source, error) {
 	u, err := url.Parse(s)
 	if err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func openFakeSource(_ context.Context, s string, _ snapshotOptions, warn func(st
 		return nil, hint.Wrap(fmt.Errorf("access denied to %s", s), "check TABLEHAUL_PASSWORD")
 	}
 	if q.Has("warn") {
-		warn(q.Get("warn"))
+		o.warn(q.Get("warn"))
 	}
 	pause, _ := time.ParseDuration(q.Get("pause"))
 	return &fakeSource{db: strings.Trim(u.Path, "/"), q: q, broken: q.Get("broken"), hangs: q.Get("hang"), dies: q.Get("dies"), deaf: q.Get("deaf"), pause: pause}, nil
@@ -142,7 +142,7 @@ type fakeSink struct {
 	q   url.Values
 }
 
-func openFakeSink(_ context.Context, s string, _ snapshotOptions) (writer.Sink, error) {
+func openFakeSink(_ context.Context, s string, _ storeOptions) (writer.Sink, error) {
 	dir, query, _ := strings.Cut(strings.TrimPrefix(s, "folder:"), "?")
 	q, err := url.ParseQuery(query)
 	if err != nil {

@@ -44,19 +44,24 @@ func run(args []string, kinds stores) int {
 	log.SetOutput(con)
 	log.SetFlags(0)
 
+	step, err := testKill(os.Getenv)
+	if err != nil {
+		printError(con, err)
+		return exitFailed
+	}
 	cmd := newRoot(&program{
 		stdout: hide.writer(os.Stdout), stderrFile: os.Stderr,
-		console: con, stores: kinds, hide: hide, getenv: os.Getenv,
+		console: con, stores: kinds, hide: hide, getenv: os.Getenv, step: step,
 	})
 	cmd.SetArgs(args)
 	cmd.SetOut(hide.writer(os.Stdout))
 	cmd.SetErr(hide.writer(os.Stderr))
-	err := cmd.ExecuteContext(ctx)
+	err = cmd.ExecuteContext(ctx)
 	code := exitCode(ctx, err)
 	switch code {
 	case exitDone:
 	case exitInterrupted:
-		con.Note("tablehaul: interrupted; tables that were not whole are left as they were")
+		con.Note("tablehaul: interrupted; nothing half done is visible")
 		if !errors.Is(err, context.Canceled) {
 			printError(con, err)
 		}
@@ -72,11 +77,14 @@ func run(args []string, kinds stores) int {
 // exitCode is the one place that turns an error into an exit code.
 func exitCode(ctx context.Context, err error) int {
 	var usage *usageError
+	var stopped *stoppedError
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.As(err, &usage):
 		return exitUsage
+	case errors.As(err, &stopped):
+		return exitIncomplete
 	// An interrupted run may die of anything: of a connection that was closed
 	// under it as well as of its context.
 	case errors.Is(context.Cause(ctx), errInterrupted):
@@ -96,4 +104,5 @@ type program struct {
 	stores     stores
 	hide       secrets
 	getenv     func(string) string
+	step       func(string) // see testkill.go; nil but in tests
 }

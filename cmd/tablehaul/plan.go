@@ -19,15 +19,20 @@ type plannedTable struct {
 	Bytes   int64    `json:"bytes_estimated"`
 }
 
+func planned(t *schema.Table) plannedTable {
+	p := plannedTable{t.String(), len(t.Columns), []string{}, t.Rows, t.Bytes}
+	for _, k := range t.Key {
+		p.Key = append(p.Key, t.Columns[k].Name)
+	}
+	return p
+}
+
 // writePlan prints what a run would copy.
 func writePlan(w io.Writer, asJSON bool, tables []*schema.Table) error {
 	plan := make([]plannedTable, len(tables))
 	rows := int64(0)
 	for i, t := range tables {
-		plan[i] = plannedTable{t.String(), len(t.Columns), []string{}, t.Rows, t.Bytes}
-		for _, k := range t.Key {
-			plan[i].Key = append(plan[i].Key, t.Columns[k].Name)
-		}
+		plan[i] = planned(t)
 		rows += t.Rows
 	}
 	if asJSON {

@@ -16,10 +16,12 @@ func newRoot(p *program) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "tablehaul",
 		Short: "Move MySQL tables into Iceberg",
-		Long: `Tablehaul moves MySQL and MariaDB tables into Iceberg: fast, exactly, and with
-nothing to install beside it. The position is committed with the data, so a run
-that was killed is finished by the same command.`,
+		Long: `Tablehaul moves MySQL and MariaDB tables into Iceberg and keeps them equal: fast,
+exactly, and with nothing to install beside it. The position is committed with the
+data, so a run that was killed is continued by the same command.`,
 		Example: `  tablehaul snapshot mysql://app@db:3306/shop iceberg:./lake
+  tablehaul tail mysql://app@db:3306/shop iceberg:./lake
+  tablehaul status iceberg:./lake mysql://app@db:3306/shop
   tablehaul snapshot --help`,
 		SilenceErrors: true, // main prints them
 		SilenceUsage:  true,
@@ -30,7 +32,7 @@ that was killed is finished by the same command.`,
 	root.SetVersionTemplate("tablehaul {{.Version}}\n")
 	root.SetUsageTemplate(usageTemplate)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newSnapshot(p.snapshot), newVersion())
+	root.AddCommand(newSnapshot(p.snapshot), newTail(p.tail), newStatus(p.status), newVersion())
 	return root
 }
 
@@ -56,9 +58,13 @@ Examples:
 {{- end}}
 
 Exit codes:
-  0 done, 1 failed, 2 wrong usage, 3 incomplete: some tables are whole and others
-  are not, 130 interrupted
+{{with index .Annotations "` + exitCodes + `"}}{{.}}{{else}}  0 done, 1 failed, 2 wrong usage, 3 incomplete: some tables are whole and others
+  are not, 130 interrupted{{end}}
 `
+
+// exitCodes is the annotation of a command whose exit codes are told in words
+// of its own.
+const exitCodes = "exit codes"
 
 // A usageError is a command line that cannot be run.
 type usageError struct {

@@ -30,10 +30,10 @@ func TestSnapshotDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := snapshotOptions{
+	want := snapshotOptions{moveOptions: moveOptions{
 		source: "mysql://h/shop", sink: "iceberg:./lake",
 		parallel: defaultParallel(), memory: 512 << 20, targetFileSize: 256 << 20,
-	}
+	}}
 	mode, zero, codec := o.mode.value, o.zeroDate.value, o.codec.value
 	o.mode, o.zeroDate, o.codec = nil, nil, nil
 	if !reflect.DeepEqual(o, want) || mode != "create" || zero != "null" || codec != "zstd" {

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/reader"
@@ -20,9 +21,21 @@ type source interface {
 	DB() string
 }
 
+// storeOptions are what a command line says of sources and sinks.
+type storeOptions struct {
+	zeroDate, codec        string
+	memory, targetFileSize int64
+	parallel               int
+	serverID               uint32        // for reading a log; 0: one is found
+	heartbeat              time.Duration // of a log that stands still; 0: the source's choice
+	existing               bool          // a sink is only looked at: none is made
+	warn                   func(string)
+	step                   func(string) // told of each step of a commit; may be nil
+}
+
 type (
-	openSource func(ctx context.Context, url string, o snapshotOptions, warn func(string)) (source, error)
-	openSink   func(ctx context.Context, url string, o snapshotOptions) (writer.Sink, error)
+	openSource func(ctx context.Context, url string, o storeOptions) (source, error)
+	openSink   func(ctx context.Context, url string, o storeOptions) (writer.Sink, error)
 )
 
 // stores are the kinds of source and sink, by the scheme of their URLs.
@@ -37,23 +50,28 @@ type ends struct {
 	sink   openSink
 }
 
+const sourceFirst = "SOURCE comes first, then SINK"
+
 // find picks the constructors. What it complains about is wrong usage.
 func (s stores) find(source, sink string) (ends, error) {
 	var e ends
 	var err error
-	if e.source, err = pick("SOURCE", source, s.sources, has(s.sinks, source)); err != nil {
+	if e.source, err = s.findSource(source, has(s.sinks, source), sourceFirst); err != nil {
 		return e, err
 	}
-	if isServer(source) {
-		if err := checkServer(source); err != nil {
-			return e, err
-		}
-	}
-	e.sink, err = pick("SINK", sink, s.sinks, has(s.sources, sink))
+	e.sink, err = pick("SINK", sink, s.sinks, has(s.sources, sink), sourceFirst)
 	return e, err
 }
 
-func pick[T any](what, url string, kinds map[string]T, swapped bool) (T, error) {
+func (s stores) findSource(source string, swapped bool, order string) (openSource, error) {
+	open, err := pick("SOURCE", source, s.sources, swapped, order)
+	if err == nil && isServer(source) {
+		err = checkServer(source)
+	}
+	return open, err
+}
+
+func pick[T any](what, url string, kinds map[string]T, swapped bool, order string) (T, error) {
 	var none T
 	if k, ok := kinds[scheme(url)]; ok {
 		return k, nil
@@ -66,7 +84,7 @@ func pick[T any](what, url string, kinds map[string]T, swapped bool) (T, error) 
 	if sc := scheme(url); sc != "" {
 		err = fmt.Errorf("%s: unknown scheme %q", what, sc)
 		if swapped {
-			return none, hint.Wrap(err, "SOURCE comes first, then SINK")
+			return none, hint.Wrap(err, "%s", order)
 		}
 		if s := nearest(sc, known); s != "" {
 			return none, didYouMean(err, s+":")

@@ -12,33 +12,57 @@ import (
 
 // How often the printers that write lines tell of the whole run.
 const (
-	linesEvery = 5 * time.Second
-	jsonEvery  = time.Second
+	linesEvery  = 5 * time.Second
+	jsonEvery   = time.Second
+	streamEvery = 10 * time.Second
 )
 
 // printer chooses how the run is shown.
-func (p *program) printer(o snapshotOptions, s progress.Start) progress.Printer {
+func (p *program) printer(o moveOptions, s progress.Start) progress.Printer {
 	w := p.console.stderr
-	fd := int(p.stderrFile.Fd())
 	switch {
 	case o.quiet || o.dryRun:
 		return progress.Quiet{W: w}
 	case o.json:
 		return progress.NewJSON(p.stdout, w, jsonEvery, s)
-	case term.IsTerminal(fd) && p.getenv("TERM") != "dumb":
-		return progress.NewBar(w, progress.Terminal{
-			Size: func() (columns, lines int) {
-				columns, lines, err := term.GetSize(fd)
-				if err != nil {
-					return 0, 0
-				}
-				return columns, lines
-			},
-			Color:   p.getenv("NO_COLOR") == "",
-			Unicode: unicodeLocale(p.getenv),
-		})
+	case p.isTerminal():
+		return progress.NewBar(w, p.terminal())
 	default:
 		return progress.NewLines(w, linesEvery)
+	}
+}
+
+// streamPrinter chooses how a run that follows a log is shown.
+func (p *program) streamPrinter(o moveOptions, s progress.StreamStart) progress.StreamPrinter {
+	w := p.console.stderr
+	switch {
+	case o.quiet || o.dryRun:
+		return progress.QuietStream{Quiet: progress.Quiet{W: w}}
+	case o.json:
+		return progress.NewStreamJSON(p.stdout, w, streamEvery, s)
+	case p.isTerminal():
+		return progress.NewStreamBar(w, p.terminal())
+	default:
+		return progress.NewStreamLines(w, streamEvery)
+	}
+}
+
+func (p *program) isTerminal() bool {
+	return term.IsTerminal(int(p.stderrFile.Fd())) && p.getenv("TERM") != "dumb"
+}
+
+func (p *program) terminal() progress.Terminal {
+	fd := int(p.stderrFile.Fd())
+	return progress.Terminal{
+		Size: func() (columns, lines int) {
+			columns, lines, err := term.GetSize(fd)
+			if err != nil {
+				return 0, 0
+			}
+			return columns, lines
+		},
+		Color:   p.getenv("NO_COLOR") == "",
+		Unicode: unicodeLocale(p.getenv),
 	}
 }
 

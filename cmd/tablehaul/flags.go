@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+)
+
+// moveOptions are what the commands that move rows have in common.
+type moveOptions struct {
+	source, sink    string
+	tables, exclude []string
+	parallel        int
+	memory          byteSize
+	zeroDate, codec *oneOf
+	targetFileSize  byteSize
+	dryRun          bool
+	quiet, json     bool
+}
+
+// minMemory is what the program needs for itself and one small table.
+const minMemory = 64 << 20
+
+func newMoveOptions() moveOptions {
+	return moveOptions{
+		parallel: defaultParallel(), memory: 512 << 20, targetFileSize: 256 << 20,
+		zeroDate: newOneOf("null", "epoch", "fail"),
+		codec:    newOneOf("zstd", "snappy", "none"),
+	}
+}
+
+// endsHelp tells what SOURCE and SINK can be.
+const endsHelp = `SOURCE  mysql://user@host:3306/database or mariadb://…; without a database, all of them
+SINK    iceberg:FOLDER                  a lake in a folder, with its own catalog
+        iceberg+rest://host:8181        a REST catalog (iceberg+rests:// with TLS)
+        iceberg+sql:FILE?warehouse=…    a catalog in SQLite, files in a folder or on s3://
+        iceberg://NAME                  a catalog of your .iceberg-go.yaml`
+
+// secretsHelp tells where secrets come from.
+const secretsHelp = `Secrets come from the environment: the password from TABLEHAUL_PASSWORD or
+MYSQL_PWD, those of catalogs and stores from ICEBERG_REST_TOKEN,
+ICEBERG_REST_CREDENTIAL and AWS_….`
+
+func (o *moveOptions) selectFlags(f *pflag.FlagSet) {
+	f.StringSliceVar(&o.tables, "tables", nil, "only these `patterns`: database.table, or table where SOURCE names a\ndatabase; * and ? as in a shell; separated by commas or repeated")
+	f.StringSliceVar(&o.exclude, "exclude", nil, "not these `patterns`")
+}
+
+func (o *moveOptions) storeFlags(f *pflag.FlagSet) {
+	f.IntVar(&o.parallel, "parallel", o.parallel, "read `N` parts of tables at once, each on a connection of its own\n(default 4, or twice the CPUs if that is less)")
+	f.Lookup("parallel").DefValue = "0" // the machine's: told above
+	f.Var(&o.memory, "memory", "memory to use, about")
+	f.Var(o.zeroDate, "zero-date", "what becomes of 0000-00-00 and other dates that no calendar\nholds")
+	f.Var(o.codec, "codec", "compression of data files")
+	f.Var(&o.targetFileSize, "target-file-size", "size of data files")
+}
+
+// outputFlags says of dry runs what would be done: "copied".
+func (o *moveOptions) outputFlags(f *pflag.FlagSet, done, none string) {
+	f.BoolVar(&o.dryRun, "dry-run", false, "print which tables would be "+done+", and "+none)
+	f.BoolVar(&o.json, "json", false, "print JSON objects, one a line, on standard output")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "print no progress, and no result but that of --json")
+}
+
+// check finds what is wrong with the options without asking anybody.
+func (o *moveOptions) check(given func(flag string) bool) error {
+	for _, list := range []struct {
+		flag     string
+		patterns []string
+	}{{"tables", o.tables}, {"exclude", o.exclude}} {
+		// An empty variable of a script must not mean "every table".
+		if given(list.flag) && len(list.patterns) == 0 {
+			return fmt.Errorf("--%s is empty", list.flag)
+		}
+		for i, p := range list.patterns {
+			list.patterns[i] = strings.TrimSpace(p)
+			if list.patterns[i] == "" {
+				return fmt.Errorf("--%s holds an empty pattern", list.flag)
+			}
+		}
+	}
+	switch {
+	case o.parallel < 1:
+		return errors.New("--parallel must be at least 1")
+	case o.memory < minMemory:
+		return fmt.Errorf("--memory must be at least %s", byteSize(minMemory))
+	case o.targetFileSize < 1<<20:
+		return errors.New("--target-file-size must be at least 1MiB")
+	}
+	return nil
+}
+
+// store returns what sources and sinks are to be told.
+func (o *moveOptions) store(p *program) storeOptions {
+	return storeOptions{
+		zeroDate: o.zeroDate.value, codec: o.codec.value,
+		memory: int64(o.memory), parallel: o.parallel, targetFileSize: int64(o.targetFileSize),
+		warn: p.warn, step: p.step,
+	}
+}
+
+// list asks the source for the tables that are selected.
+func (o *moveOptions) list(ctx context.Context, src source) ([]*schema.Table, error) {
+	tables, err := src.Tables(ctx, reader.Selection{Include: o.tables, Exclude: o.exclude, DB: src.DB()})
+	if err != nil {
+		return nil, fmt.Errorf("list tables: %w", err)
+	}
+	if len(tables) == 0 {
+		return nil, hint.Wrap(errors.New("no table is selected"),
+			"check the database's name, --tables and --exclude, and what the user may see")
+	}
+	return tables, nil
+}
+
+// checked returns a command's RunE: what check complains of is wrong usage of
+// this command, as is a usageError of run that names none.
+func checked(check func(cmd *cobra.Command, args []string) error, run func(context.Context) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return &usageError{cmd, err}
+		}
+		err := run(cmd.Context())
+		var u *usageError
+		if errors.As(err, &u) && u.cmd == nil {
+			u.cmd = cmd
+		}
+		return err
+	}
+}

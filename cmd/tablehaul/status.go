@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/move"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+// statusOptions are the command line of `tablehaul status`.
+type statusOptions struct {
+	sink, source string // source may be ""
+	json         bool
+}
+
+func newStatus(run func(context.Context, statusOptions) error) *cobra.Command {
+	var o statusOptions
+	cmd := &cobra.Command{
+		Use:   "status SINK [SOURCE]",
+		Short: "Show which tables hold a position, and how they stand to the source",
+		Long: `Show the tables at SINK that hold a position, that is those that were copied or
+are followed: the position, the last commit, the rows. With SOURCE also how far
+each is behind, and whether the source's log still holds what comes next.
+
+A commit that only notes a position happens every few minutes, so a table that
+does not change shows a lag of up to that.`,
+		Example: `  tablehaul status iceberg:./lake
+  tablehaul status iceberg:./lake mysql://app@db:3306 --json`,
+		Annotations: map[string]string{exitCodes: `  0 done, 1 failed, 2 wrong usage, 3 the source's log no longer holds what follows
+  a table's position, 130 interrupted`},
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(args) == 0:
+				return &usageError{cmd, errors.New("SINK is missing")}
+			case len(args) > 2:
+				return &usageError{cmd, fmt.Errorf("unexpected argument %q", args[2])}
+			}
+			return nil
+		},
+	}
+	cmd.RunE = checked(func(_ *cobra.Command, args []string) error {
+		o.sink = args[0]
+		if len(args) > 1 {
+			o.source = args[1]
+		}
+		return nil
+	}, func(ctx context.Context) error { return run(ctx, o) })
+	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object on standard output")
+	return cmd
+}
+
+// A standing is a table of the sink and how it stands to the source.
+type standing struct {
+	writer.Held
+	asked    bool // there is a source
+	foreign  bool // the position was made by another one
+	headroom reader.Headroom
+}
+
+// status runs the command.
+func (p *program) status(ctx context.Context, o statusOptions) error {
+	order := "SINK comes first, then SOURCE"
+	openSink, err := pick("SINK", o.sink, p.stores.sinks, has(p.stores.sources, o.sink), order)
+	if err != nil {
+		return &usageError{nil, err}
+	}
+	var openSource openSource
+	if o.source != "" {
+		if openSource, err = p.stores.findSource(o.source, has(p.stores.sinks, o.source), order); err != nil {
+			return &usageError{nil, err}
+		}
+	}
+	defaults := newMoveOptions()
+	store := defaults.store(p)
+	store.existing = true
+
+	tables, err := p.listHeld(ctx, o, openSink, store)
+	if err != nil {
+		return err
+	}
+	if openSource != nil && len(tables) > 0 {
+		if err := p.compare(ctx, o, openSource, store, tables); err != nil {
+			return err
+		}
+	}
+	if err := writeStatus(p.stdout, o.json, time.Now(), p.hide.redact(o.sink), p.hide.redact(o.source), tables); err != nil {
+		return fmt.Errorf("write to standard output: %w", err)
+	}
+	return p.judge(tables)
+}
+
+func (p *program) listHeld(ctx context.Context, o statusOptions, open openSink, store storeOptions) (tables []standing, err error) {
+	sink, err := open(ctx, o.sink, store)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", p.hide.redact(o.sink), err)
+	}
+	defer func() {
+		if e := sink.Close(); e != nil && err == nil {
+			err = fmt.Errorf("close %s: %w", p.hide.redact(o.sink), e)
+		}
+	}()
+	lister, ok := sink.(writer.Lister)
+	if !ok {
+		return nil, fmt.Errorf("%s does not tell which tables hold a position", p.hide.redact(o.sink))
+	}
+	held, err := lister.List(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list tables of %s: %w", p.hide.redact(o.sink), err)
+	}
+	for _, h := range held {
+		tables = append(tables, standing{Held: h})
+	}
+	return tables, nil
+}
+
+// compare asks the source how it stands with each position: once, however many
+// tables hold it.
+func (p *program) compare(ctx context.Context, o statusOptions, open openSource, store storeOptions, tables []standing) error {
+	src, err := open(ctx, o.source, store)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", p.hide.redact(o.source), err)
+	}
+	defer src.Close()
+	log, ok := src.(reader.Log)
+	if !ok {
+		return fmt.Errorf("%s has no log that could be followed", p.hide.redact(o.source))
+	}
+	type answer struct {
+		foreign bool
+		reader.Headroom
+	}
+	known := map[batch.Position]answer{}
+	for i := range tables {
+		t := &tables[i]
+		a, ok := known[t.Position]
+		if !ok {
+			if a.foreign = src.Owns(t.Position) != nil; !a.foreign {
+				if a.Headroom, err = log.Headroom(ctx, t.Position); err != nil {
+					return fmt.Errorf("find the position of %s in the log: %w", t.Name, err)
+				}
+			}
+			known[t.Position] = a
+		}
+		t.asked, t.foreign, t.headroom = true, a.foreign, a.Headroom
+	}
+	return nil
+}
+
+// judge warns of what needs somebody to act, and fails if it is too late.
+func (p *program) judge(tables []standing) error {
+	var gone, late, foreign []string
+	keep := time.Duration(0)
+	for _, t := range tables {
+		switch h := t.headroom; {
+		case t.foreign:
+			foreign = append(foreign, t.Name)
+		case h.Gone:
+			gone = append(gone, t.Name)
+		case h.Keep > 0 && h.Behind > h.Keep/2:
+			late, keep = append(late, t.Name), h.Keep
+		}
+	}
+	if len(foreign) > 0 {
+		p.warn(fmt.Sprintf("%s not from this source: %s", count(len(foreign), "table is", "tables are"), some(foreign)))
+	}
+	if len(late) > 0 {
+		p.warn(fmt.Sprintf("%s behind by more than half of the time for which the source keeps its log (%s): %s",
+			count(len(late), "table is", "tables are"), age(keep), some(late)))
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("%w: the log no longer holds what follows the position of %s: %s", move.ErrIncomplete, count(len(gone), "table", "tables"), some(gone))
+	return hint.Wrap(err, "tablehaul tail --on-purged snapshot copies them anew")
+}

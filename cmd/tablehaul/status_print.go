@@ -1,0 +1,185 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/tablehaul/tablehaul/pkg/progress"
+)
+
+// A statusTable is one table of `status --json`. docs/json.md is its contract.
+type statusTable struct {
+	Table     string   `json:"table"`
+	Source    string   `json:"source_table,omitempty"`
+	Position  string   `json:"position"`
+	Committed string   `json:"committed,omitempty"`
+	Age       *float64 `json:"age_seconds"`
+	Rows      *int64   `json:"rows"`
+
+	// With a source.
+	State  string   `json:"state,omitempty"`
+	Lag    *float64 `json:"lag_seconds,omitempty"`
+	Behind *int64   `json:"bytes_behind,omitempty"`
+	Before *int64   `json:"bytes_before,omitempty"`
+	Keep   *float64 `json:"keep_seconds,omitempty"`
+}
+
+// The states of a table as to its source.
+const (
+	stateCurrent = "current" // nothing follows its position
+	stateBehind  = "behind"
+	stateGone    = "gone"
+	stateForeign = "foreign" // of another source
+)
+
+func (t standing) state() string {
+	switch {
+	case !t.asked:
+		return ""
+	case t.foreign:
+		return stateForeign
+	case t.headroom.Gone:
+		return stateGone
+	case t.headroom.AtEnd:
+		return stateCurrent
+	}
+	return stateBehind
+}
+
+func writeStatus(w io.Writer, asJSON bool, now time.Time, sink, source string, tables []standing) error {
+	if asJSON {
+		return writeStatusJSON(w, now, sink, source, tables)
+	}
+	var b strings.Builder
+	if len(tables) > 0 {
+		progress.WriteColumns(&b, statusRows(now, tables))
+	}
+	b.WriteString(statusTotal(tables) + "\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// statusRows lays the tables out, under a head. Columns that would say the same
+// of every table, or nothing, are left out.
+func statusRows(now time.Time, tables []standing) [][]string {
+	asked, renamed := tables[0].asked, false
+	for _, t := range tables {
+		renamed = renamed || t.Source != "" && t.Source != t.Name
+	}
+	head := []string{"TABLE", "", "ROWS", "COMMITTED", "POSITION"}
+	if renamed {
+		head[1] = "SOURCE"
+	}
+	if asked {
+		head = append(head, "LAG", "BEHIND", "SPARE")
+	}
+	rows := [][]string{head}
+	for _, t := range tables {
+		r := []string{progress.Printable(t.Name), "", "?", "?", progress.ShortPosition(string(t.Position))}
+		if renamed {
+			r[1] = progress.Printable(t.Source)
+		}
+		if t.Rows >= 0 {
+			r[2] = progress.Count(t.Rows)
+		}
+		if !t.Committed.IsZero() {
+			r[3] = age(now.Sub(t.Committed)) + " ago"
+		}
+		if asked {
+			r = append(r, headroomCells(t)...)
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+// headroomCells tells of lag, the log behind the position and the log before it.
+func headroomCells(t standing) []string {
+	h := t.headroom
+	size := func(n int64) string {
+		if n < 0 {
+			return "?"
+		}
+		return progress.Bytes(n)
+	}
+	switch t.state() {
+	case stateForeign:
+		return []string{"other source", "", ""}
+	case stateGone:
+		return []string{"log gone", "", ""}
+	case stateCurrent:
+		return []string{"none", "0 B", size(h.Before)}
+	}
+	lag := "?"
+	if h.Behind > 0 {
+		lag = age(h.Behind)
+	}
+	return []string{lag, size(h.Ahead), size(h.Before)}
+}
+
+func statusTotal(tables []standing) string {
+	var rows int64
+	positions := map[string]bool{}
+	behind, keep := time.Duration(0), time.Duration(0)
+	for _, t := range tables {
+		rows += max(0, t.Rows)
+		positions[string(t.Position)] = true
+		behind, keep = max(behind, t.headroom.Behind), max(keep, t.headroom.Keep)
+	}
+	text := progress.Plural(int64(len(tables)), "table") + ", " + progress.Plural(rows, "row") + ", " + progress.Plural(int64(len(positions)), "position")
+	if behind > 0 {
+		text += "; at most " + age(behind) + " behind"
+	}
+	if keep > 0 {
+		text += "; the source keeps its log for " + age(keep)
+	}
+	return text
+}
+
+func age(d time.Duration) string { return progress.Age(d) }
+
+func writeStatusJSON(w io.Writer, now time.Time, sink, source string, tables []standing) error {
+	const layout = "2006-01-02T15:04:05.000Z07:00"
+	out := struct {
+		Event  string        `json:"event"`
+		Time   string        `json:"time"`
+		Sink   string        `json:"sink"`
+		Source string        `json:"source,omitempty"`
+		Tables []statusTable `json:"tables"`
+	}{"status", now.UTC().Format(layout), sink, source, []statusTable{}}
+	for _, t := range tables {
+		s := statusTable{Table: t.Name, Source: t.Source, Position: string(t.Position), State: t.state()}
+		if !t.Committed.IsZero() {
+			s.Committed, s.Age = t.Committed.UTC().Format(layout), seconds(max(0, now.Sub(t.Committed)))
+		}
+		if t.Rows >= 0 {
+			s.Rows = &t.Rows
+		}
+		if h := t.headroom; s.State == stateCurrent || s.State == stateBehind {
+			if h.AtEnd || h.Behind > 0 {
+				s.Lag = seconds(h.Behind)
+			}
+			if h.Ahead >= 0 {
+				s.Behind = &h.Ahead
+			}
+			if h.Before >= 0 {
+				s.Before = &h.Before
+			}
+			if h.Keep > 0 {
+				s.Keep = seconds(h.Keep)
+			}
+		}
+		out.Tables = append(out.Tables, s)
+	}
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(out)
+}
+
+func seconds(d time.Duration) *float64 {
+	s := math.Round(d.Seconds()*1000) / 1000
+	return &s
+}

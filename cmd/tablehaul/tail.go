@@ -1,0 +1,324 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/move"
+	"github.com/tablehaul/tablehaul/pkg/progress"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+// tailOptions are the command line of `tablehaul tail`.
+type tailOptions struct {
+	moveOptions
+	start, until   string
+	idleExit       time.Duration
+	commitInterval time.Duration
+	commitSize     byteSize
+	serverID       uint32
+	heartbeat      time.Duration
+	keyless        *oneOf
+	changelog      bool
+	onPurged       *oneOf
+	retryTime      time.Duration
+	metrics        string
+}
+
+func newTail(run func(context.Context, tailOptions) error) *cobra.Command {
+	o := tailOptions{
+		moveOptions: newMoveOptions(), start: move.StartSnapshot,
+		commitInterval: 10 * time.Second, commitSize: 256 << 20, retryTime: 10 * time.Minute, heartbeat: 2 * time.Second,
+		keyless: newOneOf("refuse", "append"), onPurged: newOneOf("fail", "snapshot"),
+	}
+	cmd := &cobra.Command{
+		Use:   "tail SOURCE SINK",
+		Short: "Follow what changes, and keep the sink's tables equal to the source's",
+		Long: `Copy what tables hold now, then follow the source's log and apply every change:
+the sink's tables are kept equal to the source's, whole transactions at a time,
+nothing lost and nothing twice. The position is committed with the data: a run
+that was stopped, in whatever way, goes on with the same command. Tables that
+'tablehaul snapshot' has copied go on from where that was.
+
+` + endsHelp + `
+
+Without --until and --idle-exit it runs until it is stopped by SIGINT or SIGTERM,
+which is then its normal end. What may pass by itself, such as a connection that
+was cut, is tried again.
+
+` + secretsHelp,
+		Example: `  tablehaul tail mysql://app@db:3306/shop iceberg:./lake
+  tablehaul tail mysql://app@db:3306/shop iceberg:./lake --until now
+  tablehaul tail mysql://app@db:3306 iceberg+rest://catalog:8181 --exclude 'test.*' --metrics :9100 --json`,
+		Args: wantArgs("SOURCE", "SINK"),
+		Annotations: map[string]string{exitCodes: `  0 done, or stopped by a signal without --until and --idle-exit, 1 failed,
+  2 wrong usage, 3 incomplete: some tables were left behind, 130 interrupted
+  before --until or --idle-exit was reached`},
+	}
+	cmd.RunE = checked(func(cmd *cobra.Command, args []string) error {
+		o.source, o.sink = args[0], args[1]
+		return o.check(cmd.Flags().Changed)
+	}, func(ctx context.Context) error { return run(ctx, o) })
+	f := cmd.Flags()
+	f.SortFlags = false
+	o.selectFlags(f)
+	f.StringVar(&o.start, "start", o.start, "`place` where tables start that hold no position yet: snapshot (the\ndefault) copies them first; now, earliest, gtid:SET, file:NAME:POS\nand time:RFC3339 are places in the log: older rows are left out")
+	f.Lookup("start").DefValue = ""
+	f.StringVar(&o.until, "until", "", "end once all before this `place` is committed: now, gtid:SET,\nfile:NAME:POS or time:RFC3339")
+	f.DurationVar(&o.idleExit, "idle-exit", 0, "end once no table has changed for this `time`")
+	f.DurationVar(&o.commitInterval, "commit-interval", o.commitInterval, "`time` that a change waits at most for its commit")
+	f.Var(&o.commitSize, "commit-size", "commit earlier once so much is staged")
+	f.Var(o.keyless, "keyless", "tables without a primary key: append writes each of their changes\nas a row of its own with _op, _ts, _gtid and _pos")
+	f.BoolVar(&o.changelog, "changelog", false, "write each change of every table as a row of its own")
+	f.Var(o.onPurged, "on-purged", "when the log no longer holds what follows a table's position:\nsnapshot copies the table anew")
+	f.DurationVar(&o.retryTime, "retry-time", o.retryTime, "`time` for which errors that may pass are met by trying again")
+	f.Lookup("retry-time").DefValue = "10m"
+	f.Uint32Var(&o.serverID, "server-id", 0, "`number` to be known by as a replica of the source, which nobody else\nmay have (default one that is free)")
+	f.DurationVar(&o.heartbeat, "heartbeat", o.heartbeat, "`time` after which a source without news is to give a sign of life;\nits connection is lost if three are missing")
+	f.StringVar(&o.metrics, "metrics", "", "serve Prometheus metrics, /healthz and /readyz at this `address`, such\nas :9100 or 127.0.0.1:9100")
+	o.storeFlags(f)
+	o.outputFlags(f, "followed", "follow none")
+	return cmd
+}
+
+// check finds what is wrong with the options without asking anybody.
+func (o *tailOptions) check(given func(flag string) bool) error {
+	if err := o.moveOptions.check(given); err != nil {
+		return err
+	}
+	for _, d := range []struct {
+		flag  string
+		value time.Duration
+		least time.Duration
+	}{
+		{"idle-exit", o.idleExit, time.Millisecond},
+		{"commit-interval", o.commitInterval, time.Millisecond},
+		{"retry-time", o.retryTime, 0},
+		{"heartbeat", o.heartbeat, time.Millisecond},
+	} {
+		if given(d.flag) && d.value < d.least {
+			return fmt.Errorf("--%s must be at least %s", d.flag, d.least)
+		}
+	}
+	switch {
+	case o.commitSize < 1<<20:
+		return errors.New("--commit-size must be at least 1MiB")
+	case given("server-id") && o.serverID == 0:
+		return errors.New("--server-id must be at least 1")
+	case given("until") && o.until == "":
+		return errors.New("--until is empty")
+	}
+	if o.start != move.StartSnapshot {
+		if err := checkPlace("start", o.start, move.StartSnapshot, "now", "earliest"); err != nil {
+			return err
+		}
+	}
+	if o.until != "" {
+		if err := checkPlace("until", o.until, "now"); err != nil {
+			return err
+		}
+	}
+	return checkAddress(o.metrics)
+}
+
+// checkPlace looks at a place in a log as far as it can be judged here.
+func checkPlace(flag, place string, words ...string) error {
+	for _, w := range words {
+		if place == w {
+			return nil
+		}
+	}
+	kind, rest, ok := strings.Cut(place, ":")
+	switch {
+	case ok && rest == "":
+	case kind == "gtid" && ok:
+		return nil
+	case kind == "file" && ok:
+		name, pos, found := strings.Cut(rest, ":")
+		if _, err := strconv.ParseUint(pos, 10, 64); err != nil || !found || name == "" {
+			return hint.Wrap(fmt.Errorf("--%s %s names no place", flag, place), "want file:NAME:POS, such as file:binlog.000007:4")
+		}
+		return nil
+	case kind == "time" && ok:
+		if _, err := time.Parse(time.RFC3339, rest); err != nil {
+			return hint.Wrap(fmt.Errorf("--%s %s names no time", flag, place), "want time: and a time such as 2026-07-01T12:00:00Z")
+		}
+		return nil
+	}
+	err := fmt.Errorf("--%s: unknown place %q", flag, place)
+	if s := nearest(place, words); s != "" {
+		return didYouMean(err, s)
+	}
+	return hint.Wrap(err, "want %s", orList(append(words, "gtid:SET", "file:NAME:POS", "time:RFC3339")))
+}
+
+func checkAddress(addr string) error {
+	if addr == "" {
+		return nil
+	}
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return hint.Wrap(fmt.Errorf("--metrics: %q is no address", addr), "want :PORT for all of the machine's addresses, or HOST:PORT")
+	}
+	return nil
+}
+
+// bounded reports whether the run has an end of its own.
+func (o *tailOptions) bounded() bool { return o.until != "" || o.idleExit > 0 }
+
+// tail runs the command.
+func (p *program) tail(ctx context.Context, o tailOptions) (err error) {
+	open, err := p.stores.find(o.source, o.sink)
+	if err != nil {
+		return &usageError{nil, err}
+	}
+	debug.SetMemoryLimit(int64(o.memory))
+	stream := progress.NewStream()
+	if o.metrics != "" && !o.dryRun {
+		m, err := serveMetrics(o.metrics, stream, o.commitInterval, p.warn)
+		if err != nil {
+			return err
+		}
+		defer m.close()
+		if !o.quiet {
+			p.console.Note("tablehaul: metrics at http://" + m.addr + "/metrics")
+		}
+	}
+	start := progress.StreamStart{
+		Version: versionNumber(), Command: "tail",
+		Source: p.hide.redact(o.source), Sink: p.hide.redact(o.sink),
+		Tables: o.tables, Exclude: o.exclude,
+		Start: o.start, Until: o.until, IdleExit: o.idleExit.Seconds(),
+		CommitInterval: o.commitInterval.Seconds(), CommitSize: int64(o.commitSize),
+		Keyless: o.keyless.value, Changelog: o.changelog, OnPurged: o.onPurged.value,
+		Parallel: o.parallel, Memory: int64(o.memory),
+	}
+	printer := p.streamPrinter(o.moveOptions, start)
+	p.console.use(printer)
+	stop := progress.WatchStream(stream, printer)
+	err = p.follow(ctx, o, open, stream)
+	written := stop()
+	p.console.use(nil)
+
+	stopped := err != nil && !o.bounded() && errors.Is(context.Cause(ctx), errInterrupted) && errors.Is(err, context.Canceled)
+	if stopped {
+		err = leftBehind(stream)
+		p.console.Note("tablehaul: stopped" + stoppedAt(stream.View()))
+	}
+	if written == nil && (!o.dryRun || err != nil) {
+		written = p.writeTailResult(ctx, o, start, stream, err, stopped)
+	}
+	if written != nil {
+		err = errors.Join(err, fmt.Errorf("write to standard output: %w", written))
+	}
+	return err
+}
+
+// follow opens both ends and follows the log.
+func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *progress.Stream) (err error) {
+	store := o.store(p)
+	store.serverID, store.heartbeat = o.serverID, o.heartbeat
+	stream.Phase("connecting to " + p.hide.redact(o.source))
+	src, err := open.source(ctx, o.source, store)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", p.hide.redact(o.source), err)
+	}
+	defer src.Close()
+	log, ok := src.(logSource)
+	if !ok {
+		return fmt.Errorf("%s has no log that could be followed", p.hide.redact(o.source))
+	}
+	stream.Phase("listing tables")
+	tables, err := o.list(ctx, src)
+	if err != nil {
+		return err
+	}
+	if tables, err = o.shape(tables); err != nil {
+		return err
+	}
+	store.existing = o.dryRun
+	stream.Phase("opening " + p.hide.redact(o.sink))
+	sink, err := open.sink(ctx, o.sink, store)
+	if o.dryRun {
+		return p.tailPlan(ctx, o, src, sink, err, tables)
+	}
+	if err != nil {
+		return fmt.Errorf("open %s: %w", p.hide.redact(o.sink), err)
+	}
+	defer func() {
+		if e := sink.Close(); e != nil && err == nil {
+			err = fmt.Errorf("close %s: %w", p.hide.redact(o.sink), e)
+		}
+	}()
+	err = move.Tail(ctx, log, sink, tables, move.TailOptions{
+		Start: o.start, Until: o.until, IdleExit: o.idleExit,
+		CommitInterval: o.commitInterval, CommitSize: int64(o.commitSize),
+		Resnapshot: o.onPurged.value == "snapshot", RetryTime: o.retryTime,
+		Parallel: o.parallel, Memory: int64(o.memory) / queueShare,
+		Progress: stream, Warn: p.warn,
+	})
+	switch {
+	case errors.Is(err, reader.ErrPurged):
+		err = hint.Wrap(err, "--on-purged snapshot copies such tables anew; a longer binlog_expire_logs_seconds at the source keeps its log for longer")
+	case errors.Is(err, writer.ErrFenced):
+		err = hint.Wrap(err, "only one run can follow into a table: find the other one and stop it")
+	}
+	return err
+}
+
+// A logSource is a source that can be followed.
+type logSource interface {
+	source
+	reader.Log
+}
+
+// shape gives tables the form that they are to have at the sink.
+func (o *tailOptions) shape(tables []*schema.Table) ([]*schema.Table, error) {
+	var keyless []string
+	var errs []error
+	for i, t := range tables {
+		appended := o.changelog
+		if len(t.Key) == 0 && !appended {
+			keyless = append(keyless, t.String())
+			appended = o.keyless.value == "append"
+		}
+		if appended {
+			c, err := schema.Changelog(t)
+			if err != nil {
+				errs = append(errs, err)
+			}
+			tables[i] = c
+		}
+	}
+	if len(keyless) > 0 && o.keyless.value == "refuse" {
+		return nil, hint.Wrap(fmt.Errorf("%s no primary key, so that changes cannot be matched with rows: %s", count(len(keyless), "table has", "tables have"), some(keyless)),
+			"--keyless append writes their changes as rows of a log; --exclude leaves them out")
+	}
+	return tables, errors.Join(errs...)
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return progress.Count(int64(n)) + " " + many
+}
+
+// some lists the first of many names.
+func some(names []string) string {
+	const most = 5
+	if n := len(names) - most; n > 0 {
+		return fmt.Sprintf("%s and %s more", strings.Join(names[:most], ", "), progress.Count(int64(n)))
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tablehaul/tablehaul/pkg/move"
+	"github.com/tablehaul/tablehaul/pkg/progress"
+)
+
+// A stoppedError is what became of tables before a signal ended the run, which
+// is the normal end of one without bounds.
+type stoppedError struct{ error }
+
+func (e *stoppedError) Unwrap() error { return e.error }
+
+// leftBehind tells of tables that failed on their own account, as the engine
+// does at the end of a bounded run.
+func leftBehind(s *progress.Stream) error {
+	tables := s.Tables()
+	var errs []error
+	for _, t := range tables {
+		if t.Err != nil {
+			errs = append(errs, t.Err)
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return &stoppedError{fmt.Errorf("%w: %d of %d tables were left behind: %w", move.ErrIncomplete, len(errs), len(tables), errors.Join(errs...))}
+}
+
+func stoppedAt(v progress.StreamView) string {
+	switch {
+	case v.Last.Seq > 0:
+		return " at " + progress.ShortPosition(v.Last.Position) + "; the same command goes on from there"
+	case v.Following:
+		return " with nothing new; the same command goes on"
+	}
+	return " before the log was followed; the same command goes on"
+}
+
+// writeTailResult prints how the run ended, on standard output.
+func (p *program) writeTailResult(ctx context.Context, o tailOptions, s progress.StreamStart, stream *progress.Stream, err error, stopped bool) error {
+	switch {
+	case o.json:
+		out := outcome(ctx, err)
+		if stopped && err == nil {
+			out.Status = "stopped"
+		}
+		return progress.WriteStreamSummary(p.stdout, s, stream, out)
+	case o.quiet:
+		return nil
+	default:
+		return progress.WriteStreamText(p.stdout, stream)
+	}
+}
