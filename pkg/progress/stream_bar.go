@@ -27,12 +27,16 @@ func (b *StreamBar) Show(v StreamView) {
 	if b.copying && !v.copying() {
 		_ = b.bar.Close(v.Stock) // leaves a line of its own; it never fails
 	}
-	if b.copying = v.copying(); b.copying || !v.Following {
+	if b.copying = v.copying(); b.copying {
 		b.bar.Show(v.Stock)
 		return
 	}
 	b.bar.mu.Lock()
 	defer b.bar.mu.Unlock()
+	if !v.Following {
+		b.bar.show(func() []string { return []string{b.bar.spinner(v.Stock) + " " + v.Stock.Phase} })
+		return
+	}
 	b.meter.add(v.Elapsed, v.Staged)
 	b.bar.show(func() []string { return b.frame(v) })
 }

@@ -99,7 +99,7 @@ func (j *StreamJSON) Show(v StreamView) {
 	if v.Now.Sub(j.at) >= betweenCommits {
 		j.commit(v)
 	}
-	if v.Retry.Seq != j.retry {
+	if v.Retry.Seq > j.retry {
 		j.retry = v.Retry.Seq
 		j.stock.print(retryEvent{
 			event: head("retry", v.Now), Error: oneLine(v.Retry.Err), Wait: seconds(v.Retry.Wait),
