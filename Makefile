@@ -9,6 +9,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 TIMEOUT ?= 30m
 BENCH ?= .
 ROWS ?= 0
+RUNS ?= 20
+SEED ?= 0
 
 GOFUMPT_VERSION := v0.12.0
 GOLANGCI_VERSION := v2.15.0
@@ -40,11 +42,16 @@ test: services ## install and start what is needed, and run every test
 	@$(env) && $(GO) test -timeout $(TIMEOUT) ./...
 	@$(env) && testdata/compare/corpora testdata/sql
 	@$(MAKE) --no-print-directory test-keys
+	@$(MAKE) --no-print-directory chaos RUNS=8
 
 .PHONY: test-keys
 test-keys: build services ## every kind of key at every size, source against lake
 	@$(env) && for s in mysql mariadb; do url=TABLEHAUL_TEST_$${s^^}; \
 	$$TABLEHAUL_TEST_PYTHON testdata/compare/keys.py --bin bin/tablehaul --server $$s --source $${!url}; done
+
+.PHONY: chaos
+chaos: build services ## kill the program in every way while a bank moves money: RUNS=n SEED=s
+	@$(env) && $(GO) run ./cmd/chaos -runs $(RUNS) -seed $(SEED) -binary bin/tablehaul
 
 .PHONY: services
 services: ## start the real servers that tests use

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/go-mysql-org/go-mysql/client"
+	"github.com/go-mysql-org/go-mysql/mysql"
+)
+
+// A checker is check.py, which is asked about run after run: DuckDB and its
+// extensions are slow to load.
+type checker struct {
+	cmd     *exec.Cmd
+	in      io.WriteCloser
+	answers chan []byte
+}
+
+// A question is what check.py reads.
+type question struct {
+	Folder    string      `json:"folder,omitempty"`
+	REST      string      `json:"rest,omitempty"`
+	Namespace string      `json:"namespace"`
+	Source    string      `json:"source"` // folder of the dumps
+	Tables    []tableSpec `json:"tables"`
+	Changelog []string    `json:"changelog"` // tables in which each change is a row
+	Total     int64       `json:"total"`
+}
+
+// A verdict is what check.py answers.
+type verdict struct {
+	Lost      int      `json:"lost"`
+	Doubled   int      `json:"doubled"`
+	Torn      int      `json:"torn"`
+	Snapshots int      `json:"snapshots"` // looked at
+	Commits   int      `json:"commits"`   // of accounts
+	Pairs     int      `json:"pairs"`     // of snapshots of two tables at one position
+	Orphans   int      `json:"orphans"`   // data files that no snapshot names
+	Findings  []string `json:"findings"`
+	Error     string   `json:"error"`
+	Seconds   float64  `json:"seconds"`
+}
+
+func (e *env) newChecker(ctx context.Context) (*checker, error) {
+	python := os.Getenv("TABLEHAUL_TEST_PYTHON")
+	if python == "" {
+		if _, err := e.service(ctx, "readers", "start"); err != nil {
+			return nil, err
+		}
+		out, err := e.service(ctx, "readers", "env")
+		if err != nil {
+			return nil, err
+		}
+		python = settings(out)["TABLEHAUL_TEST_PYTHON"]
+	}
+	return startChecker(python, e.root)
+}
+
+func startChecker(python, root string) (*checker, error) {
+	c := &checker{cmd: exec.Command(python, filepath.Join(root, "cmd", "chaos", "check.py")), answers: make(chan []byte)}
+	c.cmd.Stderr = os.Stderr
+	var err error
+	if c.in, err = c.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := c.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		defer close(c.answers)
+		r := bufio.NewReader(out)
+		for {
+			line, err := r.ReadBytes('\n')
+			if err != nil {
+				return
+			}
+			c.answers <- line
+		}
+	}()
+	return c, nil
+}
+
+func (c *checker) ask(q question) (v verdict, err error) {
+	text, err := json.Marshal(q)
+	if err != nil {
+		return v, err
+	}
+	if _, err := c.in.Write(append(text, '\n')); err != nil {
+		return v, fmt.Errorf("ask check.py: %w", err)
+	}
+	select {
+	case line, ok := <-c.answers:
+		if !ok {
+			return v, errors.New("check.py has ended")
+		}
+		err = json.Unmarshal(line, &v)
+	case <-time.After(2 * time.Minute):
+		err = errors.New("check.py has not answered for two minutes")
+	}
+	if err == nil && v.Error != "" {
+		err = errors.New("check.py: " + v.Error)
+	}
+	return v, err
+}
+
+func (c *checker) close() error {
+	_ = c.in.Close()
+	time.AfterFunc(5*time.Second, func() { _ = c.cmd.Process.Kill() })
+	for range c.answers { // until it has ended
+	}
+	return c.cmd.Wait()
+}
+
+// null is how a dump writes NULL; quoted it would be a text.
+const null = `\N`
+
+// dump writes every table of the source into a file of its own.
+func (b *bank) dump(ctx context.Context, folder string) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	conn, err := b.connect(ctx, b.db)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := b.settle(conn); err != nil {
+		return err
+	}
+	for _, t := range b.tables() {
+		if err := b.dumpTable(conn, t, filepath.Join(folder, t.Name+".csv")); err != nil {
+			return fmt.Errorf("dump %s: %w", t.Name, err)
+		}
+	}
+	return b.audit(conn)
+}
+
+// dumpTable writes rows as CSV in which every value but NULL is quoted.
+func (b *bank) dumpTable(conn *client.Conn, t tableSpec, path string) (err error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriter(f)
+	defer func() { err = errors.Join(err, w.Flush(), f.Close()) }()
+	var line []byte
+	row := func(values []mysql.FieldValue) error {
+		line = line[:0]
+		for i := range values {
+			if i > 0 {
+				line = append(line, ',')
+			}
+			switch v := &values[i]; v.Type {
+			case mysql.FieldValueTypeNull:
+				line = append(line, null...)
+			case mysql.FieldValueTypeUnsigned, mysql.FieldValueTypeSigned:
+				line = fmt.Appendf(line, `"%d"`, v.Value())
+			default:
+				line = append(line, '"')
+				line = append(line, bytes.ReplaceAll(v.AsString(), []byte(`"`), []byte(`""`))...)
+				line = append(line, '"')
+			}
+		}
+		_, err := w.Write(append(line, '\n'))
+		return err
+	}
+	query := "SELECT " + strings.Join(t.Columns, ", ") + " FROM " + t.Name
+	return conn.ExecuteSelectStreaming(query, &mysql.Result{}, row, nil)
+}
+
+// audit checks the source itself: a workload that breaks its own rules would
+// find faults that are none.
+func (b *bank) audit(conn *client.Conn) error {
+	if odd := b.odd.Load(); odd != nil {
+		return fmt.Errorf("the workload is wrong: %w", *odd)
+	}
+	res, err := conn.Execute("SELECT (SELECT SUM(balance) FROM accounts), (SELECT SUM(version) FROM accounts)," +
+		" (SELECT COALESCE(SUM(delta),0) FROM ledger), (SELECT COALESCE(SUM(amount),0) FROM ledger)")
+	if err != nil {
+		return err
+	}
+	var got [4]int64
+	for i := range got {
+		if got[i], err = res.GetInt(0, i); err != nil {
+			return err
+		}
+	}
+	if got[0] != b.total() || got[1] != got[2] || got[3] != 0 {
+		return fmt.Errorf("the workload is wrong: total %d, want %d; versions %d, ledger %d; amounts %d", got[0], b.total(), got[1], got[2], got[3])
+	}
+	return nil
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// An env is what all runs share.
+type env struct {
+	opts    *options
+	root    string // of the repository
+	cache   string // kept from call to call
+	tmp     string // folders of the runs
+	binary  string
+	lock    *os.File
+	mysql   *mysqlServer
+	rest    string // URL of the catalog, "" until a run wants one
+	started bool   // the catalog was started by this call
+	checker *checker
+}
+
+func newEnv(ctx context.Context, opts *options) (_ *env, err error) {
+	e := &env{opts: opts, cache: filepath.Join(cacheFolder(), "chaos")}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, e.close())
+		}
+	}()
+	if e.root, err = repositoryRoot(); err != nil {
+		return e, err
+	}
+	if err := os.MkdirAll(e.cache, 0o755); err != nil {
+		return e, err
+	}
+	// Two at once would kill each other's server.
+	if e.lock, err = os.OpenFile(filepath.Join(e.cache, "lock"), os.O_CREATE|os.O_RDWR, 0o644); err != nil {
+		return e, err
+	}
+	if err := syscall.Flock(int(e.lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return e, fmt.Errorf("another chaos runs on this machine (lock %s): %w", e.lock.Name(), err)
+	}
+	if e.tmp, err = os.MkdirTemp(opts.keepIn, "tablehaul-chaos-"); err != nil {
+		return e, err
+	}
+	if err := e.build(ctx); err != nil {
+		return e, err
+	}
+	if e.mysql, err = newMySQLServer(ctx, e); err != nil {
+		return e, err
+	}
+	e.checker, err = e.newChecker(ctx)
+	return e, err
+}
+
+// close ends what the env began. The folders of failed runs stay.
+func (e *env) close() error {
+	var errs []error
+	if e.checker != nil {
+		errs = append(errs, e.checker.close())
+	}
+	if e.mysql != nil {
+		errs = append(errs, e.mysql.stop(context.Background()))
+	}
+	if e.started {
+		_, err := e.service(context.Background(), "iceberg-rest", "stop", "--port", restPort, "--data", e.restData())
+		errs = append(errs, err)
+	}
+	if e.tmp != "" {
+		_ = os.Remove(filepath.Join(e.tmp, "tablehaul"))
+		_ = os.Remove(e.tmp) // refused where a failed run's folder is in it
+	}
+	if e.lock != nil {
+		errs = append(errs, e.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (e *env) build(ctx context.Context) (err error) {
+	if e.opts.binary != "" {
+		e.binary, err = filepath.Abs(e.opts.binary)
+		return err
+	}
+	e.binary = filepath.Join(e.tmp, "tablehaul")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", e.binary, "./cmd/tablehaul")
+	cmd.Dir, cmd.Env = e.root, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build ./cmd/tablehaul: %w\n%s", err, out)
+	}
+	return nil
+}
+
+const restPort = "38199"
+
+func (e *env) restData() string { return filepath.Join(e.cache, "iceberg-rest") }
+
+// catalog returns the URL of a REST catalog, started when it is first wanted.
+func (e *env) catalog(ctx context.Context) (string, error) {
+	if e.rest != "" {
+		return e.rest, nil
+	}
+	place := []string{"--port", restPort, "--data", e.restData()}
+	if _, err := e.service(ctx, "iceberg-rest", append([]string{"start"}, place...)...); err != nil {
+		return "", err
+	}
+	e.started = true
+	out, err := e.service(ctx, "iceberg-rest", append([]string{"env"}, place...)...)
+	if err != nil {
+		return "", err
+	}
+	if e.rest = settings(out)["TABLEHAUL_TEST_ICEBERG_REST"]; e.rest == "" {
+		return "", fmt.Errorf("iceberg-rest env names no server: %q", out)
+	}
+	return e.rest, nil
+}
+
+// service runs one of the scripts in testdata/services and returns its output.
+func (e *env) service(ctx context.Context, name string, args ...string) ([]byte, error) {
+	var out, said bytes.Buffer
+	cmd := exec.CommandContext(ctx, filepath.Join(e.root, "testdata", "services", name), args...)
+	cmd.Stdout, cmd.Stderr = &out, &said
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("testdata/services/%s %s: %w\n%s", name, args[0], err, said.Bytes())
+	}
+	return out.Bytes(), nil
+}
+
+// settings reads the KEY=VALUE lines of a service's env command.
+func settings(out []byte) map[string]string {
+	s := map[string]string{}
+	lines := bufio.NewScanner(bytes.NewReader(out))
+	for lines.Scan() {
+		if key, value, ok := strings.Cut(lines.Text(), "="); ok {
+			s[key] = strings.Trim(value, "'")
+		}
+	}
+	return s
+}
+
+// cacheFolder is where testdata/services keep things, by the same rule.
+func cacheFolder() string {
+	if dir := os.Getenv("TABLEHAUL_CACHE"); dir != "" {
+		return dir
+	}
+	if dir := os.Getenv("XDG_CACHE_HOME"); dir != "" {
+		return filepath.Join(dir, "tablehaul")
+	}
+	home := os.Getenv("HOME")
+	if home == "" {
+		home = "/var/tmp"
+	}
+	return filepath.Join(home, ".cache", "tablehaul")
+}
+
+func repositoryRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("not in the repository: no go.mod in this folder or above it")
+		}
+		dir = filepath.Dir(dir)
+	}
+}

@@ -1,0 +1,98 @@
+// Chaos kills the program in every way it may die while a bank moves money, and
+// looks whether anything was lost, doubled or torn in the lake:
+//
+//	go run ./cmd/chaos [-runs 10] [-seed S] [-binary FILE] [-keep] [-- more flags of tail]
+//
+// Each run prints a line; the seed decides all that happens in it but for what
+// the machine's timing adds. Of a run that fails the lake, the logs of all
+// processes and a dump of the source are kept.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// options are the command line.
+type options struct {
+	runs   int
+	seed   uint64
+	binary string
+	keep   bool
+	keepIn string
+	xa     bool
+	extra  []string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := runAll(ctx, parse())
+	stop()
+	switch {
+	case errors.Is(err, errFailed):
+		os.Exit(1)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "chaos:", err)
+		os.Exit(1)
+	}
+}
+
+func parse() *options {
+	var o options
+	flag.IntVar(&o.runs, "runs", 10, "`n` runs, with the seeds S, S+1, …")
+	flag.Uint64Var(&o.seed, "seed", 0, "first `seed`; 0: by the clock")
+	flag.StringVar(&o.binary, "binary", "", "test this `file` instead of building ./cmd/tablehaul")
+	flag.BoolVar(&o.keep, "keep", false, "keep the folders of good runs too")
+	flag.StringVar(&o.keepIn, "dir", "", "make the runs' folders in this `folder` (default: that for temporary files)")
+	flag.BoolVar(&o.xa, "xa", true, "let some runs have XA transactions")
+	flag.Parse()
+	o.extra = flag.Args()
+	if o.seed == 0 {
+		o.seed = uint64(time.Now().UnixMilli()) % 1e9
+	}
+	return &o
+}
+
+// runAll does the runs, one at a time.
+func runAll(ctx context.Context, o *options) (err error) {
+	e, err := newEnv(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.close()) }()
+	var lost, doubled, torn, runs int
+	var failed []string
+	for i := range o.runs {
+		seed := o.seed + uint64(i)
+		r, err := e.run(ctx, seed)
+		if err != nil {
+			return fmt.Errorf("seed %d: %w", seed, err)
+		}
+		runs++
+		lost, doubled, torn = lost+r.verdict.Lost, doubled+r.verdict.Doubled, torn+r.verdict.Torn
+		fmt.Println(r)
+		if r.failed() {
+			failed = append(failed, fmt.Sprint(seed))
+			for _, f := range r.failures {
+				fmt.Println("   ", f)
+			}
+			for _, f := range r.verdict.Findings {
+				fmt.Println("   ", f)
+			}
+			fmt.Println("    kept:", r.dir)
+		}
+	}
+	if len(failed) > 0 {
+		fmt.Println("failed seeds:", strings.Join(failed, " "))
+		err = errFailed
+	}
+	fmt.Printf("%d runs, %d ended badly: %d lost, %d doubled, %d torn\n", runs, len(failed), lost, doubled, torn)
+	return err
+}

@@ -1,0 +1,355 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A result is what became of one run.
+type result struct {
+	plan     plan
+	verdict  verdict
+	faults   map[string]int // that did happen
+	starts   int
+	gaveUp   int // processes that ended with an error which a fault excuses
+	done     int64
+	seconds  float64
+	failures []error // what did not end well
+	dir      string
+}
+
+func (r *result) failed() bool {
+	return len(r.failures) > 0 || r.verdict.Lost+r.verdict.Doubled+r.verdict.Torn > 0
+}
+
+func (r *result) String() string {
+	var faults []string
+	for _, k := range slices.Sorted(maps.Keys(r.faults)) {
+		faults = append(faults, fmt.Sprintf("%s×%d", k, r.faults[k]))
+	}
+	word := "ok"
+	if r.failed() {
+		word = fmt.Sprintf("FAILED: lost %d, doubled %d, torn %d, ended badly %d", r.verdict.Lost, r.verdict.Doubled, r.verdict.Torn, len(r.failures))
+	}
+	return fmt.Sprintf("seed=%d %s [%s] transactions=%d commits=%d starts=%d gave-up=%d snapshots=%d pairs=%d orphans=%d %.1fs %s",
+		r.plan.seed, r.plan.sink(), strings.Join(faults, " "), r.done, r.verdict.Commits, r.starts, r.gaveUp,
+		r.verdict.Snapshots, r.verdict.Pairs, r.verdict.Orphans, r.seconds, word)
+}
+
+// A world is what one run is made of.
+type world struct {
+	env     *env
+	plan    plan
+	dir     string
+	bank    *bank
+	tcp     *tcpProxy
+	rest    *restProxy // nil: the lake is a folder
+	product *product
+	faults  map[string]int
+	errs    []error
+}
+
+// run does one run. An error is one of the harness.
+func (e *env) run(ctx context.Context, seed uint64) (*result, error) {
+	began := time.Now()
+	w, err := e.newWorld(ctx, newPlan(seed, e.opts.xa))
+	if w != nil {
+		defer w.close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := w.play(ctx); err != nil {
+		return nil, err
+	}
+	w.finish(ctx)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	r := &result{plan: w.plan, faults: w.faults, dir: w.dir}
+	if err := w.bank.dump(ctx, filepath.Join(w.dir, "source")); err != nil {
+		return nil, err
+	}
+	w.rest.closeIf()
+	if r.verdict, err = e.checker.ask(w.question()); err != nil {
+		w.errs = append(w.errs, err)
+	}
+	r.gaveUp = w.judge()
+	r.failures, r.starts, r.done = w.errs, w.product.count(), w.bank.done.Load()
+	r.seconds = time.Since(began).Seconds()
+	if !r.failed() && !e.opts.keep {
+		return r, os.RemoveAll(w.dir)
+	}
+	return r, nil
+}
+
+func (e *env) newWorld(ctx context.Context, p plan) (*world, error) {
+	w := &world{env: e, plan: p, faults: map[string]int{}, dir: filepath.Join(e.tmp, fmt.Sprintf("seed-%d", p.seed))}
+	if err := os.MkdirAll(w.dir, 0o755); err != nil {
+		return w, err
+	}
+	if err := e.mysql.clear(ctx); err != nil {
+		return w, err
+	}
+	// A name of this run alone: REST catalogs remember those of earlier calls.
+	db := fmt.Sprintf("chaos_%d_%d", p.seed, time.Now().UnixMilli()%1e9)
+	w.bank = &bank{plan: p.bank, seed: p.seed, addr: e.mysql.addr, db: db, keyless: p.form != keyed}
+	if err := w.bank.open(ctx); err != nil {
+		return w, err
+	}
+	var err error
+	if w.tcp, err = newTCPProxy(e.mysql.addr); err != nil {
+		return w, err
+	}
+	sink := "iceberg:" + w.lake()
+	if p.rest {
+		catalog, err := e.catalog(ctx)
+		if err != nil {
+			return w, err
+		}
+		if w.rest, err = newRESTProxy(catalog); err != nil {
+			return w, err
+		}
+		sink = "iceberg+rest://" + w.rest.addr
+	}
+	user := "full"
+	if p.loose {
+		user = "loose"
+	}
+	w.product = &product{dir: w.dir, kills: p.kills, argv: []string{
+		e.binary, "tail", fmt.Sprintf("mysql://%s@%s/%s", user, w.tcp.addr(), db), sink, "--commit-interval", "200ms",
+	}}
+	if p.small {
+		w.product.argv = append(w.product.argv, "--memory", "64MiB")
+	}
+	switch p.form {
+	case appended:
+		w.product.argv = append(w.product.argv, "--keyless", "append")
+	case changelog:
+		w.product.argv = append(w.product.argv, "--changelog")
+	}
+	w.product.argv = append(w.product.argv, e.opts.extra...)
+	return w, nil
+}
+
+func (w *world) lake() string { return filepath.Join(w.dir, "lake") }
+
+func (w *world) close() {
+	if w.product != nil {
+		_ = w.product.running().end(syscall.SIGKILL, time.Second)
+	}
+	if w.tcp != nil {
+		w.tcp.close()
+	}
+	w.rest.closeIf()
+}
+
+func (p *restProxy) closeIf() {
+	if p != nil {
+		p.close()
+	}
+}
+
+// play runs the bank, the processes and the timeline beside each other.
+func (w *world) play(ctx context.Context) error {
+	supervised := make(chan error, 1)
+	superviseCtx, endSupervise := context.WithCancel(ctx)
+	defer endSupervise()
+	begin := func() { supervised <- w.product.supervise(superviseCtx) }
+	if w.plan.start == 0 {
+		go begin()
+		sleep(ctx, 300*time.Millisecond)
+	}
+	bankCtx, closeBank := context.WithCancel(ctx)
+	closed := make(chan struct{})
+	opened := time.Now()
+	go func() { defer close(closed); w.bank.run(bankCtx) }()
+	if w.plan.start > 0 {
+		sleep(ctx, w.plan.start)
+		go begin()
+	}
+	err := w.strike(ctx, opened)
+	sleep(ctx, time.Until(opened.Add(w.plan.length)))
+	closeBank()
+	<-closed
+	if w.rest != nil {
+		w.rest.heal()
+	}
+	// What the last processes made of it is looked at now and then while they
+	// run on; mostly they are stopped at once.
+	endSupervise()
+	if e := <-supervised; e != nil {
+		w.errs = append(w.errs, e)
+	}
+	return err
+}
+
+// strike follows the timeline.
+func (w *world) strike(ctx context.Context, opened time.Time) error {
+	for _, e := range w.plan.timeline {
+		sleep(ctx, time.Until(opened.Add(e.at)))
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := w.do(ctx, e); err != nil {
+			return fmt.Errorf("%s: %w", e.fault, err)
+		}
+	}
+	return nil
+}
+
+// do makes one fault happen. It returns errors of the harness only.
+func (w *world) do(ctx context.Context, e event) error {
+	switch e.fault {
+	case kill:
+		s := w.product.running()
+		if s == nil || s.ended() {
+			return nil
+		}
+		_ = s.cmd.Process.Kill()
+	case cut:
+		w.tcp.cut()
+	case freeze:
+		w.tcp.freeze(ctx, e.last)
+	case refuse:
+		w.tcp.refuse(ctx, e.last)
+	case mysqlKill:
+		if err := w.env.mysql.crash(); err != nil {
+			return err
+		}
+		w.faults[string(e.fault)]++
+		return w.env.mysql.start(ctx)
+	case mysqlStop:
+		if err := w.env.mysql.stop(ctx); err != nil {
+			return err
+		}
+		w.faults[string(e.fault)]++
+		return w.env.mysql.start(ctx)
+	case rotate:
+		conn, err := w.bank.connect(ctx, "")
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		if err := execute(conn, "FLUSH BINARY LOGS"); err != nil {
+			return err
+		}
+	case twin:
+		if s := w.product.running(); s == nil || s.ended() {
+			return nil
+		}
+		if err := w.product.twins(ctx, 10*time.Second); err != nil {
+			w.errs = append(w.errs, err)
+		}
+	case catalogDown:
+		w.rest.setDown(true)
+		sleep(ctx, e.last)
+		w.rest.setDown(false)
+	default:
+		w.rest.arm(e) // counted when it strikes
+		return nil
+	}
+	w.faults[string(e.fault)]++
+	return nil
+}
+
+// finish ends the process that still runs, and does the last run.
+func (w *world) finish(ctx context.Context) {
+	if s := w.product.running(); s != nil && !s.ended() {
+		sig := syscall.SIGKILL
+		if w.plan.polite {
+			sig = syscall.SIGINT
+		}
+		if err := s.end(sig, 15*time.Second); err != nil {
+			w.errs = append(w.errs, err)
+		}
+		if sig == syscall.SIGINT && (s.exit.code != 0 && s.exit.code != 130 || s.exit.crashed()) {
+			w.errs = append(w.errs, fmt.Errorf("after an interrupt: %v", s.exit))
+		}
+	}
+	times := 1
+	if w.plan.twice {
+		times = 2
+	}
+	for range times {
+		// A commit of a killed process may reach the catalog late, and fence the
+		// run that follows: what it says is to run the command again.
+		x := w.last(ctx)
+		if x.fenced() && w.rest != nil {
+			x = w.last(ctx)
+		}
+		if x.code != 0 {
+			w.errs = append(w.errs, fmt.Errorf("the last run, --until now: %v", x))
+			return
+		}
+	}
+}
+
+func (w *world) last(ctx context.Context) exit {
+	s, err := w.product.spawn("", "--until", "now")
+	if err != nil {
+		return exit{code: 1, said: err.Error()}
+	}
+	select {
+	case <-s.done:
+	case <-ctx.Done():
+		_ = s.end(syscall.SIGKILL, time.Second)
+	case <-time.After(time.Minute):
+		err := s.end(syscall.SIGQUIT, time.Second)
+		return exit{log: s.exit.log, code: 1, said: fmt.Sprintf("has not ended in a minute; %v", err)}
+	}
+	return s.exit
+}
+
+// judge goes through the ends of all processes: which a fault excuses, and
+// which nothing does. It returns the number of the former.
+func (w *world) judge() int {
+	if w.rest != nil {
+		for f, n := range w.rest.struck {
+			w.faults[string(f)] += n
+		}
+	}
+	gaveUp := 0
+	for _, x := range w.product.exits {
+		switch {
+		case x.crashed():
+			w.errs = append(w.errs, fmt.Errorf("crashed: %v", x))
+		case x.killed():
+			if strings.Contains(x.said, "TABLEHAUL_TEST_KILL") {
+				w.faults["step"]++
+			}
+		case x.code == 0:
+			w.errs = append(w.errs, fmt.Errorf("ended by itself: %v", x))
+		case x.fenced() && (w.plan.has(twin) || w.rest != nil), w.plan.severs():
+			gaveUp++
+		default:
+			w.errs = append(w.errs, fmt.Errorf("ended without a cause: %v", x))
+		}
+	}
+	return gaveUp
+}
+
+func (w *world) question() question {
+	q := question{Namespace: w.bank.db, Source: filepath.Join(w.dir, "source"), Tables: w.bank.tables(), Total: w.bank.total(), Changelog: []string{}}
+	if w.rest != nil {
+		q.REST = w.env.rest
+	} else {
+		q.Folder = w.lake()
+	}
+	for _, t := range q.Tables {
+		if w.plan.form == changelog || t.Key == nil {
+			q.Changelog = append(q.Changelog, t.Name)
+		}
+	}
+	return q
+}
+
+var errFailed = errors.New("not all runs went well")
