@@ -20,6 +20,9 @@ type Options struct {
 	Charsets *Charsets
 	Upsert   bool // inserts become After: their rows may be there already
 	MariaDB  bool
+	// RowEnd is the column that a system-versioned table of MariaDB declares as
+	// GENERATED ALWAYS AS ROW END, "" if there is none; hidden ones are found.
+	RowEnd string
 }
 
 // A Tx is what a changelog says of the transaction that a change belongs to.
@@ -51,6 +54,8 @@ type Decoder struct {
 	builder   *batch.Builder
 	opts      Options
 	fields    []field
+	visible   int   // fields that are columns of the table; MariaDB hides some behind them
+	rowEnd    int   // field that says whether a row is history; -1 if none
 	changelog *meta // nil for tables that are kept up to date
 	keys      []int // fields of the key
 	keyEnd    int   // behind the last of them
@@ -75,19 +80,25 @@ func NewDecoder(t *schema.Table, m *TableMap, b *batch.Builder, o Options) (*Dec
 			return nil, err
 		}
 	}
-	if err := checkMap(t.Columns[:n], m); err != nil {
+	var err error
+	if d.rowEnd, err = checkMap(t.Columns[:n], m, &o); err != nil {
 		err = hint.Wrap(fmt.Errorf("the log has another shape of the table: %w", err), "the table was altered; read it anew")
 		return nil, &schema.TableError{Table: t.String(), Err: err}
 	}
-	d.fields = make([]field, n)
+	all := len(m.Columns)
+	d.fields, d.visible = make([]field, all), n
 	for i := range d.fields {
+		if i >= n { // a hidden one
+			d.fields[i].width, d.fields[i].prefix = shape(&m.Columns[i], 0)
+			continue
+		}
 		f, err := newField(&t.Columns[i], &m.Columns[i], b.Columns[i], &o)
 		if err != nil {
 			return nil, &schema.TableError{Table: t.String(), Err: fmt.Errorf("column %s (%s): %w", t.Columns[i].Name, t.Columns[i].Native, err)}
 		}
 		d.fields[i] = f
 	}
-	d.before, d.after, d.inKey = make([]span, n), make([]span, n), make([]bool, n)
+	d.before, d.after, d.inKey = make([]span, all), make([]span, all), make([]bool, all)
 	if d.changelog == nil {
 		for _, k := range t.Key {
 			d.keys, d.keyEnd, d.inKey[k] = append(d.keys, k), max(d.keyEnd, k+1), true
@@ -125,13 +136,13 @@ func (d *Decoder) wrap(err error) error {
 }
 
 // header reads up to the first row and returns the rows and how to read one.
-func (d *Decoder) header(typ EventType, body []byte) ([]byte, func(*Decoder, []byte, int) (int, error), error) {
-	change, images, extra := kindOf(typ)
-	if change == nil {
-		if typ == PartialUpdateRows {
-			return nil, nil, hint.Wrap(errors.New("an update is logged as a difference of JSON values"),
-				"SET GLOBAL binlog_row_value_options = '' and have sessions connect anew, then read the table again")
-		}
+func (d *Decoder) header(typ EventType, body []byte) ([]byte, changeFunc, error) {
+	kind, extra := kindOf(typ)
+	switch {
+	case typ == PartialUpdateRows:
+		return nil, nil, hint.Wrap(errors.New("an update is logged as a difference of JSON values"),
+			"SET GLOBAL binlog_row_value_options = '' and have sessions connect anew, then read the table again")
+	case kind < 0:
 		return nil, nil, fmt.Errorf("event of type %d is no rows event", typ)
 	}
 	c := cursor{p: body}
@@ -143,7 +154,7 @@ func (d *Decoder) header(typ EventType, body []byte) ([]byte, func(*Decoder, []b
 	if !c.bad && n != uint64(len(d.fields)) {
 		return nil, nil, fmt.Errorf("a rows event has %d columns, its table map %d", n, len(d.fields))
 	}
-	for range images {
+	for images := 1 + kind&1; images > 0; images-- {
 		if present := c.take((n + 7) / 8); !c.bad && !full(present, int(n)) {
 			return nil, nil, hint.Wrap(errors.New("a row in the log lacks columns: it was written with another binlog_row_image than FULL"),
 				"SET GLOBAL binlog_row_image = FULL, see that no session overrides it, and read the table again")
@@ -152,27 +163,51 @@ func (d *Decoder) header(typ EventType, body []byte) ([]byte, func(*Decoder, []b
 	if c.bad {
 		return nil, nil, errShort
 	}
-	return c.p, change, nil
+	if d.rowEnd >= 0 {
+		return c.p, versionChanges[kind], nil
+	}
+	return c.p, changes[kind], nil
 }
 
-// kindOf returns how to read a change, the number of images it has, and whether
-// the event's header has a part of variable length.
-func kindOf(typ EventType) (change func(*Decoder, []byte, int) (int, error), images int, extra bool) {
+// The kinds of change. The one of two images is odd.
+const (
+	kindInsert = iota
+	kindUpdate
+	kindDelete
+)
+
+// A changeFunc reads the change at p[i:] and returns where it ends.
+type changeFunc func(d *Decoder, p []byte, i int) (int, error)
+
+var (
+	changes        = [...]changeFunc{(*Decoder).insert, (*Decoder).update, (*Decoder).delete}
+	versionChanges = [...]changeFunc{(*Decoder).insertVersion, (*Decoder).updateVersion, (*Decoder).deleteVersion}
+)
+
+// kindOf returns the kind of change, and whether the event's header has a part of
+// variable length.
+func kindOf(typ EventType) (kind int, extra bool) {
 	switch typ {
-	case WriteRowsV2, MariaWriteRowsCompressed:
-		return (*Decoder).insert, 1, true
-	case UpdateRowsV2, MariaUpdateRowsCompressed:
-		return (*Decoder).update, 2, true
-	case DeleteRowsV2, MariaDeleteRowsCompressed:
-		return (*Decoder).delete, 1, true
+	case WriteRowsV2:
+		return kindInsert, true
+	case UpdateRowsV2:
+		return kindUpdate, true
+	case DeleteRowsV2:
+		return kindDelete, true
 	case WriteRowsV1, MariaWriteRowsCompressedV1:
-		return (*Decoder).insert, 1, false
+		return kindInsert, false
 	case UpdateRowsV1, MariaUpdateRowsCompressedV1:
-		return (*Decoder).update, 2, false
+		return kindUpdate, false
 	case DeleteRowsV1, MariaDeleteRowsCompressedV1:
-		return (*Decoder).delete, 1, false
+		return kindDelete, false
+	case MariaWriteRowsCompressed:
+		return kindInsert, true
+	case MariaUpdateRowsCompressed:
+		return kindUpdate, true
+	case MariaDeleteRowsCompressed:
+		return kindDelete, true
 	}
-	return nil, 0, false
+	return -1, false
 }
 
 // full reports whether the first n bits are set.
@@ -280,7 +315,7 @@ func (d *Decoder) image(p []byte, i int) (int, error) {
 	for _, b := range nulls {
 		some |= b
 	}
-	for c := range d.fields {
+	for c := range d.fields[:d.visible] {
 		f := &d.fields[c]
 		if some != 0 && nulls[c>>3]&(1<<(c&7)) != 0 {
 			if !f.nullable {
@@ -301,7 +336,7 @@ func (d *Decoder) image(p []byte, i int) (int, error) {
 		}
 		i += n
 	}
-	return i, nil
+	return d.skip(p, i, nulls, nil, d.visible, len(d.fields))
 }
 
 // frame notes where the first upto values of the image at p[i:] lie, and returns
@@ -311,21 +346,29 @@ func (d *Decoder) frame(p []byte, i int, at []span, upto int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	for c := range d.fields[:upto] {
+	return d.skip(p, i, nulls, at, 0, upto)
+}
+
+// skip passes over the fields from c up to, and notes where they lie if at is
+// not nil.
+func (d *Decoder) skip(p []byte, i int, nulls []byte, at []span, c, upto int) (int, error) {
+	for ; c < upto; c++ {
 		f := &d.fields[c]
-		if nulls[c>>3]&(1<<(c&7)) != 0 {
-			at[c] = span{-1, -1}
-			continue
+		where := span{-1, -1}
+		if nulls[c>>3]&(1<<(c&7)) == 0 {
+			n := f.width
+			if f.prefix != 0 {
+				n, i = prefixed(p, i, f.prefix)
+			}
+			if n > len(p)-i {
+				return 0, errShort
+			}
+			where = span{i, i + n}
+			i += n
 		}
-		n := f.width
-		if f.prefix != 0 {
-			n, i = prefixed(p, i, f.prefix)
+		if at != nil {
+			at[c] = where
 		}
-		if n > len(p)-i {
-			return 0, errShort
-		}
-		at[c] = span{i, i + n}
-		i += n
 	}
 	return i, nil
 }
@@ -356,7 +399,7 @@ func prefixed(p []byte, i, n int) (length, start int) {
 
 // key appends a row of the key values at hand; sinks look at no others.
 func (d *Decoder) key(p []byte) error {
-	for c := range d.fields {
+	for c := range d.fields[:d.visible] {
 		f := &d.fields[c]
 		at := d.before[c]
 		if !d.inKey[c] || at.start < 0 {

@@ -3,6 +3,7 @@ package binlog
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 )
 
 // The protocol's codes of column types as they stand in table maps.
@@ -65,6 +66,9 @@ type TableMap struct {
 	DB, Name   string
 	Columns    []MapColumn
 	PrimaryKey []int // indexes into Columns; nil if not told (binlog_row_metadata is not FULL) or none
+
+	charsets    []byte // of text columns, as they came
+	charsetKind byte   // optDefaultCharset, optColumnCharset, or 0 if not told
 }
 
 // TableID returns the table's id from the body of a table map or rows event.
@@ -111,7 +115,7 @@ func (c *cursor) lenenc() uint64 {
 	if b < 0xfb {
 		return uint64(b)
 	}
-	n := uint64(0)
+	var n uint64
 	switch b {
 	case 0xfc:
 		n = 2
@@ -159,7 +163,7 @@ func ParseTableMap(body []byte) (*TableMap, error) {
 		m.option(kind, &field)
 		c.bad = c.bad || field.bad
 	}
-	if c.bad || meta.bad {
+	if c.bad || meta.bad || !m.readCharsets(false) {
 		return nil, errMap
 	}
 	return m, nil
@@ -207,7 +211,7 @@ const (
 
 func (col *MapColumn) numeric() bool {
 	switch col.Type {
-	case typeTiny, typeShort, typeInt24, typeLong, typeLongLong, typeFloat, typeDouble, typeNewDecimal:
+	case typeTiny, typeShort, typeInt24, typeLong, typeLongLong, typeFloat, typeDouble, typeNewDecimal, typeYear:
 		return true
 	}
 	return false
@@ -221,18 +225,19 @@ func (col *MapColumn) character() bool {
 	return false
 }
 
+// mariaCharacter is what MariaDB counts as text.
+func (col *MapColumn) mariaCharacter() bool { return col.character() || col.Type == typeGeometry }
+
 func (col *MapColumn) choice() bool { return col.Type == typeEnum || col.Type == typeSet }
 
 func (m *TableMap) option(kind byte, c *cursor) {
 	switch kind {
 	case optSignedness:
 		m.readSigns(c)
-	case optDefaultCharset:
-		m.readDefaultCharset(c, (*MapColumn).character)
+	case optDefaultCharset, optColumnCharset:
+		m.charsets, m.charsetKind = c.p, kind
 	case optEnumSetDefaultCharset:
 		m.readDefaultCharset(c, (*MapColumn).choice)
-	case optColumnCharset:
-		m.eachOf((*MapColumn).character, func(col *MapColumn) { col.Charset = c.lenenc() })
 	case optEnumSetColumnCharset:
 		m.eachOf((*MapColumn).choice, func(col *MapColumn) { col.Charset = c.lenenc() })
 	case optColumnName:
@@ -264,6 +269,26 @@ func (m *TableMap) eachOf(which func(*MapColumn) bool, f func(*MapColumn)) {
 			f(&m.Columns[i])
 		}
 	}
+}
+
+// readCharsets gives text columns their collations. The columns are counted,
+// and the servers differ in what they count.
+func (m *TableMap) readCharsets(maria bool) bool {
+	c, which := cursor{p: m.charsets}, (*MapColumn).character
+	if maria {
+		which = (*MapColumn).mariaCharacter
+	}
+	switch m.charsetKind {
+	case optDefaultCharset:
+		m.readDefaultCharset(&c, which)
+	case optColumnCharset:
+		m.eachOf(which, func(col *MapColumn) { col.Charset = c.lenenc() })
+	}
+	return !c.bad
+}
+
+func (m *TableMap) has(typ byte) bool {
+	return slices.ContainsFunc(m.Columns, func(c MapColumn) bool { return c.Type == typ })
 }
 
 // readSigns reads a bit for each number, the highest bit of a byte first.

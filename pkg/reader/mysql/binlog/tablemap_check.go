@@ -2,6 +2,7 @@ package binlog
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -27,21 +28,67 @@ var bytesTypes = []byte{
 // binaryCollation is the id of what says that bytes are no text.
 const binaryCollation = 63
 
-// checkMap compares a table map with the columns as they were listed.
-func checkMap(columns []schema.Column, m *TableMap) error {
-	if len(columns) != len(m.Columns) {
-		return fmt.Errorf("%d columns, %d were listed", len(m.Columns), len(columns))
+// checkMap compares a table map with the columns as they were listed. It returns
+// the column that tells history from what is there now in a system-versioned
+// table of MariaDB, -1 if there is none.
+func checkMap(columns []schema.Column, m *TableMap, o *Options) (rowEnd int, err error) {
+	if o.MariaDB && m.has(typeGeometry) && !m.readCharsets(true) {
+		return 0, errMap
+	}
+	rowEnd, ok := -1, len(columns) == len(m.Columns)
+	if o.MariaDB && !ok {
+		rowEnd, ok = m.hidden(len(columns))
+	}
+	if !ok {
+		return 0, fmt.Errorf("%d columns, %d were listed", len(m.Columns), len(columns))
+	}
+	if o.RowEnd != "" {
+		rowEnd = slices.IndexFunc(columns, func(c schema.Column) bool { return c.Name == o.RowEnd })
 	}
 	for i := range columns {
 		c, w := &columns[i], &m.Columns[i]
 		if w.Name != "" && w.Name != c.Name {
-			return fmt.Errorf("column %d is %s, it was listed as %s", i+1, w.Name, c.Name)
+			return 0, fmt.Errorf("column %d is %s, it was listed as %s", i+1, w.Name, c.Name)
 		}
 		if !slices.Contains(wireTypes[c.Type.Kind], w.Type) || !w.fits(c) {
-			return fmt.Errorf("column %s is %s, it was listed as %s", c.Name, w, c.Native)
+			return 0, fmt.Errorf("column %s is %s, it was listed as %s", c.Name, w, c.Native)
 		}
 	}
-	return nil
+	return rowEnd, nil
+}
+
+// hidden reports whether the columns from n on are those that MariaDB adds for
+// itself: the two of a period of a system-versioned table, the second of which
+// is returned, and then hashes of unique keys that are too long for an index.
+func (m *TableMap) hidden(n int) (rowEnd int, ok bool) {
+	if len(m.Columns) < n {
+		return -1, false
+	}
+	rest, rowEnd := m.Columns[n:], -1
+	if len(rest) >= 2 && rest[0].Type == typeTimestamp2 && rest[1].Type == typeTimestamp2 {
+		if rest[0].Name != "" && (rest[0].Name != "row_start" || rest[1].Name != "row_end") {
+			return -1, false
+		}
+		rest, rowEnd = rest[2:], n+1
+	}
+	for i := range rest {
+		if rest[i].Type != typeLongLong || rest[i].Name != "" && !strings.HasPrefix(rest[i].Name, "DB_ROW_HASH_") {
+			return -1, false
+		}
+	}
+	return rowEnd, true
+}
+
+// current reports whether the end of a row's period is the end of time: the
+// highest second of the server's timestamps and its last microsecond.
+func current(end []byte) bool {
+	if len(end) != 7 && len(end) != 8 {
+		return false
+	}
+	if len(end) == 8 { // the number of a transaction
+		return littleEndian(end) == math.MaxUint64
+	}
+	return end[0]|0x80 == 0xff && bigEndian(end[1:]) == 0xffffff0f423f
 }
 
 // fits reports whether two columns of alike types mean the same by their bytes.
@@ -50,21 +97,28 @@ func (col *MapColumn) fits(c *schema.Column) bool {
 	switch t.Kind {
 	case schema.TinyInt, schema.SmallInt, schema.MediumInt, schema.Int, schema.BigInt:
 		return !col.SignKnown || col.Unsigned == t.Unsigned
+	case schema.String:
+		return col.Charset != binaryCollation || c.Charset == "" || c.Charset == "binary"
+	case schema.Binary:
+		return col.Charset == 0 || col.Charset == binaryCollation
+	}
+	return col.fitsMeta(t)
+}
+
+// fitsMeta compares what a type has in parentheses, but for lengths.
+func (col *MapColumn) fitsMeta(t *schema.Type) bool {
+	switch t.Kind {
 	case schema.Float:
 		return col.Meta == 4
 	case schema.Double:
 		return col.Meta == 8
 	case schema.Decimal:
-		return int(col.Meta>>8) == t.Precision && int(col.Meta&0xff) == t.Scale
+		return int(col.Meta>>8) == t.Precision && int(col.Meta&0xff) == t.Scale && t.Scale <= t.Precision
 	case schema.Bit:
 		return int(col.Meta&0xff) == t.Precision
 	case schema.DateTime, schema.Timestamp, schema.Time:
 		old := col.Type == typeDateTime || col.Type == typeTimestamp || col.Type == typeTime // these do not tell
 		return t.Precision <= 6 && (old || int(col.Meta) == t.Precision)
-	case schema.String:
-		return col.Charset != binaryCollation || c.Charset == "" || c.Charset == "binary"
-	case schema.Binary:
-		return col.Charset == 0 || col.Charset == binaryCollation
 	case schema.Enum:
 		return col.Meta == 1 || col.Meta == 2
 	case schema.Set:

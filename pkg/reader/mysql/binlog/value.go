@@ -21,7 +21,7 @@ type appendFunc func(v []byte) error
 // newField returns how to read a column that checkMap has let pass.
 func newField(c *schema.Column, w *MapColumn, col batch.Column, o *Options) (field, error) {
 	f := field{col: col, nullable: c.Nullable}
-	f.width, f.prefix = shape(c, w)
+	f.width, f.prefix = shape(w, c.Type.Precision)
 	var err error
 	switch b := col.(type) {
 	case *batch.Fixed[int32]:
@@ -57,7 +57,8 @@ func newField(c *schema.Column, w *MapColumn, col batch.Column, o *Options) (fie
 }
 
 // shape returns the width of a column's values, or the bytes of their length.
-func shape(c *schema.Column, w *MapColumn) (width, prefix int) {
+// precision is that of times, which maps of the old formats do not tell.
+func shape(w *MapColumn, precision int) (width, prefix int) {
 	switch w.Type {
 	case typeTiny, typeYear:
 		return 1, 0
@@ -82,7 +83,7 @@ func shape(c *schema.Column, w *MapColumn) (width, prefix int) {
 	case typeTime2:
 		return 3 + (int(w.Meta)+1)/2, 0
 	case typeTimestamp, typeDateTime, typeTime:
-		return oldWidth(w.Type, c.Type.Precision), 0
+		return oldWidth(w.Type, precision), 0
 	case typeString, typeVarString, typeVarchar, typeVarcharCompressed:
 		if w.Meta > 255 {
 			return 0, 2
@@ -176,7 +177,7 @@ func decimal128Append(c *schema.Column, b *batch.Fixed[decimal128.Num]) appendFu
 func bytesAppend(c *schema.Column, w *MapColumn, b *batch.Bytes, o *Options) (appendFunc, error) {
 	switch c.Type.Kind {
 	case schema.Decimal:
-		return decimalTextAppend(c.Type.Precision, c.Type.Scale, b), nil
+		return decimalTextAppend(c, b), nil
 	case schema.Enum:
 		return enumAppend(c, w, b, o)
 	case schema.Set:

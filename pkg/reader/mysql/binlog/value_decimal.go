@@ -2,10 +2,12 @@ package binlog
 
 import (
 	"math/bits"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
 // A DECIMAL is stored as groups of nine digits in four bytes, the highest
@@ -108,14 +110,25 @@ func smallDecimal(v []byte, groups []int) (int64, error) {
 	return int64(sum), nil
 }
 
-// decimalTextAppend writes a DECIMAL as the server prints it.
-func decimalTextAppend(precision, scale int, b *batch.Bytes) appendFunc {
+// decimalTextAppend writes a DECIMAL as the server prints it: ZEROFILL ones with
+// zeros up to their declared digits.
+func decimalTextAppend(c *schema.Column, b *batch.Bytes) appendFunc {
 	var buf []byte
-	return func(v []byte) (err error) {
-		if buf, err = appendDecimal(buf[:0], v, precision, scale); err == nil {
-			b.Append(buf)
+	width := 0
+	if strings.Contains(strings.ToLower(c.Native), "zerofill") {
+		if width = c.Type.Precision; c.Type.Scale > 0 {
+			width++ // the point
 		}
-		return err
+	}
+	return func(v []byte) (err error) {
+		if buf, err = appendDecimal(buf[:0], v, c.Type.Precision, c.Type.Scale); err != nil {
+			return err
+		}
+		for len(buf) < width {
+			buf = append([]byte{'0'}, buf...)
+		}
+		b.Append(buf)
+		return nil
 	}
 }
 

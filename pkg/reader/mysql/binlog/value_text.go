@@ -5,14 +5,30 @@ import (
 	"compress/flate"
 	"compress/zlib"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
 	"strings"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
+
+// errLabel is about a label that information_schema, whose own charset has no
+// more than three bytes a character, may have lost characters of.
+var errLabel = hint.Wrap(errors.New("the label has a question mark, which may stand for a character that the server cannot list"),
+	"SET GLOBAL binlog_row_metadata = FULL, which puts labels into the log, and read the table anew")
+
+// doubtful reports whether a label in the schema may not be what it is.
+func doubtful(c *schema.Column, w *MapColumn, label string) bool {
+	switch c.Charset {
+	case "utf8mb4", "utf16", "utf16le", "utf32", "gb18030":
+		return w.Labels == nil && strings.Contains(label, "?")
+	}
+	return false
+}
 
 // labels returns the labels of an ENUM or SET in UTF-8: those that the map has,
 // which hold for its events even where the table has been altered since.
@@ -41,14 +57,17 @@ func enumAppend(c *schema.Column, w *MapColumn, b *batch.Bytes, o *Options) (app
 	if err != nil {
 		return nil, err
 	}
-	texts := make([][]byte, 1, len(list)+1)
+	texts, doubt := make([][]byte, 1, len(list)+1), make([]bool, 1, len(list)+1)
 	for _, l := range list {
-		texts = append(texts, []byte(l))
+		texts, doubt = append(texts, []byte(l)), append(doubt, doubtful(c, w, l))
 	}
 	return func(v []byte) error {
 		n := littleEndian(v)
 		if n >= uint64(len(texts)) {
 			return fmt.Errorf("a row in the log has label %d of %d", n, len(texts)-1)
+		}
+		if doubt[n] {
+			return errLabel
 		}
 		b.Append(texts[n])
 		return nil
@@ -68,15 +87,17 @@ func setAppend(c *schema.Column, w *MapColumn, b *batch.Bytes, o *Options) (appe
 		if len(list) < 64 && n>>len(list) != 0 {
 			return fmt.Errorf("a row in the log has labels %#x of %d", n, len(list))
 		}
-		first := true
 		for i := 0; n != 0; i, n = i+1, n>>1 {
 			if n&1 == 0 {
 				continue
 			}
-			if !first {
+			if len(buf) > 0 { // as the server does where the first label is empty
 				buf = append(buf, ',')
 			}
-			buf, first = append(buf, list[i]...), false
+			if doubtful(c, w, list[i]) {
+				return errLabel
+			}
+			buf = append(buf, list[i]...)
 		}
 		b.Append(buf)
 		return nil

@@ -71,7 +71,7 @@ func dateTimeAppend(w *MapColumn, precision int, b *batch.Fixed[int64], zero cal
 		}
 	case typeTimestamp:
 		return func(v []byte) error {
-			s, us := int64(0), int64(0)
+			var s, us int64
 			if precision == 0 {
 				s = int64(binary.LittleEndian.Uint32(v))
 			} else {
