@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -17,8 +18,11 @@ import (
 )
 
 // advise adds what an operator can do about the errors that they can do
-// something about.
+// something about, and marks those that may pass.
 func advise(err error) error {
+	if err != nil && transient(err) {
+		err = hint.Transient(err)
+	}
 	switch {
 	case err == nil, errors.Is(err, context.Canceled):
 		return err
@@ -82,8 +86,12 @@ func transient(err error) bool {
 	var ue *url.Error
 	return unreachable(err) || errors.As(err, &ue) || errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, restcat.ErrServerError) || errors.Is(err, restcat.ErrServiceUnavailable) ||
+		errors.Is(err, restcat.ErrCommitStateUnknown) || slices.Contains(busyCodes, apiCode(err)) ||
 		strings.Contains(err.Error(), "database is locked")
 }
+
+// busyCodes are what an object store answers that is overloaded or being started.
+var busyCodes = []string{"InternalError", "SlowDown", "ServiceUnavailable", "RequestTimeout", "503"}
 
 // apiCode returns the code of an error that the AWS SDK passes on.
 func apiCode(err error) string {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/catalog"
-	_ "github.com/apache/iceberg-go/catalog/rest" // registers the REST catalog
+	restcat "github.com/apache/iceberg-go/catalog/rest"
 	sqlcat "github.com/apache/iceberg-go/catalog/sql"
 	"github.com/apache/iceberg-go/table"
 	_ "github.com/uptrace/bun/driver/sqliteshim" // the driver that .iceberg-go.yaml files name
@@ -26,6 +26,9 @@ type tableCatalog interface {
 	// the steps from an empty table to there. It returns the metadata that the
 	// table has got. If there is a table it fails, as judge knows.
 	createWhole(ctx context.Context, ident table.Identifier, meta table.Metadata, updates []table.Update) (table.Metadata, error)
+	// commitAll makes several commits in one step. Without any it tells whether
+	// it can, and fails with errors.ErrUnsupported if not.
+	commitAll(ctx context.Context, commits []table.TableCommit) error
 }
 
 // restCatalog creates by a commit that asserts the table's absence.
@@ -48,6 +51,26 @@ func (c restCatalog) createWhole(ctx context.Context, ident table.Identifier, me
 	}
 	got, _, err := c.CommitTable(ctx, ident, []table.Requirement{table.AssertCreate()}, append(steps, updates...))
 	return got, err
+}
+
+func (c restCatalog) commitAll(ctx context.Context, commits []table.TableCommit) error {
+	t, ok := c.Catalog.(catalog.TransactionalCatalog)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	ask := len(commits) == 0
+	if ask {
+		// Refused before anything is sent, for one reason or the other.
+		commits = make([]table.TableCommit, 1)
+	}
+	err := t.CommitTransaction(ctx, commits)
+	switch {
+	case errors.Is(err, restcat.ErrEndpointNotSupported):
+		return errors.ErrUnsupported
+	case ask:
+		return nil
+	}
+	return err
 }
 
 // sqlCatalog is a SQL catalog whose database this program opened.
@@ -102,6 +125,10 @@ func (c *sqlCatalog) createWhole(ctx context.Context, ident table.Identifier, me
 		return nil, err
 	}
 	return meta, nil
+}
+
+func (c *sqlCatalog) commitAll(context.Context, []table.TableCommit) error {
+	return errors.ErrUnsupported
 }
 
 // Close ends the connections, which sqlcat leaves to whoever opened them.

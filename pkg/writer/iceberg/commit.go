@@ -101,11 +101,17 @@ func (w *Writer) commit(ctx context.Context, pos batch.Position) error {
 		}
 		last = err
 	}
-	if len(w.attempts) > 0 {
-		return hint.Wrap(fmt.Errorf("the catalog did not tell whether it was accepted: %w", last),
-			"run the same command again: it finds out, and adds no row twice")
+	return w.sink.gaveUp(len(w.attempts) > 0, last)
+}
+
+// gaveUp is the error of a commit whose attempts have all failed, with last in
+// the end.
+func (s *Sink) gaveUp(unknown bool, last error) error {
+	if unknown {
+		return hint.Transient(hint.Wrap(fmt.Errorf("the catalog did not tell whether it was accepted: %w", last),
+			"run the same command again: it finds out, and adds no row twice"))
 	}
-	return fmt.Errorf("gave up after %d attempts: %w", w.sink.retry.attempts, last)
+	return hint.Transient(fmt.Errorf("gave up after %d attempts: %w", s.retry.attempts, last))
 }
 
 // committed tidies up behind a commit that has landed.
@@ -147,56 +153,103 @@ func (w *Writer) try(ctx context.Context, base *table.Table, pos batch.Position)
 		}
 		return conflict, errors.New("created at the catalog's choice of place")
 	}
-	a := attempt{id: uuid.NewString(), pos: pos, staged: len(w.staged)}
-	c, meta, err := w.build(ctx, base, &a)
+	p, o, err := w.prepare(ctx, base, pos, uuid.NewString())
 	if err != nil {
-		w.removeMade(a.made)
-		if transient(err) {
-			return conflict, err
-		}
-		return refused, err
-	}
-	if err := w.record.alive(); err != nil {
-		w.removeMade(a.made)
-		return refused, err
-	}
-	if w.sink.late {
-		if err := w.record.sent(); err != nil {
-			w.removeMade(a.made)
-			return refused, err
-		}
+		return o, err
 	}
 	w.sink.step("manifests written")
-	w.attempts = append(w.attempts, a)
+	w.send(p)
 	w.sink.step("commit sent")
 	if base == nil {
 		var got table.Metadata
-		if got, err = w.sink.cat.createWhole(ctx, w.ident, meta, c.Updates); err == nil {
-			meta = got
+		if got, err = w.sink.cat.createWhole(ctx, w.ident, p.meta, p.commit.Updates); err == nil {
+			p.meta = got
 		}
 	} else {
-		_, _, err = w.sink.cat.CommitTable(ctx, w.ident, c.Requirements, c.Updates)
+		var got table.Metadata
+		if got, _, err = w.sink.cat.CommitTable(ctx, w.ident, p.commit.Requirements, p.commit.Updates); err == nil {
+			p.superseded = w.supersededMetadata(base.Metadata(), got)
+		}
 	}
-	o := judge(err)
+	o = judge(err)
+	if o == done {
+		w.sink.step("commit landed")
+	}
+	w.conclude(p, o)
+	return o, err
+}
+
+// A prepared commit is ready to be sent.
+type prepared struct {
+	attempt
+	commit     table.TableCommit
+	meta       table.Metadata
+	superseded []string // metadata files to remove when it has landed
+}
+
+// prepare stages a commit on top of base, or one that creates the table. An
+// outcome comes with an error only.
+func (w *Writer) prepare(ctx context.Context, base *table.Table, pos batch.Position, id string) (p prepared, o outcome, err error) {
+	p.attempt = attempt{id: id, pos: pos, staged: len(w.staged)}
+	if p.commit, p.meta, err = w.build(ctx, base, &p.attempt); err != nil {
+		w.removeMade(p.made)
+		if transient(err) {
+			return p, conflict, err
+		}
+		return p, refused, err
+	}
+	if err = w.record.alive(); err == nil && w.sink.late {
+		err = w.record.sent()
+	}
+	if err != nil {
+		w.removeMade(p.made)
+	}
+	return p, refused, err
+}
+
+// send notes that a commit goes out.
+func (w *Writer) send(p prepared) { w.attempts = append(w.attempts, p.attempt) }
+
+// conclude takes in how the commit that was sent last came out.
+func (w *Writer) conclude(p prepared, o outcome) {
+	last := len(w.attempts) - 1
 	switch o {
 	case done:
-		w.sink.step("commit landed")
-		for _, other := range w.attempts[:len(w.attempts)-1] {
+		for _, other := range w.attempts[:last] {
 			w.removeMade(other.made)
 		}
 		w.attempts = nil
-		w.pos, w.last, w.staged, w.replace, w.exists = pos, a.id, nil, false, true
-		w.uuid = meta.TableUUID()
+		w.pos, w.last, w.staged, w.replace, w.exists = p.pos, p.id, nil, false, true
+		w.uuid = p.meta.TableUUID()
 		w.resetFold()
+		w.removeMade(p.superseded)
 	case refused:
-		w.attempts = w.attempts[:len(w.attempts)-1]
-		w.removeMade(a.made)
+		w.attempts = w.attempts[:last]
+		w.removeMade(p.made)
 	case conflict:
 		// A conflict may be with ourselves, where something between here and
 		// the catalog has sent the request twice: settle finds out.
-		w.attempts[len(w.attempts)-1].lost = true
+		w.attempts[last].lost = true
 	}
-	return o, err
+}
+
+// supersededMetadata lists the metadata files that now is the first not to keep.
+// A SQL catalog leaves them to its clients.
+func (w *Writer) supersededMetadata(before, now table.Metadata) []string {
+	if w.sink.rest || !now.Properties().GetBool(table.MetadataDeleteAfterCommitEnabledKey, false) {
+		return nil
+	}
+	kept := make(map[string]bool)
+	for e := range now.PreviousFiles() {
+		kept[e.MetadataFile] = true
+	}
+	var gone []string
+	for e := range before.PreviousFiles() {
+		if !kept[e.MetadataFile] {
+			gone = append(gone, e.MetadataFile)
+		}
+	}
+	return gone
 }
 
 // judge tells what an answer of the catalog says about the commit.

@@ -19,15 +19,20 @@ func (s *Sink) identifier(t *schema.Table) table.Identifier {
 	if ns == nil {
 		ns = []string{t.DB}
 	}
+	return append(s.identifierOf(ns), s.identifierOf([]string{t.Name})...)
+}
+
+// identifierOf returns names as the catalog takes them.
+func (s *Sink) identifierOf(names []string) table.Identifier {
 	special := ""
 	if s.rest {
 		special = specialREST
 	}
-	ident := make(table.Identifier, 0, len(ns)+1)
-	for _, n := range ns {
-		ident = append(ident, identName(n, special))
+	ident := make(table.Identifier, len(names))
+	for i, n := range names {
+		ident[i] = identName(n, special)
 	}
-	return append(ident, identName(t.Name, special))
+	return ident
 }
 
 // ensureNamespace creates the namespace unless it is there. Only the first of

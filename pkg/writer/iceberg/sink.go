@@ -78,7 +78,11 @@ type Sink struct {
 	ios   map[string]iceio.WriteFileIO
 }
 
-var _ writer.Sink = (*Sink)(nil)
+var (
+	_ writer.Sink      = (*Sink)(nil)
+	_ writer.Committer = (*Sink)(nil)
+	_ writer.Lister    = (*Sink)(nil)
+)
 
 // Open connects to the catalog that the URL names:
 //

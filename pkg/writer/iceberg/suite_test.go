@@ -44,7 +44,7 @@ func suite(t *testing.T, target func(*testing.T) string) {
 	writertest.Run(t, func(t *testing.T) writertest.Harness {
 		target := target(t)
 		var lose atomic.Int32
-		prefix := fmt.Sprintf("t%d.", time.Now().UnixNano()) // servers live longer than a test
+		prefix := fmt.Sprintf("t%d_", time.Now().UnixNano()) // servers live longer than a test
 		open := func(t *testing.T) *Sink {
 			s, err := Open(t.Context(), target, Options{TargetFileSize: 64 << 10, Memory: 256 << 10, Parallel: 4})
 			must(t, err)
@@ -105,6 +105,8 @@ func (r renaming) Open(ctx context.Context, t *schema.Table, mode writer.Mode) (
 	return r.Sink.Open(ctx, renamed(t, r.prefix), mode)
 }
 
+func (r renaming) List(ctx context.Context) ([]writer.Held, error) { return r.list(ctx, r.prefix) }
+
 func renamed(t *schema.Table, prefix string) *schema.Table {
 	c := *t
 	c.DB = prefix + t.DB
@@ -112,7 +114,7 @@ func renamed(t *schema.Table, prefix string) *schema.Table {
 }
 
 // losing is a catalog that is gone once a commit has reached it, for so long that
-// a Commit gives up. 1 arms it; then it counts the calls that it fails.
+// a Commit gives up. 1 arms it; then it counts the calls up to 0 that it fails.
 type losing struct {
 	tableCatalog
 	lose *atomic.Int32
@@ -120,9 +122,15 @@ type losing struct {
 
 var errReplyLost = &net.OpError{Op: "read", Net: "tcp", Err: errors.New("connection lost")}
 
+// lost loses the reply of a commit of some tables, each of which is looked at
+// before each further attempt.
+func (l losing) lost(tables int) bool {
+	return l.lose.CompareAndSwap(1, -int32(tables*(defaultRetry.attempts-1)))
+}
+
 func (l losing) CommitTable(ctx context.Context, ident table.Identifier, reqs []table.Requirement, ups []table.Update) (table.Metadata, string, error) {
 	meta, loc, err := l.tableCatalog.CommitTable(ctx, ident, reqs, ups)
-	if err == nil && l.lose.CompareAndSwap(1, 2) {
+	if err == nil && l.lost(1) {
 		return nil, "", errReplyLost
 	}
 	return meta, loc, err
@@ -130,18 +138,23 @@ func (l losing) CommitTable(ctx context.Context, ident table.Identifier, reqs []
 
 func (l losing) createWhole(ctx context.Context, ident table.Identifier, meta table.Metadata, ups []table.Update) (table.Metadata, error) {
 	got, err := l.tableCatalog.createWhole(ctx, ident, meta, ups)
-	if err == nil && l.lose.CompareAndSwap(1, 2) {
+	if err == nil && l.lost(1) {
 		return nil, errReplyLost
 	}
 	return got, err
 }
 
+func (l losing) commitAll(ctx context.Context, commits []table.TableCommit) error {
+	err := l.tableCatalog.commitAll(ctx, commits)
+	if err == nil && len(commits) > 0 && l.lost(len(commits)) {
+		return errReplyLost
+	}
+	return err
+}
+
 func (l losing) LoadTable(ctx context.Context, ident table.Identifier) (*table.Table, error) {
-	if n := l.lose.Load(); n > 1 {
-		if n++; n > int32(defaultRetry.attempts) {
-			n = 0
-		}
-		l.lose.Store(n)
+	if l.lose.Load() < 0 {
+		l.lose.Add(1)
 		return nil, errReplyLost
 	}
 	return l.tableCatalog.LoadTable(ctx, ident)

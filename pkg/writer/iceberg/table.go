@@ -43,6 +43,9 @@ func newTableProperties(t *schema.Table) iceberg.Properties {
 		"write.delete.mode": "merge-on-read",
 		// Its default, serializable, takes any concurrent append for a conflict.
 		"write.delete.isolation-level": "snapshot",
+		// Each commit of a stream writes the metadata anew, with all snapshots.
+		table.MetadataDeleteAfterCommitEnabledKey: "true",
+		table.MetadataPreviousVersionsMaxKey:      "20",
 	}
 	if t.Comment != "" {
 		p["comment"] = t.Comment
@@ -135,18 +138,36 @@ func (w *Writer) fits(tbl *table.Table) error {
 }
 
 // createBare creates the table, empty and without a position, because only the
-// catalog knows where its files go. A run that dies leaves it so, and the next
+// catalog knows where its files go, or because it commits several tables at once
+// only if they exist. A run that dies leaves it so, and the next
 // one goes on with it.
 func (w *Writer) createBare(ctx context.Context) error {
 	props := maps.Clone(w.props)
 	props[table.PropertyFormatVersion] = strconv.Itoa(formatVersion)
-	tbl, err := w.sink.cat.CreateTable(ctx, w.ident, w.want, catalog.WithProperties(props))
+	options := []catalog.CreateTableOpt{catalog.WithProperties(props)}
+	if w.location != "" { // it has files there already
+		options = append(options, catalog.WithLocation(w.location))
+	}
+	tbl, err := w.sink.cat.CreateTable(ctx, w.ident, w.want, options...)
 	if err != nil {
 		return err
+	}
+	if !sameIDs(tbl.Schema(), w.schema) {
+		return errors.New("the catalog has numbered the columns in another way than is usual")
 	}
 	w.note(tbl)
 	w.ours = true
 	return w.storeOf(ctx, tbl)
+}
+
+// sameIDs reports whether columns of one name have one id.
+func sameIDs(a, b *iceberg.Schema) bool {
+	for _, f := range a.Fields() {
+		if g, ok := fieldByName(b, f.Name); !ok || f.ID != g.ID {
+			return false
+		}
+	}
+	return true
 }
 
 // probeBare creates the table and tries again what has failed with cause.

@@ -1,0 +1,189 @@
+package iceberg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+// CommitAll commits the writers' tables in one step. Only REST catalogs can, and
+// not all of them. A table that does not exist yet is created first, empty and
+// without a position, for the step is for tables that exist.
+func (s *Sink) CommitAll(ctx context.Context, ws []writer.Writer, pos batch.Position) error {
+	if err := s.cat.commitAll(ctx, nil); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	group := make([]*Writer, len(ws))
+	names := make([]string, len(ws))
+	for i, w := range ws {
+		iw, ok := w.(*Writer)
+		if !ok || iw.sink != s {
+			return fmt.Errorf("%T is no writer of this sink", w)
+		}
+		group[i], names[i] = iw, iw.name()
+	}
+	if len(group) == 1 {
+		return group[0].Commit(ctx, pos)
+	}
+	ctx = s.shared(ctx)
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(s.opts.Parallel)
+	for _, w := range group {
+		g.Go(func() error { return w.finishAll(gctx) })
+	}
+	err := g.Wait()
+	if err == nil {
+		s.step("files durable")
+		err = s.commitAll(ctx, group, pos)
+	}
+	if err != nil {
+		return advise(fmt.Errorf("commit %s: %w", strings.Join(names, ", "), err))
+	}
+	return nil
+}
+
+// commitAll is Writer.commit for several writers. Attempts go on with those that
+// have not got there: a catalog may turn out to have kept its promise by halves.
+func (s *Sink) commitAll(ctx context.Context, ws []*Writer, pos batch.Position) error {
+	pending := ws
+	var last error
+	for n := range s.retry.attempts {
+		if n > 0 {
+			if err := s.retry.wait(ctx, n-1); err != nil {
+				return errors.Join(err, last)
+			}
+		}
+		bases, left, err := s.lookAll(ctx, pending, pos)
+		switch {
+		case err == nil:
+		case transient(err):
+			last = err
+			continue
+		default:
+			return err
+		}
+		if pending = left; len(pending) == 0 {
+			return s.committedAll(ctx, ws)
+		}
+		o, err := s.tryAll(ctx, pending, bases, pos)
+		switch o {
+		case done:
+			return s.committedAll(ctx, ws)
+		case refused:
+			return err
+		}
+		last = err
+	}
+	unknown := false
+	for _, w := range pending {
+		unknown = unknown || len(w.attempts) > 0
+	}
+	return s.gaveUp(unknown, last)
+}
+
+// lookAll looks at the tables of all writers and returns those that are still to
+// be committed.
+func (s *Sink) lookAll(ctx context.Context, ws []*Writer, pos batch.Position) (bases []*table.Table, left []*Writer, err error) {
+	views := make([]view, len(ws))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(8)
+	for i, w := range ws {
+		g.Go(func() (err error) {
+			views[i], err = w.look(gctx)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, nil, err
+	}
+	for i, w := range ws {
+		if views[i].landed && len(w.staged) == 0 && w.pos == pos {
+			continue
+		}
+		if err := w.fence(views[i]); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", w.name(), err)
+		}
+		bases, left = append(bases, views[i].tbl), append(left, w)
+	}
+	return bases, left, nil
+}
+
+// tryAll sends one commit of all the writers' tables.
+func (s *Sink) tryAll(ctx context.Context, ws []*Writer, bases []*table.Table, pos batch.Position) (outcome, error) {
+	if err := ctx.Err(); err != nil {
+		return refused, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.retry.timeout)
+	defer cancel()
+	id := uuid.NewString()
+	all := make([]prepared, len(ws))
+	commits := make([]table.TableCommit, len(ws))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(8)
+	outcomes := make([]outcome, len(ws))
+	for i, w := range ws {
+		g.Go(func() (err error) {
+			base := bases[i]
+			if base == nil {
+				if base, err = w.bare(gctx); err != nil {
+					return err
+				}
+			}
+			all[i], outcomes[i], err = w.prepare(gctx, base, pos, id)
+			commits[i] = all[i].commit
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		o := refused
+		if transient(err) {
+			o = conflict
+		}
+		for i, w := range ws {
+			w.removeMade(all[i].made)
+		}
+		return o, err
+	}
+	s.step("manifests written")
+	for i, w := range ws {
+		w.send(all[i])
+	}
+	s.step("commit sent")
+	err := s.cat.commitAll(ctx, commits)
+	o := judge(err)
+	if o == done {
+		s.step("commit landed")
+	}
+	for i, w := range ws {
+		w.conclude(all[i], o)
+	}
+	return o, err
+}
+
+// bare creates the table empty and returns it.
+func (w *Writer) bare(ctx context.Context) (*table.Table, error) {
+	if err := w.createBare(ctx); err != nil {
+		return nil, err
+	}
+	return w.sink.cat.LoadTable(ctx, w.ident)
+}
+
+// committedAll tidies up behind a commit that has landed.
+func (s *Sink) committedAll(ctx context.Context, ws []*Writer) error {
+	var errs []error
+	for _, w := range ws {
+		errs = append(errs, w.committed(ctx))
+	}
+	return errors.Join(errs...)
+}
