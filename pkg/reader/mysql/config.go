@@ -1,8 +1,10 @@
-// Package mysql reads the stock of MySQL and MariaDB servers.
+// Package mysql reads the stock and the binary logs of MySQL and MariaDB servers.
 //
 // To change how a table is found, read tables.go; how all tables are read at
 // one point, pin.go; how a table is cut, split.go; how bytes become columns,
-// packet.go and decode.go.
+// packet.go and decode.go. Of the log: what a server must offer, logcheck.go;
+// how a place in it is found, logplace.go; how it is asked for, logdump.go; what
+// becomes of its events, stream.go; how these become batches, streambatch.go.
 package mysql
 
 import (
@@ -13,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
@@ -33,6 +36,12 @@ type Options struct {
 	SplitBytes int64
 	// SplitRows, if set, is how many rows a split should hold instead.
 	SplitRows int64
+	// ServerID is the id under which the log is read; 0 takes a random one that
+	// nobody has. Two readers of one id drive each other out.
+	ServerID uint32
+	// Heartbeat is how often the server says that it has nothing new in its log;
+	// 0 is 2 s. A connection that is silent for three of them counts as lost.
+	Heartbeat time.Duration
 	// Warn is told what the operator should know of but need not act on now. It
 	// may be nil.
 	Warn func(msg string)

@@ -29,30 +29,36 @@ type packetReader struct {
 	r, w int    // buf[r:w] is read and not yet handed out
 	seq  uint8  // of the next packet
 	long []byte // a packet put together from several
+	more bool   // long is not complete yet
 }
 
 func newPacketReader(src io.Reader) *packetReader { return &packetReader{src: src} }
 
 // begin readies the reader for the answer to a new command.
 func (p *packetReader) begin() {
-	p.seq, p.r, p.w = 1, 0, 0
+	p.seq, p.r, p.w, p.more = 1, 0, 0, false
 	if p.buf == nil {
 		p.buf = make([]byte, 2*readSize)
 	}
 }
 
 // next returns the payload of the next packet. It is valid until the next call.
+// After an error that a deadline made, next can be called again and goes on
+// where it was.
 func (p *packetReader) next() ([]byte, error) {
-	part, err := p.part()
-	if err != nil || len(part) < maxPayload {
-		return part, err
+	if !p.more {
+		part, err := p.part()
+		if err != nil || len(part) < maxPayload {
+			return part, err
+		}
+		p.long, p.more = append(p.long[:0], part...), true
 	}
-	p.long = append(p.long[:0], part...)
-	for len(part) == maxPayload {
-		if part, err = p.part(); err != nil {
+	for p.more {
+		part, err := p.part()
+		if err != nil {
 			return nil, err
 		}
-		p.long = append(p.long, part...)
+		p.long, p.more = append(p.long, part...), len(part) == maxPayload
 	}
 	return p.long, nil
 }
@@ -69,12 +75,12 @@ func (p *packetReader) part() ([]byte, error) {
 	if seq := uint8(h >> 24); seq != p.seq {
 		return nil, fmt.Errorf("packet %d came where %d was due", seq, p.seq)
 	}
-	p.seq++
 	if p.w-p.r < headerLen+n {
 		if err := p.fill(headerLen + n); err != nil {
 			return nil, err
 		}
 	}
+	p.seq++
 	payload := p.buf[p.r+headerLen : p.r+headerLen+n : p.r+headerLen+n]
 	p.r += headerLen + n
 	return payload, nil

@@ -18,6 +18,39 @@ type position struct {
 	// Early says that the point lies before the one that the rows show: a log
 	// read from it repeats changes that are in the rows already.
 	Early bool `json:"early,omitempty"`
+	// Log says of an early point that it was met in the log: tables without a key
+	// are not behind it.
+	Log bool `json:"log,omitempty"`
+	// Time is when the last transaction before the point was committed, in
+	// microseconds since 1970; 0 if not known.
+	Time int64 `json:"time,omitempty"`
+	// After, likewise, moves the point on to before the first transaction that
+	// was committed then or later.
+	After int64 `json:"after,omitempty"`
+	// Prepared is an earlier point from which the log must be read again, because
+	// behind it lie rows of XA transactions that were prepared and are not decided
+	// yet. MySQL's GTIDs do without: those of such transactions are left out.
+	Prepared *place `json:"prepared,omitempty"`
+	// Ahead are the points of tables that had come further than the others before
+	// the log was read for all of them together.
+	Ahead map[string]place `json:"ahead,omitempty"`
+}
+
+// A place is a point in a log without what surrounds it.
+type place struct {
+	GTID string `json:"gtid,omitempty"`
+	File string `json:"file,omitempty"`
+	Pos  uint64 `json:"pos,omitempty"`
+	// After is as in position.
+	After int64 `json:"after,omitempty"`
+}
+
+func parsePosition(pos batch.Position) (position, error) {
+	var p position
+	if err := json.Unmarshal([]byte(pos), &p); err != nil || p.File == "" && p.GTID == "" && p.Server == "" {
+		return p, fmt.Errorf("position %q is not one of MySQL's", pos)
+	}
+	return p, nil
 }
 
 func (p position) encode() batch.Position {

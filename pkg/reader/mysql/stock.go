@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/reader"
@@ -24,7 +25,10 @@ type Stock struct {
 	folds   bool // names of tables are the same in any case
 }
 
-var _ reader.Stock = (*Stock)(nil)
+var (
+	_ reader.Stock = (*Stock)(nil)
+	_ reader.Log   = (*Stock)(nil)
+)
 
 // Open connects to the server that url names: mysql://user@host:port/database.
 func Open(ctx context.Context, url string, opts Options) (*Stock, error) {
@@ -38,6 +42,7 @@ func Open(ctx context.Context, url string, opts Options) (*Stock, error) {
 	}
 	opts.Memory = cmp.Or(opts.Memory, 64<<20)
 	opts.Parallel = cmp.Or(opts.Parallel, 1)
+	opts.Heartbeat = cmp.Or(opts.Heartbeat, 2*time.Second)
 	opts.SplitBytes = cmp.Or(opts.SplitBytes, 64<<20)
 	if opts.ways == nil {
 		opts.ways = allWays

@@ -156,3 +156,16 @@ func ParseGTIDList(body []byte) (List, error) {
 	}
 	return l, nil
 }
+
+// MapName reads the name of the table from the body of a table map.
+func MapName(body []byte) (Name, error) {
+	c := cursor{p: body}
+	c.take(8)
+	n := Name{DB: string(c.take(c.lenenc()))}
+	c.take(1)
+	n.Table = string(c.take(c.lenenc()))
+	if c.bad {
+		return n, errShort
+	}
+	return n, nil
+}

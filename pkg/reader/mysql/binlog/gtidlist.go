@@ -84,3 +84,17 @@ func (l List) String() string {
 	}
 	return strings.Join(parts, ",")
 }
+
+// Later returns the place that lies behind both.
+func (l List) Later(o List) List {
+	out := l.Clone()
+	if out == nil {
+		out = List{}
+	}
+	for domain, m := range o {
+		if !out.Contains(domain, m.Seq) {
+			out[domain] = m
+		}
+	}
+	return out
+}

@@ -14,24 +14,24 @@ type StatementKind uint8
 
 // The kinds of statement.
 const (
-	Harmless      StatementKind = iota // touches no table's rows
-	Begin                              // BEGIN
-	Commit                             // COMMIT
-	Rollback                           // ROLLBACK, of all
-	Savepoint                          // SAVEPOINT
-	RollbackTo                         // ROLLBACK TO a savepoint
-	XAStart                            // XA START
-	XAEnd                              // XA END
-	XACommit                           // XA COMMIT of what was prepared
-	XARollback                         // XA ROLLBACK of what was prepared
-	EmptyTable                         // TRUNCATE, or DELETE without a condition
-	DropTable                          // Tables are gone
-	DropDatabase                       // all tables of Tables[0].DB are gone
-	CreateTable                        // Tables[0] was made
-	AlterTable                         // Tables[0] may have another shape
-	RenameTable                        // Tables are pairs of old and new names
-	ReplaceRows                        // Tables have other rows now, as by EXCHANGE PARTITION
-	ChangeRows                         // changes rows, or is not known: rows are not in the log
+	Harmless     StatementKind = iota // touches no table's rows
+	Begin                             // BEGIN
+	Commit                            // COMMIT
+	Rollback                          // ROLLBACK, of all
+	Savepoint                         // SAVEPOINT
+	RollbackTo                        // ROLLBACK TO a savepoint
+	XAStart                           // XA START
+	XAEnd                             // XA END
+	XACommit                          // XA COMMIT of what was prepared
+	XARollback                        // XA ROLLBACK of what was prepared
+	EmptyTable                        // TRUNCATE, or DELETE without a condition
+	DropTable                         // Tables are gone
+	DropDatabase                      // all tables of Tables[0].DB are gone
+	CreateTable                       // Tables[0] was made
+	AlterTable                        // Tables[0] may have another shape
+	RenameTable                       // Tables are pairs of old and new names
+	ReplaceRows                       // Tables have other rows now, as by EXCHANGE PARTITION
+	ChangeRows                        // changes rows, or is not known: rows are not in the log
 )
 
 // A Statement is what a query event holds.

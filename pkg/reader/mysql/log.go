@@ -1,0 +1,229 @@
+package mysql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/reader/mysql/binlog"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+)
+
+// Changes reads the log from the earliest of the positions on. It does not mend
+// a connection that breaks: whoever reads calls Changes again, with the positions
+// that have been committed by then.
+func (s *Stock) Changes(ctx context.Context, from map[*schema.Table]batch.Position, until batch.Position) (reader.Reader, error) {
+	st, err := s.logState(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := &stream{
+		s: s, maria: st.maria, byGTID: st.byGTID, clock: st.clock,
+		tables: map[binlog.Name]*followed{}, ids: map[uint64]*tableID{}, prepared: map[string]*prepared{}, told: time.Now(),
+	}
+	if err := s.follow(ctx, st, r, from); err != nil {
+		return nil, err
+	}
+	start, err := r.start(st)
+	if err != nil {
+		return nil, err
+	}
+	if until != "" {
+		m, err := s.mark(ctx, st, until, "")
+		if err != nil {
+			return nil, fmt.Errorf("the end: %w", err)
+		}
+		r.until = newGoal(m, r.done)
+	}
+	if r.charsets, err = s.askCharsets(ctx); err != nil {
+		return nil, err
+	}
+	if r.d, err = s.dump(ctx, start); err != nil {
+		return nil, s.grantError(err)
+	}
+	if r.until.reached(r) {
+		r.finish()
+	}
+	return r, nil
+}
+
+// follow adds the tables with their positions.
+func (s *Stock) follow(ctx context.Context, st *logState, r *stream, from map[*schema.Table]batch.Position) error {
+	folds, err := s.control.queryOne(ctx, "SELECT @@GLOBAL.lower_case_table_names")
+	if err != nil {
+		return err
+	}
+	s.folds = folds != "0"
+	marks := map[batch.Position]mark{}
+	for t, pos := range from {
+		m, ok := marks[pos]
+		if !ok || len(m.Ahead) > 0 {
+			if m, err = s.mark(ctx, st, pos, t.String()); err != nil {
+				return fmt.Errorf("position of %s: %w", t, err)
+			}
+			if err := st.reachable(m); err != nil {
+				return fmt.Errorf("position of %s: %w", t, err)
+			}
+			marks[pos] = m
+		}
+		f := &followed{t: t, from: m}
+		switch {
+		case m.Early && len(t.Key) == 0 && !m.Log && !t.IsChangelog():
+			err := errors.New("it has no key, and was read at a point that is not known exactly: changes cannot be told from what was read")
+			return &schema.TableError{Table: t.String(), Err: hint.Wrap(err, "GRANT LOCK TABLES, or RELOAD, to the user, and copy the table anew with snapshot --mode replace")}
+		case m.Early && len(t.Key) > 0:
+			f.upsert, r.early = true, true
+		}
+		if f.b, err = batch.NewBuilder(t, s.opts.alloc); err != nil {
+			return err
+		}
+		r.tables[binlog.Name{DB: s.fold(t.DB), Table: s.fold(t.Name)}] = f
+	}
+	return nil
+}
+
+// start returns where the log must begin for all tables.
+func (r *stream) start(st *logState) (start dumpStart, err error) {
+	var first *followed
+	for _, f := range r.tables {
+		if first == nil {
+			first = f
+			start = dumpStart{set: f.from.set, list: f.from.list, spot: f.from.spot}
+		}
+		r.uneven = r.uneven || f.from.GTID != first.from.GTID || f.from.spot != first.from.spot || f.from.Prepared != nil || f.from.After != first.from.After
+		r.time = max(r.time, f.from.Time)
+		again := f.from
+		if p := f.from.Prepared; p != nil {
+			again.spot = spot{p.File, p.Pos}
+			if st.maria {
+				if again.list, err = binlog.ParseList(p.GTID); err != nil {
+					return start, err
+				}
+			}
+		}
+		switch {
+		case !st.byGTID:
+			if again.spot.compare(start.spot) < 0 {
+				start.spot = again.spot
+			}
+		case st.maria:
+			start.list = start.list.Earlier(again.list)
+		default:
+			start.set = start.set.Intersect(f.from.set)
+		}
+	}
+	if first == nil {
+		return start, errors.New("no table is to be followed")
+	}
+	if !r.uneven {
+		r.after = first.from.After
+	}
+	for _, f := range r.tables {
+		if st.byGTID && !st.maria {
+			f.extra = f.from.set.Minus(start.set)
+		}
+	}
+	r.at = start.spot
+	switch {
+	case !st.byGTID:
+		start.set, start.list = nil, nil
+	case st.maria:
+		r.done.list = start.list.Clone()
+	default:
+		r.done.set = start.set.Clone()
+	}
+	if r.early {
+		end := st.end()
+		r.loose = newGoal(mark{set: st.executed, list: st.list, spot: end}, r.done)
+		if !st.byGTID {
+			r.loose = goal{spot: &end}
+		}
+		r.early = !r.loose.reached(r)
+	}
+	return start, nil
+}
+
+// askCharsets readies the conversion of text.
+func (s *Stock) askCharsets(ctx context.Context) (*binlog.Charsets, error) {
+	rows, err := s.control.query(ctx, "SELECT id, character_set_name FROM information_schema.collations WHERE id IS NOT NULL")
+	if err != nil {
+		return nil, fmt.Errorf("list collations: %w", err)
+	}
+	c := &binlog.Charsets{Collations: map[uint64]string{}}
+	for _, r := range rows {
+		c.Collations[number(r[0])] = r[1]
+	}
+	c.Ask = func(charset string, texts [][]byte) ([][]byte, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), abandonTime)
+		defer cancel()
+		rows, err := s.control.query(ctx, binlog.ConvertSQL(charset, texts))
+		if err != nil {
+			return nil, err
+		}
+		out := make([][]byte, len(texts))
+		for i := range out {
+			if len(rows) == 0 || i >= len(rows[0]) {
+				return nil, errors.New("the server answers too little")
+			}
+			out[i] = []byte(rows[0][i])
+		}
+		return out, nil
+	}
+	return c, nil
+}
+
+func (s *Stock) sameName(a, b string) bool { return strings.EqualFold(a, b) }
+
+// Headroom tells how a position stands to the log's ends.
+func (s *Stock) Headroom(ctx context.Context, pos batch.Position) (reader.Headroom, error) {
+	h := reader.Headroom{Ahead: -1, Before: -1}
+	st, err := s.logState(ctx)
+	if err != nil {
+		return h, err
+	}
+	h.Keep = st.keep
+	p, err := parsePosition(pos)
+	if err != nil {
+		return h, err
+	}
+	p.Ahead = nil
+	m, err := s.mark(ctx, st, p.encode(), "")
+	if err == nil {
+		err = st.reachable(m)
+	}
+	if err != nil {
+		h.Gone = errors.Is(err, reader.ErrPurged)
+		if h.Gone {
+			err = nil
+		}
+		return h, err
+	}
+	if i := st.file(m.spot.file); i >= 0 && p.Server == st.server {
+		h.Ahead, h.Before = st.files[i].size-int64(m.spot.pos), int64(m.spot.pos)
+		for j, f := range st.files {
+			if j < i {
+				h.Before += f.size
+			} else if j > i {
+				h.Ahead += f.size
+			}
+		}
+		h.Ahead = max(h.Ahead, 0)
+	}
+	switch {
+	case st.maria && m.list != nil:
+		h.AtEnd = m.list.Covers(st.list)
+	case m.set != nil:
+		h.AtEnd = m.set.Covers(st.executed)
+	default:
+		h.AtEnd = h.Ahead == 0
+	}
+	if !h.AtEnd && m.Time > 0 {
+		h.Behind = max(time.Until(time.UnixMicro(m.Time).Add(-st.clock))*-1, 0)
+	}
+	return h, nil
+}

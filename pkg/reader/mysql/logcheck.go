@@ -1,0 +1,158 @@
+package mysql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-mysql-org/go-mysql/mysql"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/reader/mysql/binlog"
+)
+
+// A logFile is one of a server's log files.
+type logFile struct {
+	name string
+	size int64
+}
+
+// A logState is what a server says of its log now.
+type logState struct {
+	server   string
+	maria    bool
+	byGTID   bool // transactions have GTIDs, all of them
+	files    []logFile
+	executed binlog.Set // MySQL
+	purged   binlog.Set
+	list     binlog.List // MariaDB: the log's end
+	keep     time.Duration
+	clock    time.Duration // the server's clock, ahead of this machine's
+}
+
+// end returns the spot where the log ends.
+func (l *logState) end() spot {
+	f := l.files[len(l.files)-1]
+	return spot{f.name, uint64(f.size)}
+}
+
+// file returns the index of a log file, or −1.
+func (l *logState) file(name string) int {
+	for i, f := range l.files {
+		if f.name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// errNoLog is a server that does not write what changes into a log that rows
+// can be read from, or does not show it to this user.
+var errNoLog = errors.New("the log cannot be followed")
+
+// logState asks for the log's state, and checks that it can be followed.
+func (s *Stock) logState(ctx context.Context) (*logState, error) {
+	c := s.control
+	vars, err := c.globals(ctx, "log_bin", "binlog_format", "binlog_row_image", "binlog_row_value_options", "gtid_mode", "gtid_executed", "gtid_purged", "gtid_binlog_pos",
+		"binlog_expire_logs_seconds", "expire_logs_days", "binlog_expire_logs_auto_purge")
+	if err != nil {
+		return nil, err
+	}
+	if err := checkGlobals(vars); err != nil {
+		return nil, err
+	}
+	st := &logState{server: s.server, maria: c.maria, keep: keepTime(vars)}
+	if c.maria {
+		st.byGTID = true
+		st.list, err = binlog.ParseList(vars["gtid_binlog_pos"])
+	} else {
+		st.byGTID = vars["gtid_mode"] == "ON"
+		if st.executed, err = binlog.ParseSet(vars["gtid_executed"]); err == nil {
+			st.purged, err = binlog.ParseSet(vars["gtid_purged"])
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	now, err := c.queryOne(ctx, "SELECT CAST(UNIX_TIMESTAMP(NOW(6))*1000000 AS UNSIGNED)")
+	if err != nil {
+		return nil, err
+	}
+	st.clock = time.Until(time.UnixMicro(int64(number(now))))
+	rows, err := c.query(ctx, "SHOW BINARY LOGS")
+	if err != nil {
+		return nil, s.grantError(err)
+	}
+	for _, r := range rows {
+		st.files = append(st.files, logFile{r[0], int64(number(r[1]))})
+	}
+	if len(st.files) == 0 {
+		return nil, fmt.Errorf("%w: the server lists no log files", errNoLog)
+	}
+	return st, nil
+}
+
+// globals returns those of the variables that the server has.
+func (c *conn) globals(ctx context.Context, names ...string) (map[string]string, error) {
+	quoted := make([]string, len(names))
+	for i, n := range names {
+		quoted[i] = "'" + n + "'"
+	}
+	rows, err := c.query(ctx, "SHOW GLOBAL VARIABLES WHERE Variable_name IN ("+strings.Join(quoted, ",")+")")
+	if err != nil {
+		return nil, err
+	}
+	vars := map[string]string{}
+	for _, r := range rows {
+		vars[strings.ToLower(r[0])] = compact(r[1])
+	}
+	return vars, nil
+}
+
+func checkGlobals(vars map[string]string) error {
+	switch {
+	case vars["log_bin"] != "ON":
+		return hint.Wrap(fmt.Errorf("%w: the server keeps no binary log", errNoLog), "start the server with log-bin and a server-id (MariaDB), or without skip-log-bin (MySQL)")
+	case !strings.EqualFold(vars["binlog_format"], "ROW"):
+		return hint.Wrap(fmt.Errorf("%w: binlog_format is %s", errNoLog, vars["binlog_format"]), "SET GLOBAL binlog_format = ROW, and have the sessions connect anew")
+	case vars["binlog_row_image"] != "" && !strings.EqualFold(vars["binlog_row_image"], "FULL"):
+		return hint.Wrap(fmt.Errorf("%w: binlog_row_image is %s", errNoLog, vars["binlog_row_image"]), "SET GLOBAL binlog_row_image = FULL, and have the sessions connect anew")
+	case vars["binlog_row_value_options"] != "":
+		return hint.Wrap(fmt.Errorf("%w: binlog_row_value_options is %s, so that changes of JSON are logged in part", errNoLog, vars["binlog_row_value_options"]),
+			"SET GLOBAL binlog_row_value_options = '', and have the sessions connect anew")
+	}
+	return nil
+}
+
+// keepTime is how long the server keeps its log files; 0 is without end.
+func keepTime(vars map[string]string) time.Duration {
+	if vars["binlog_expire_logs_auto_purge"] == "OFF" {
+		return 0
+	}
+	if n := number(vars["binlog_expire_logs_seconds"]); n > 0 {
+		return time.Duration(n) * time.Second
+	}
+	whole, _, _ := strings.Cut(vars["expire_logs_days"], ".")
+	return time.Duration(number(whole)) * 24 * time.Hour
+}
+
+// grantError says which grants the log takes.
+func (s *Stock) grantError(err error) error {
+	switch code(err) {
+	case mysql.ER_SPECIFIC_ACCESS_DENIED_ERROR, mysql.ER_ACCESS_DENIED_ERROR, mysql.ER_DBACCESS_DENIED_ERROR, mysql.ER_TABLEACCESS_DENIED_ERROR:
+		grants := "REPLICATION SLAVE, REPLICATION CLIENT"
+		if s.control.maria {
+			grants = "REPLICATION SLAVE, REPLICATION SLAVE ADMIN, REPLICATION MASTER ADMIN, BINLOG MONITOR"
+		}
+		return hint.Wrap(fmt.Errorf("%w: %w", errNoLog, err), "GRANT %s ON *.* TO %s", grants, s.cfg.user)
+	}
+	return err
+}
+
+// purged says that the log has no longer what a position needs.
+func purged(err error) error {
+	return hint.Wrap(fmt.Errorf("%w: %w", reader.ErrPurged, err), "--on-purged snapshot copies the tables anew")
+}

@@ -1,0 +1,269 @@
+package mysql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/reader/mysql/binlog"
+)
+
+// A txn is the transaction at hand.
+type txn struct {
+	open    bool
+	group   bool // it ends with a COMMIT of its own, not with the next statement
+	skip    bool // it was committed before the time to start from
+	gtid    binlog.GTID
+	time    int64
+	start   spot
+	touched []*followed
+	left    bool // rows of it were handed out
+	// spool, if set, keeps the rows from some point on: they can still be undone.
+	spool      *spool
+	savepoints []savepoint
+	xa         bool   // it is an XA transaction: nothing counts until it is decided
+	replayed   uint64 // where in the log the replayed event ended
+	also       *prepared
+}
+
+type savepoint struct {
+	name string
+	end  int64
+}
+
+// A prepared transaction waits for its XA COMMIT or XA ROLLBACK.
+type prepared struct {
+	spool  *spool
+	gtid   binlog.GTID
+	before place // where the log stood before it
+}
+
+func (t *txn) drop() {
+	if t.spool != nil {
+		t.spool.close()
+		t.spool = nil
+	}
+}
+
+func (t *txn) pos(now uint64) uint64 {
+	if t.replayed != 0 {
+		return t.replayed
+	}
+	return now
+}
+
+// errOrder is a log whose transactions do not begin and end as they should.
+var errOrder = errors.New("the log is out of order: a transaction begins before another ended")
+
+// begin starts a transaction.
+func (r *stream) begin(h binlog.Header, body []byte) error {
+	if r.tx.open {
+		return errOrder
+	}
+	g, err := parseGTID(h, body)
+	if err != nil {
+		return err
+	}
+	if r.until.after > 0 && g.Time >= r.until.after {
+		r.finish()
+		return nil
+	}
+	r.open(g)
+	r.tx.group = r.maria && !g.Standalone
+	if g.Prepared {
+		r.tx.xa, r.tx.spool = true, &spool{}
+	}
+	return nil
+}
+
+func (r *stream) open(g binlog.GTID) {
+	r.tx = txn{open: true, gtid: g, time: g.Time, start: r.at, touched: r.tx.touched[:0]}
+	r.meta.GTID = ""
+	if r.after > 0 {
+		if g.Time >= r.after {
+			r.after = 0
+		} else {
+			r.tx.skip = true
+		}
+	}
+	if r.uneven {
+		for _, f := range r.tables {
+			f.skip = r.covers(f)
+		}
+	}
+}
+
+// covers reports whether a table has the transaction at hand already.
+func (r *stream) covers(f *followed) bool {
+	g := &r.tx.gtid
+	if f.from.After > 0 && r.after == 0 {
+		if r.tx.time < f.from.After {
+			return true
+		}
+		f.from.After = 0
+	}
+	switch {
+	case !r.byGTID:
+		return r.tx.start.compare(f.from.spot) < 0
+	case r.maria:
+		return f.from.list.Contains(g.Domain, g.Mark.Seq)
+	}
+	return f.extra.Contains(g.Source, g.N)
+}
+
+// end ends the transaction at hand; what is spooled of it counts from now on.
+func (r *stream) end(ctx context.Context) error {
+	if r.tx.spool != nil {
+		r.again = r.tx.spool.replay()
+		return r.replay(ctx)
+	}
+	r.committed()
+	return nil
+}
+
+// replay deals with one event of what was spooled.
+func (r *stream) replay(context.Context) error {
+	typ, pos, body, err := r.again.next()
+	if err == io.EOF {
+		r.again.s.close()
+		r.again, r.tx.spool, r.tx.replayed = nil, nil, 0
+		r.committed()
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r.tx.replayed = pos
+	if typ == binlog.TableMapEvent {
+		return r.tableMap(body)
+	}
+	return r.changes(typ, body)
+}
+
+// committed notes that the transaction at hand is through.
+func (r *stream) committed() {
+	r.pass(&r.tx.gtid)
+	if r.tx.also != nil {
+		r.pass(&r.tx.also.gtid)
+	}
+	r.close()
+}
+
+// pass adds a GTID to what is through.
+func (r *stream) pass(g *binlog.GTID) {
+	switch {
+	case g.N > 0 && r.done.set != nil:
+		r.done.set.Add(g.Source, g.N)
+	case g.Mark.Seq > 0 && r.done.list != nil:
+		r.done.list[g.Domain] = g.Mark
+	}
+	r.until.pass(g)
+	r.loose.pass(g)
+}
+
+// close ends the transaction at hand in the stream's books.
+func (r *stream) close() {
+	if r.tx.time > 0 {
+		r.time = r.tx.time
+	}
+	for _, f := range r.tx.touched {
+		f.touched, f.base = false, 0
+	}
+	r.tx = txn{touched: r.tx.touched[:0]}
+	r.at = spot{r.d.file, r.d.pos}
+	if r.early && r.loose.reached(r) {
+		r.early = false
+		for _, f := range r.tables {
+			if f.upsert {
+				r.handOut(f)
+				f.upsert, f.dec = false, nil
+			}
+		}
+	}
+	if r.until.reached(r) {
+		r.finish()
+		return
+	}
+	r.settle(time.Now())
+}
+
+// undo takes back what the transaction at hand has done.
+func (r *stream) undo() error {
+	if r.tx.left {
+		return hint.Wrap(fmt.Errorf("a large transaction that is rolled back in the log ends at %s:%d: part of it was handed on", r.d.file, r.d.pos), "run the command again from what is committed")
+	}
+	r.tx.drop()
+	r.tx.savepoints = nil
+	for _, f := range r.tx.touched {
+		r.cut(f)
+	}
+	return nil
+}
+
+// savepoint readies the transaction for being undone in part. The rows before
+// the first savepoint can only be undone as a whole.
+func (r *stream) savepoint(name string) {
+	if r.tx.spool == nil {
+		r.tx.spool = &spool{}
+	}
+	r.tx.savepoints = append(r.tx.savepoints, savepoint{name, r.tx.spool.end()})
+}
+
+// rollbackTo undoes what came behind a savepoint.
+func (r *stream) rollbackTo(name string) error {
+	for i := len(r.tx.savepoints) - 1; i >= 0; i-- {
+		if sp := r.tx.savepoints[i]; r.s.sameName(sp.name, name) {
+			r.tx.spool.cut(sp.end)
+			r.tx.savepoints = r.tx.savepoints[:i+1]
+			return nil
+		}
+	}
+	return fmt.Errorf("the log goes back to savepoint %s at %s:%d, which it has not set", name, r.d.file, r.d.pos)
+}
+
+// xaPrepare ends an XA transaction for now, or for good if it has one phase.
+func (r *stream) xaPrepare(ctx context.Context, body []byte) error {
+	xid, onePhase, err := binlog.ParseXAPrepare(body)
+	if err != nil {
+		return err
+	}
+	if onePhase || !r.tx.xa {
+		return r.end(ctx)
+	}
+	p := &prepared{spool: r.tx.spool, gtid: r.tx.gtid, before: r.place(r.tx.start)}
+	r.tx.spool = nil
+	if old := r.prepared[xid]; old != nil {
+		old.spool.close()
+	}
+	r.prepared[xid] = p
+	r.until.pass(&p.gtid)
+	r.loose.pass(&p.gtid)
+	if r.done.set == nil { // what is not decided is kept apart by its place
+		r.pass(&p.gtid)
+	}
+	r.close()
+	return nil
+}
+
+// xaDecide ends a prepared transaction.
+func (r *stream) xaDecide(ctx context.Context, xid string, commit bool) error {
+	p := r.prepared[xid]
+	if p == nil {
+		if commit {
+			return hint.Wrap(fmt.Errorf("at %s:%d an XA transaction (%s) is committed that was prepared before the log was followed: its rows are not known", r.d.file, r.d.pos, xid),
+				"copy the tables anew, while no XA transaction is prepared (XA RECOVER lists them)")
+		}
+		return r.end(ctx)
+	}
+	delete(r.prepared, xid)
+	r.tx.also = p
+	if !commit {
+		p.spool.close()
+		return r.end(ctx)
+	}
+	r.tx.spool = p.spool
+	return r.end(ctx)
+}
