@@ -56,6 +56,7 @@ func openIceberg(ctx context.Context, url string, o storeOptions) (writer.Sink, 
 	}
 	s, err := iceberg.Open(ctx, url, iceberg.Options{
 		Codec: o.codec, TargetFileSize: o.targetFileSize, Memory: o.memory / sinkShare, Parallel: o.parallel,
+		Step: o.step,
 	})
 	if err != nil {
 		return nil, err // not an *iceberg.Sink that is nil

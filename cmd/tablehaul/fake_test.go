@@ -30,7 +30,11 @@ import (
 // tables have so many rows each, broken ones (* all) cannot be read, hang means
 // one that yields a batch and then no more until the run is cancelled, deaf one
 // that does not even notice that, dies that reading it ends the whole run, and
-// pause is the time that each batch of 100 rows takes.
+// pause is the time that each batch of 100 rows takes. changes is how many rows
+// each table gets in the log, one transaction each, before the log stands still;
+// cuts how often reading the log breaks off before it does so no more; keyless
+// tables (* all) have no key; purged says that the log has lost what it had, and
+// alters names a table that the log cannot follow.
 type fakeSource struct {
 	reader.Stock
 	db           string
@@ -38,6 +42,8 @@ type fakeSource struct {
 	broken, dies string
 	hangs, deaf  string
 	pause        time.Duration
+	changes      int64
+	cuts         int
 }
 
 func openFakeSource(_ context.Context, s string, o storeOptions) (source, error) {
@@ -54,13 +60,21 @@ func openFakeSource(_ context.Context, s string, o storeOptions) (source, error)
 		o.warn(q.Get("warn"))
 	}
 	pause, _ := time.ParseDuration(q.Get("pause"))
-	return &fakeSource{db: strings.Trim(u.Path, "/"), q: q, broken: q.Get("broken"), hangs: q.Get("hang"), dies: q.Get("dies"), deaf: q.Get("deaf"), pause: pause}, nil
+	f := &fakeSource{db: strings.Trim(u.Path, "/"), q: q, broken: q.Get("broken"), hangs: q.Get("hang"), dies: q.Get("dies"), deaf: q.Get("deaf"), pause: pause}
+	f.changes, _ = strconv.ParseInt(q.Get("changes"), 10, 64)
+	f.cuts, _ = strconv.Atoi(q.Get("cuts"))
+	return f, nil
 }
 
 func (f *fakeSource) DB() string   { return f.db }
 func (f *fakeSource) Close() error { return nil }
 
-func (f *fakeSource) Owns(batch.Position) error { return nil }
+func (f *fakeSource) Owns(pos batch.Position) error {
+	if !strings.HasPrefix(string(pos), "fake:") {
+		return errors.New("it is another's")
+	}
+	return nil
+}
 
 func (f *fakeSource) Tables(_ context.Context, sel reader.Selection) ([]*schema.Table, error) {
 	m, err := sel.Matcher()
@@ -73,7 +87,11 @@ func (f *fakeSource) Tables(_ context.Context, sel reader.Selection) ([]*schema.
 		if name == "" || !m.Match(f.db, name) {
 			continue
 		}
-		t := schema.New(f.db, name, []schema.Column{{Name: "id", Arrow: arrow.PrimitiveTypes.Int64}}, []int{0})
+		key := []int{0}
+		if k := f.q.Get("keyless"); k == "*" || k == name {
+			key = nil
+		}
+		t := schema.New(f.db, name, []schema.Column{{Name: "id", Arrow: arrow.PrimitiveTypes.Int64}}, key)
 		t.Rows, _ = strconv.ParseInt(rows, 10, 64)
 		out = append(out, t)
 	}
@@ -138,17 +156,21 @@ func (r *fakeReader) Read(ctx context.Context) (*batch.Batch, error) {
 // A fakeSink is a folder with one file a table: folder:DIR. ?readonly refuses
 // to open tables, ?full to take rows.
 type fakeSink struct {
-	dir string
-	q   url.Values
+	dir  string
+	q    url.Values
+	step func(string)
 }
 
-func openFakeSink(_ context.Context, s string, _ storeOptions) (writer.Sink, error) {
+func openFakeSink(_ context.Context, s string, o storeOptions) (writer.Sink, error) {
 	dir, query, _ := strings.Cut(strings.TrimPrefix(s, "folder:"), "?")
 	q, err := url.ParseQuery(query)
 	if err != nil {
 		return nil, err
 	}
-	return fakeSink{dir, q}, os.MkdirAll(dir, 0o755)
+	if _, err := os.Stat(dir); err != nil && o.existing {
+		return nil, err
+	}
+	return fakeSink{dir, q, o.step}, os.MkdirAll(dir, 0o755)
 }
 
 func (fakeSink) Close() error { return nil }
@@ -181,6 +203,9 @@ func (w *fakeWriter) Write(context.Context, *batch.Batch) error {
 }
 
 func (w *fakeWriter) Commit(_ context.Context, pos batch.Position) error {
+	if w.step != nil {
+		w.step("commit sent")
+	}
 	return os.WriteFile(w.file, []byte(pos), 0o644)
 }
 

@@ -1,8 +1,10 @@
 package progress
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,7 +80,7 @@ type streamTable struct {
 	stock *int64
 }
 
-// streamTables are all tables, those first that have been copied.
+// streamTables are all tables, sorted by name.
 func streamTables(s *Stream, v StreamView) []streamTable {
 	at := map[string]int{}
 	var out []streamTable
@@ -101,6 +103,7 @@ func streamTables(s *Stream, v StreamView) []streamTable {
 			out[i].Err = t.Err
 		}
 	}
+	slices.SortFunc(out, func(a, b streamTable) int { return cmp.Compare(a.Name, b.Name) })
 	return out
 }
 

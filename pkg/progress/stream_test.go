@@ -346,8 +346,8 @@ func TestStreamSummary(t *testing.T) {
 		t.Fatal(err)
 	}
 	diff(t, clock.ReplaceAllString(out.String(), "0.00 s"), `
-shop.orders                 12 changes  1 commit
 shop.items   5 rows copied   0 changes  1 commit
+shop.orders                 12 changes  1 commit
 3 tables: 5 rows copied, 12 changes in 1 commit, 0.00 s, 1 error overcome
 position: p1
 `)
@@ -358,7 +358,7 @@ position: p1
 	got := instant.ReplaceAllString(out.String(), `"time":"","`)
 	got = clockJSON.ReplaceAllString(got, `"seconds":0`)
 	diff(t, got, `
-{"event":"summary","time":"","status":"incomplete","exit":3,"source":"a","sink":"b","position":"p1","seconds":0,"stock_rows":5,"rows":12,"bytes":120,"commits":1,"errors":1,"tables":[{"table":"shop.orders","stock_rows":null,"rows":12,"bytes":120,"commits":1,"commit_seconds":0},{"table":"shop.items","stock_rows":5,"rows":0,"bytes":0,"commits":1,"commit_seconds":0},{"table":"shop.odd","stock_rows":null,"rows":0,"bytes":0,"commits":0,"commit_seconds":0,"error":"bad date"}],"error":"e"}
+{"event":"summary","time":"","status":"incomplete","exit":3,"source":"a","sink":"b","position":"p1","seconds":0,"stock_rows":5,"rows":12,"bytes":120,"commits":1,"errors":1,"tables":[{"table":"shop.items","stock_rows":5,"rows":0,"bytes":0,"commits":1,"commit_seconds":0},{"table":"shop.odd","stock_rows":null,"rows":0,"bytes":0,"commits":0,"commit_seconds":0,"error":"bad date"},{"table":"shop.orders","stock_rows":null,"rows":12,"bytes":120,"commits":1,"commit_seconds":0}],"error":"e"}
 `)
 	// A run that moved nothing has nothing to tell.
 	out.Reset()
