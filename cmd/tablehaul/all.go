@@ -40,6 +40,7 @@ const (
 func openMySQL(ctx context.Context, url string, o storeOptions) (source, error) {
 	s, err := mysql.Open(ctx, url, mysql.Options{
 		ZeroDate: o.zeroDate, Memory: o.memory / readerShare, Parallel: o.parallel, Warn: o.warn,
+		ServerID: o.serverID, Heartbeat: o.heartbeat,
 	})
 	if err != nil {
 		return nil, err // not a *mysql.Stock that is nil

@@ -113,7 +113,7 @@ func (p *program) listHeld(ctx context.Context, o statusOptions, open openSink, 
 	}
 	held, err := lister.List(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("list tables of %s: %w", p.hide.redact(o.sink), err)
+		return nil, fmt.Errorf("ask %s: %w", p.hide.redact(o.sink), err)
 	}
 	for _, h := range held {
 		tables = append(tables, standing{Held: h})

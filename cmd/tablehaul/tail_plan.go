@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,10 +40,10 @@ func (p *program) tailPlan(ctx context.Context, o tailOptions, src source, sink 
 		}
 		list, err := lister.List(ctx)
 		if err != nil {
-			return fmt.Errorf("list tables of %s: %w", p.hide.redact(o.sink), err)
+			return fmt.Errorf("ask %s: %w", p.hide.redact(o.sink), err)
 		}
 		for _, h := range list {
-			held[h.Source] = h.Position
+			held[cmp.Or(h.Source, h.Name)] = h.Position
 		}
 	}
 	plan := make([]followedTable, len(tables))

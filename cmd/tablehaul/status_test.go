@@ -1,0 +1,69 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/move"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+var statusNow = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+
+func standings() []standing {
+	const old, recent = `{"file":"binlog.000002","pos":4}`, `{"file":"binlog.000007","pos":8801208}`
+	held := func(name, source string, pos string, age time.Duration, rows int64) writer.Held {
+		return writer.Held{Name: name, Source: source, Position: batch.Position(pos), Committed: statusNow.Add(-age), Rows: rows}
+	}
+	h := func(behind time.Duration, ahead, before int64) reader.Headroom {
+		return reader.Headroom{AtEnd: ahead == 0, Behind: behind, Ahead: ahead, Before: before, Keep: 30 * 24 * time.Hour}
+	}
+	return []standing{
+		{Held: held("lake.orders", "shop.orders", recent, 4*time.Second, 1_234_567), asked: true, headroom: h(0, 0, 5<<30)},
+		{Held: held("lake.items", "shop.items", recent, 3*time.Minute, -1), asked: true, headroom: h(90*time.Second, 5000, -1)},
+		{Held: held("lake.stuck", "shop.stuck", old, 20*24*time.Hour, 0), asked: true, headroom: h(20*24*time.Hour, 7<<30, 100)},
+		{Held: held("lake.gone", "shop.gone", "x", time.Hour, 1), asked: true, headroom: reader.Headroom{Gone: true, Ahead: -1, Before: -1}},
+		{Held: held("lake.other", "", "y", time.Hour, 1), asked: true, foreign: true},
+	}
+}
+
+func TestWriteStatus(t *testing.T) {
+	var b strings.Builder
+	if err := writeStatus(&b, false, statusNow, "iceberg:lake", "mysql://h", standings()); err != nil {
+		t.Fatal(err)
+	}
+	want := `
+TABLE             SOURCE       ROWS  COMMITTED               POSITION           LAG   BEHIND    SPARE
+lake.orders  shop.orders  1,234,567    4 s ago  binlog.000007:8801208          none      0 B  5.0 GiB
+lake.items    shop.items          ?  3 min ago  binlog.000007:8801208         1 min  4.9 KiB        ?
+lake.stuck    shop.stuck          0   20 d ago        binlog.000002:4          20 d  7.0 GiB    100 B
+lake.gone      shop.gone          1    1 h ago                      x      log gone
+lake.other                        1    1 h ago                      y  other source
+5 tables, 1,234,569 rows, 4 positions; at most 20 d behind; the source keeps its log for 30 d
+`[1:]
+	if got := b.String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestJudge(t *testing.T) {
+	var out strings.Builder
+	p := &program{console: &console{stderr: &out}}
+	err := p.judge(standings())
+	if !errors.Is(err, move.ErrIncomplete) || !strings.HasSuffix(err.Error(), "the position of 1 table: lake.gone") || hint.Of(err) == "" {
+		t.Errorf("got %v", err)
+	}
+	want := "tablehaul: warning: 1 table is not from this source: lake.other\n" +
+		"tablehaul: warning: 1 table is behind by more than half of the time for which the source keeps its log (30 d): lake.stuck\n"
+	if out.String() != want {
+		t.Errorf("got %s", &out)
+	}
+	if err := p.judge(standings()[:2]); err != nil {
+		t.Error(err)
+	}
+}
