@@ -47,10 +47,12 @@ type Options struct {
 	Warn func(msg string)
 
 	// For tests: the ways of pinning to try (nil means all), where batches come
-	// from, and what one may weigh.
+	// from, what one may weigh, and whether a log tells its position at the end of
+	// every transaction.
 	ways       []way
 	alloc      memory.Allocator
 	batchBytes int
+	eager      bool
 }
 
 // config is a parsed source URL.

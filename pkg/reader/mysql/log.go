@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,7 +72,7 @@ func (s *Stock) follow(ctx context.Context, st *logState, r *stream, from map[*s
 			}
 			marks[pos] = m
 		}
-		f := &followed{t: t, from: m}
+		f := &followed{t: t, from: m, gone: slices.Contains(m.Gone, t.String())}
 		switch {
 		case m.Early && len(t.Key) == 0 && !m.Log && !t.IsChangelog():
 			err := errors.New("it has no key, and was read at a point that is not known exactly: changes cannot be told from what was read")

@@ -176,7 +176,7 @@ func changes(t testing.TB, st *Stock, from map[*schema.Table]batch.Position, unt
 // source, then again from each position that was told.
 func (s *testServer) checkLog(t *testing.T, work func()) {
 	t.Helper()
-	st := s.open(t, Options{})
+	st := s.open(t, Options{eager: true})
 	tables := s.tables(t, st)
 	before, pos := stockOf(t, st, tables)
 	work()

@@ -31,6 +31,8 @@ type position struct {
 	// behind it lie rows of XA transactions that were prepared and are not decided
 	// yet. MySQL's GTIDs do without: those of such transactions are left out.
 	Prepared *place `json:"prepared,omitempty"`
+	// Gone are followed tables that are dropped at this point.
+	Gone []string `json:"gone,omitempty"`
 	// Ahead are the points of tables that had come further than the others before
 	// the log was read for all of them together.
 	Ahead map[string]place `json:"ahead,omitempty"`

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"io"
+	"slices"
 	"time"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
@@ -117,7 +118,7 @@ func (r *stream) settle(now time.Time) {
 		r.since = now
 	}
 	switch {
-	case r.rows >= batchRows || r.bytes >= r.s.opts.batchBytes,
+	case r.s.opts.eager, r.rows >= batchRows, r.bytes >= r.s.opts.batchBytes,
 		pending && now.Sub(r.since) >= busyWait,
 		!pending && now.Sub(r.told) >= tellWait:
 		r.flush(now)
@@ -193,6 +194,12 @@ func (r *stream) position() batch.Position {
 			p.Prepared = &first.before
 		}
 	}
+	for _, f := range r.tables {
+		if f.gone {
+			p.Gone = append(p.Gone, f.t.String())
+		}
+	}
+	slices.Sort(p.Gone)
 	if r.uneven {
 		p.Ahead = r.ahead()
 	}

@@ -146,7 +146,7 @@ func (r *stream) replay(context.Context) error {
 // committed notes that the transaction at hand is through.
 func (r *stream) committed() {
 	r.pass(&r.tx.gtid)
-	if r.tx.also != nil {
+	if r.tx.also != nil && r.done.set != nil {
 		r.pass(&r.tx.also.gtid)
 	}
 	r.close()
