@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -26,6 +27,8 @@ type conn struct {
 	stopped atomic.Bool // guard has ended what the connection waited for
 	maria   bool
 	version string
+	again   *config // if set, query connects anew when the connection is lost
+	lost    bool    // guarded by mu
 }
 
 // session is what every connection sets: times in UTC whatever the server's
@@ -115,9 +118,13 @@ func (c *conn) query(ctx context.Context, q string) ([][]string, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := c.revive(ctx); err != nil {
+		return nil, err
+	}
 	defer c.guard(ctx)()
 	res, err := c.Execute(q)
 	if err != nil {
+		c.lost = code(err) == 0 || ctx.Err() != nil || ended(code(err))
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -141,6 +148,22 @@ func (c *conn) query(ctx context.Context, q string) ([][]string, error) {
 		}
 	}
 	return rows, nil
+}
+
+// revive connects anew if the connection is lost and was meant to last.
+func (c *conn) revive(ctx context.Context) error {
+	if !c.lost || c.again == nil {
+		return nil
+	}
+	n, err := dial(ctx, *c.again)
+	if err != nil {
+		return err
+	}
+	c.Conn.Close()
+	c.Conn, c.bulk, c.packets, c.maria, c.version, c.lost = n.Conn, n.bulk, n.packets, n.maria, n.version, false
+	c.stopped.Store(false)
+	c.bulk.stopped = &c.stopped
+	return nil
 }
 
 func (c *conn) exec(ctx context.Context, q string) error {
@@ -176,6 +199,10 @@ func connectError(cfg config, err error) error {
 	case mysql.ER_ACCESS_DENIED_ERROR, mysql.ER_ACCESS_DENIED_NO_PASSWORD_ERROR:
 		return hint.Wrap(err, "check the user, and the password in TABLEHAUL_PASSWORD or the URL; a user who must use TLS needs ?ssl-mode=REQUIRED")
 	case 0:
+		var ne net.Error
+		if errors.As(err, &ne) || gone(err) { // not so a certificate that is not trusted
+			err = hint.Transient(err)
+		}
 		return hint.Wrap(err, "check that the server runs and that host and port are right")
 	}
 	return err

@@ -16,6 +16,22 @@ import (
 // errGone is a connection that ended under a statement.
 var errGone = errors.New("the server closed the connection")
 
+// Errors of servers that go-mysql has no name for.
+const (
+	errKilled        = 1927 // MariaDB: ER_CONNECTION_KILLED
+	errSessionKilled = 3169 // ER_SESSION_WAS_KILLED
+	errOffline       = 3032 // ER_SERVER_OFFLINE_MODE
+)
+
+// ended reports whether a server ends the connection with such an error.
+func ended(code uint16) bool {
+	switch code {
+	case mysql.ER_SERVER_SHUTDOWN, mysql.ER_NORMAL_SHUTDOWN, errKilled, errSessionKilled, errOffline:
+		return true
+	}
+	return false
+}
+
 // code returns the server's error number within err, or 0.
 func code(err error) uint16 {
 	var me *mysql.MyError
@@ -38,10 +54,12 @@ func serverError(err error) error {
 	switch code(err) {
 	case 0:
 		if gone(err) {
-			return hint.Wrap(errGone, "see the server's error log; run the same command again once it is up")
+			return hint.Transient(hint.Wrap(errGone, "see the server's error log; run the same command again once it is up"))
 		}
-	case mysql.ER_SERVER_SHUTDOWN, mysql.ER_QUERY_INTERRUPTED, 1927 /* MariaDB: connection was killed */, 3169 /* ER_SESSION_WAS_KILLED */ :
-		return hint.Wrap(err, "somebody ended the server or the connection; run the same command again")
+	case mysql.ER_QUERY_INTERRUPTED, mysql.ER_SERVER_SHUTDOWN, mysql.ER_NORMAL_SHUTDOWN, errKilled, errSessionKilled, errOffline:
+		return hint.Transient(hint.Wrap(err, "somebody ended the server or the connection; run the same command again"))
+	case mysql.ER_CON_COUNT_ERROR, mysql.ER_TOO_MANY_USER_CONNECTIONS, mysql.ER_USER_LIMIT_REACHED:
+		return hint.Transient(hint.Wrap(err, "raise max_connections, or the user's limit, or run with fewer --parallel"))
 	case mysql.ER_NET_PACKET_TOO_LARGE:
 		return hint.Wrap(err, "raise max_allowed_packet on the server: a row is larger")
 	case mysql.ER_TABLEACCESS_DENIED_ERROR, mysql.ER_COLUMNACCESS_DENIED_ERROR, mysql.ER_DBACCESS_DENIED_ERROR:

@@ -24,7 +24,7 @@ func (s *Stock) Changes(ctx context.Context, from map[*schema.Table]batch.Positi
 		return nil, err
 	}
 	r := &stream{
-		s: s, maria: st.maria, byGTID: st.byGTID, clock: st.clock,
+		s: s, server: st.server, maria: st.maria, byGTID: st.byGTID, clock: st.clock,
 		tables: map[binlog.Name]*followed{}, ids: map[uint64]*tableID{}, prepared: map[string]*prepared{}, told: time.Now(),
 	}
 	if err := s.follow(ctx, st, r, from); err != nil {

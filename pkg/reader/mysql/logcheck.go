@@ -29,6 +29,7 @@ type logState struct {
 	executed binlog.Set // MySQL
 	purged   binlog.Set
 	list     binlog.List // MariaDB: the log's end
+	state    binlog.Marks
 	keep     time.Duration
 	clock    time.Duration // the server's clock, ahead of this machine's
 }
@@ -56,7 +57,12 @@ var errNoLog = errors.New("the log cannot be followed")
 // logState asks for the log's state, and checks that it can be followed.
 func (s *Stock) logState(ctx context.Context) (*logState, error) {
 	c := s.control
-	vars, err := c.globals(ctx, "log_bin", "binlog_format", "binlog_row_image", "binlog_row_value_options", "gtid_mode", "gtid_executed", "gtid_purged", "gtid_binlog_pos",
+	// Behind one name there may be another server by now.
+	server, err := c.serverID(ctx)
+	if err != nil {
+		return nil, err
+	}
+	vars, err := c.globals(ctx, "log_bin", "binlog_format", "binlog_row_image", "binlog_row_value_options", "gtid_mode", "gtid_executed", "gtid_purged", "gtid_binlog_pos", "gtid_binlog_state",
 		"binlog_expire_logs_seconds", "expire_logs_days", "binlog_expire_logs_auto_purge")
 	if err != nil {
 		return nil, err
@@ -64,10 +70,12 @@ func (s *Stock) logState(ctx context.Context) (*logState, error) {
 	if err := checkGlobals(vars); err != nil {
 		return nil, err
 	}
-	st := &logState{server: s.server, maria: c.maria, keep: keepTime(vars)}
+	st := &logState{server: server, maria: c.maria, keep: keepTime(vars)}
 	if c.maria {
 		st.byGTID = true
-		st.list, err = binlog.ParseList(vars["gtid_binlog_pos"])
+		if st.list, err = binlog.ParseList(vars["gtid_binlog_pos"]); err == nil {
+			st.state, err = binlog.ParseMarks(vars["gtid_binlog_state"])
+		}
 	} else {
 		st.byGTID = vars["gtid_mode"] == "ON"
 		if st.executed, err = binlog.ParseSet(vars["gtid_executed"]); err == nil {

@@ -88,7 +88,7 @@ func (l *logState) reachable(m mark) error {
 				"switch gtid_mode ON, or keep max_binlog_size at 1 GiB and transactions below 4 GiB; copy the tables anew")
 		}
 	case l.maria:
-		if !l.list.Covers(m.list) {
+		if !l.state.Cover(m.list) {
 			return hint.Wrap(fmt.Errorf("the server's log ends at %s and has never come to %s: it was reset, or the position is of another server", l.list, m.list), "copy the tables anew")
 		}
 	default:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/reader/mysql/binlog"
 )
 
 // A position is a point in a server's binary log, as batch.Position carries it.
@@ -64,16 +65,38 @@ func (p position) encode() batch.Position {
 	return batch.Position(b)
 }
 
-// Owns compares the server that a position was made by with this one.
+// Owns compares the server that a position was made by with this one. Another
+// server passes if it has executed all that the position covers, as a replica of
+// that one has: its GTIDs say so.
 func (s *Stock) Owns(pos batch.Position) error {
 	var p position
 	if err := json.Unmarshal([]byte(pos), &p); err != nil {
 		return fmt.Errorf("its position %q is not one of MySQL's", pos)
 	}
-	if p.Server != s.server {
+	if p.Server == s.server {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), handshakeTime)
+	defer cancel()
+	if p.GTID == "" || !s.hasExecuted(ctx, p.GTID) {
 		return fmt.Errorf("it was copied from server %s, this one is %s", p.Server, s.server)
 	}
 	return nil
+}
+
+func (s *Stock) hasExecuted(ctx context.Context, gtid string) bool {
+	vars, err := s.control.globals(ctx, "gtid_executed", "gtid_binlog_state")
+	if err != nil {
+		return false
+	}
+	if s.control.maria {
+		have, err1 := binlog.ParseMarks(vars["gtid_binlog_state"])
+		want, err2 := binlog.ParseList(gtid)
+		return err1 == nil && err2 == nil && len(want) > 0 && have.Cover(want)
+	}
+	have, err1 := binlog.ParseSet(vars["gtid_executed"])
+	want, err2 := binlog.ParseSet(gtid)
+	return err1 == nil && err2 == nil && len(want) > 0 && have.Covers(want)
 }
 
 // serverID returns what tells servers apart: server_uuid, or MariaDB's server_id.

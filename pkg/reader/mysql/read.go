@@ -27,7 +27,8 @@ type splitReader struct {
 	stmt    *statement
 	builder *batch.Builder
 	decoder *rowDecoder
-	broken  bool // the connection is of no more use
+	meta    []batch.Column // of a changelog: what the source has no values for
+	broken  bool           // the connection is of no more use
 }
 
 func (p *snapshot) open(ctx context.Context, c *conn, sp reader.Split) (reader.Reader, error) {
@@ -45,18 +46,45 @@ func (r *splitReader) start(ctx context.Context) (err error) {
 	if r.builder, err = batch.NewBuilder(t, r.snap.s.opts.alloc); err != nil {
 		return err
 	}
-	if r.decoder, err = newRowDecoder(t, r.builder, r.snap.s.zero); err != nil {
+	shape := source(t)
+	r.meta = r.builder.Columns[len(shape.Columns):]
+	if r.decoder, err = newRowDecoder(shape, r.builder, r.snap.s.zero); err != nil {
 		return err
 	}
 	defer r.conn.guard(ctx)()
-	if r.stmt, err = r.conn.execute(selectSQL(t, r.split.Range)); err != nil {
+	if r.stmt, err = r.conn.execute(selectSQL(shape, r.split.Range)); err != nil {
 		return err
 	}
-	if err := checkColumns(t, r.stmt.columns); err != nil {
+	if err := checkColumns(shape, r.stmt.columns); err != nil {
 		err = hint.Wrap(fmt.Errorf("altered while the run was under way: %w", err), "run the command again")
 		return &schema.TableError{Table: t.String(), Err: err}
 	}
 	return nil
+}
+
+// source returns the part of a table that the source has: a changelog has
+// columns behind it that the reader fills in.
+func source(t *schema.Table) *schema.Table {
+	n := len(t.Columns)
+	for n > 0 && t.Columns[n-1].Meta != schema.NotMeta {
+		n--
+	}
+	if n == len(t.Columns) {
+		return t
+	}
+	return schema.New(t.DB, t.Name, t.Columns[:n], t.Key)
+}
+
+// endRow fills the columns of a changelog: rows of stock have been read, and
+// nothing else is known of them.
+func (r *splitReader) endRow() {
+	for i, c := range r.meta {
+		if text, ok := c.(*batch.Bytes); ok && r.split.Table.Columns[len(r.decoder.columns)+i].Meta == schema.MetaOp {
+			text.Append([]byte(schema.OpRead))
+			continue
+		}
+		c.Null()
+	}
 }
 
 // selectSQL names every column, as * leaves invisible ones out. The primary key
@@ -86,8 +114,9 @@ func (r *splitReader) Read(ctx context.Context) (*batch.Batch, error) {
 	for !r.stmt.done && r.builder.Rows() < batchRows && r.builder.Bytes() < r.snap.s.opts.batchBytes {
 		p, err := r.stmt.next()
 		if err == nil && p != nil {
-			err = r.decoder.row(p)
-			if err != nil {
+			if err = r.decoder.row(p); err == nil {
+				r.endRow()
+			} else {
 				err = &schema.TableError{Table: r.split.Table.String(), Err: err}
 			}
 		}

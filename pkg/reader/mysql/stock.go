@@ -57,6 +57,7 @@ func Open(ctx context.Context, url string, opts Options) (*Stock, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.again = &cfg
 	server, err := c.serverID(ctx)
 	if err != nil {
 		c.Close()

@@ -40,6 +40,7 @@ type tableID struct {
 // A stream reads a log and hands out what becomes of the followed tables.
 type stream struct {
 	s       *Stock
+	server  string
 	maria   bool
 	byGTID  bool
 	clock   time.Duration

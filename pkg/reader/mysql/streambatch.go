@@ -179,7 +179,7 @@ func (r *stream) flush(now time.Time) {
 
 // position returns the point up to which all is through.
 func (r *stream) position() batch.Position {
-	p := position{Server: r.s.server, Time: r.time, After: r.after}
+	p := position{Server: r.server, Time: r.time, After: r.after}
 	at := r.place(r.at)
 	p.GTID, p.File, p.Pos = at.GTID, at.File, at.Pos
 	p.Early, p.Log = r.early, r.early

@@ -18,9 +18,15 @@ type Mark struct {
 // A List is a place in a MariaDB log: the last transaction of every domain.
 type List map[uint32]Mark
 
-// ParseList reads domain-server-number, separated by commas.
-func ParseList(text string) (List, error) {
-	l := List{}
+// Marks are the last transactions that a server has in its log of each server
+// and domain.
+type Marks []struct {
+	Domain uint32
+	Mark
+}
+
+// ParseMarks reads domain-server-number, separated by commas.
+func ParseMarks(text string) (m Marks, err error) {
 	for _, part := range strings.Split(text, ",") {
 		if part = strings.TrimSpace(part); part == "" {
 			continue
@@ -35,12 +41,39 @@ func ParseList(text string) (List, error) {
 		if err1 != nil || err2 != nil || err3 != nil {
 			return nil, fmt.Errorf("bad GTID list %q: want domain-server-number", text)
 		}
-		// A list may name several servers of a domain; the last one counts.
-		if old, ok := l[uint32(domain)]; !ok || old.Seq < seq {
-			l[uint32(domain)] = Mark{uint32(server), seq}
+		m = append(m, struct {
+			Domain uint32
+			Mark
+		}{uint32(domain), Mark{uint32(server), seq}})
+	}
+	return m, nil
+}
+
+// Cover reports whether a log that has come to m has been where l is.
+func (m Marks) Cover(l List) bool {
+	for domain, want := range l {
+		found := false
+		for _, have := range m {
+			found = found || have.Domain == domain && have.Server == want.Server && have.Seq >= want.Seq
+		}
+		if !found {
+			return false
 		}
 	}
-	return l, nil
+	return true
+}
+
+// ParseList reads domain-server-number, separated by commas.
+func ParseList(text string) (List, error) {
+	marks, err := ParseMarks(text)
+	l := List{}
+	for _, m := range marks {
+		// A list may name several servers of a domain; the last one counts.
+		if old, ok := l[m.Domain]; !ok || old.Seq < m.Seq {
+			l[m.Domain] = m.Mark
+		}
+	}
+	return l, err
 }
 
 // Contains reports whether the place lies behind a transaction.
