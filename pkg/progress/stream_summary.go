@@ -132,7 +132,10 @@ func WriteStreamText(w io.Writer, stream *Stream) error {
 	if copied > 0 {
 		fmt.Fprintf(&b, "%s copied, ", Plural(stock, "row"))
 	}
-	fmt.Fprintf(&b, "%s in %s, %s", Plural(v.Rows, "change"), Plural(v.Last.Seq, "commit"), Seconds(v.Elapsed))
+	if v.Last.Seq > 0 {
+		fmt.Fprintf(&b, "%s in %s, ", Plural(v.Rows, "change"), Plural(v.Last.Seq, "commit"))
+	}
+	b.WriteString(Seconds(v.Elapsed))
 	if v.Errors > 0 {
 		fmt.Fprintf(&b, ", %s overcome", Plural(v.Errors, "error"))
 	}
@@ -151,11 +154,14 @@ func writeStreamTables(b *strings.Builder, tables []streamTable) {
 		if t.stock == nil && t.Rows == 0 {
 			continue
 		}
-		copied := ""
+		r := []string{Printable(t.Name), "", "", ""}
 		if t.stock != nil {
-			copied = Plural(*t.stock, "row") + " copied"
+			r[1] = Plural(*t.stock, "row") + " copied"
 		}
-		rows = append(rows, []string{Printable(t.Name), copied, Plural(t.Rows, "change"), Plural(t.Commits, "commit")})
+		if t.Commits > 0 {
+			r[2], r[3] = Plural(t.Rows, "change"), Plural(t.Commits, "commit")
+		}
+		rows = append(rows, r)
 	}
 	WriteColumns(b, rows)
 }
