@@ -77,7 +77,7 @@ func RunLog(t *testing.T, start func(t *testing.T, tables []batchtest.Table) Log
 func logTables() []batchtest.Table {
 	orders := batchtest.Shape(DB, "orders", "id bigint key", "note varchar(50)", "price decimal(5,2)")
 	lines := batchtest.Shape(DB, "lines", "sku varchar(20) key", "n int key", "body varbinary(20)")
-	types := batchtest.AllTypes(DB, "types")
+	types := allTypes()
 	types.Rows = nil
 	return []batchtest.Table{
 		{Table: orders, Rows: []batchtest.Row{{int64(1), "one", "1.00"}, {int64(2), "two", nil}, {int64(3), "three", "3.50"}}},

@@ -75,7 +75,7 @@ func (k *logKit) movedKey() {
 func (k *logKit) everyType() {
 	tables := k.listed()
 	rows, start := k.contents(), k.locate("now")
-	types := batchtest.AllTypes(DB, "types")
+	types := allTypes()
 	var changes []Change
 	for _, r := range types.Rows {
 		changes = append(changes, Change{Table: types.Table, Row: r})
@@ -178,7 +178,8 @@ func (k *logKit) still() {
 	if d := time.Since(began); d > 2*time.Second {
 		k.Errorf("a change was held back for %s", d)
 	}
-	if h, err := k.src.Headroom(k.Context(), pos); err != nil || h.Gone || !h.AtEnd {
+	// Others may use the same server, so that it need not be the very end.
+	if h, err := k.src.Headroom(k.Context(), pos); err != nil || h.Gone || !h.AtEnd && h.Behind > time.Minute {
 		k.Errorf("at the end: got headroom %+v, %v", h, err)
 	}
 	read(func(b *batch.Batch) bool { return b.Table == nil && b.Pos != "" })
