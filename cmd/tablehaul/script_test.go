@@ -63,7 +63,8 @@ func TestScript(t *testing.T) {
 			s := &script{t: t, dir: t.TempDir(), env: append(os.Environ(), "NO_COLOR=1")}
 			if dir, _, ok := strings.Cut(name, "/"); ok {
 				s.url = services.Env(t, "TABLEHAUL_TEST_"+strings.ToUpper(dir))
-				s.env = append(s.env, "URL="+s.url, "HOST="+strings.TrimPrefix(s.url, dir+"://root@"))
+				_, host, _ := strings.Cut(s.url, "@")
+				s.env = append(s.env, "URL="+s.url, "HOST="+host)
 			} else {
 				t.Parallel()
 			}
@@ -179,10 +180,24 @@ func (s *script) do(neg bool, name string, args []string) {
 		}, strings.Join(args, " ")))
 		cmd.Env = append(cmd.Env, "MYSQL_PWD=") // a script's own is for the program
 		s.ended(cmd.Run(), cmd, "0")
+	case "rows": // FOLDER COLUMNS… of a table, as DuckDB reads it
+		cmd := s.command([]string{services.Env(s.t, "TABLEHAUL_TEST_PYTHON"), "-c", readRows, args[0], strings.Join(args[1:], ", ")})
+		s.ended(cmd.Run(), cmd, "0")
 	default:
 		s.t.Fatalf("%s: no such command", s.line)
 	}
 }
+
+// readRows prints a table's rows in order, a line each, with blanks between.
+const readRows = `
+import duckdb, os, sys
+c = duckdb.connect()
+for x in ("avro", "iceberg"):
+    c.execute("LOAD '%s/%s.duckdb_extension'" % (os.environ["TABLEHAUL_TEST_DUCKDB_EXTENSIONS"], x))
+c.execute("SET unsafe_enable_version_guessing = true")
+for row in c.execute(f"SELECT {sys.argv[2]} FROM iceberg_scan('{sys.argv[1]}') ORDER BY ALL").fetchall():
+    print(*row)
+`
 
 func (s *script) command(args []string) *exec.Cmd {
 	s.stdout, s.stderr = new(bytes.Buffer), new(bytes.Buffer)
