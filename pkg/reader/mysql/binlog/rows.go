@@ -38,6 +38,7 @@ type field struct {
 	width    int
 	prefix   int
 	append   func(v []byte) error
+	blank    func() // appends any value, which costs less than a null
 	col      batch.Column
 	nullable bool
 }
@@ -402,9 +403,12 @@ func (d *Decoder) key(p []byte) error {
 	for c := range d.fields[:d.visible] {
 		f := &d.fields[c]
 		at := d.before[c]
-		if !d.inKey[c] || at.start < 0 {
-			f.col.Null()
+		if !d.inKey[c] {
+			f.blank()
 			continue
+		}
+		if at.start < 0 {
+			return fmt.Errorf("column %s of the key is NULL in a row in the log", d.table.Columns[c].Name)
 		}
 		if err := f.append(p[at.start:at.end]); err != nil {
 			return fmt.Errorf("column %s (%s): %w", d.table.Columns[c].Name, d.table.Columns[c].Native, err)

@@ -29,6 +29,8 @@ type server struct {
 	url   *url.URL
 	maria bool
 	sets  *binlog.Charsets
+
+	format []byte // the format description event that the log began with
 }
 
 // servers runs the test on MySQL and MariaDB.
@@ -150,7 +152,7 @@ func (s *server) point() point {
 type event struct {
 	typ  binlog.EventType
 	body []byte
-	raw  []byte // with header and without checksum
+	raw  []byte // with header and checksum
 }
 
 // events returns the table maps and row events of a database since a point.
@@ -182,11 +184,11 @@ func (s *server) events(db string, from point) (out []event) {
 			s.t.Fatal(err)
 		}
 		if f, ok := e.Event.(*replication.FormatDescriptionEvent); ok && f.ChecksumAlgorithm == replication.BINLOG_CHECKSUM_ALG_CRC32 {
-			checksum = 4
+			checksum, s.format = 4, e.RawData
 			continue
 		}
 		raw := e.RawData[:len(e.RawData)-checksum]
-		ev := event{binlog.EventType(e.Header.EventType), raw[replication.EventHeaderSize:], raw}
+		ev := event{binlog.EventType(e.Header.EventType), raw[replication.EventHeaderSize:], e.RawData}
 		switch e.Header.EventType {
 		case replication.QUERY_EVENT:
 			if strings.Contains(string(raw), mark) {

@@ -25,29 +25,37 @@ func newField(c *schema.Column, w *MapColumn, col batch.Column, o *Options) (fie
 	var err error
 	switch b := col.(type) {
 	case *batch.Fixed[int32]:
+		f.blank = func() { b.Append(0) }
 		f.append = int32Append(c, b, o)
 	case *batch.Fixed[int64]:
+		f.blank = func() { b.Append(0) }
 		f.append = int64Append(c, w, b, o)
 	case *batch.Fixed[float32]:
+		f.blank = func() { b.Append(0) }
 		f.append = func(v []byte) error {
 			b.Append(math.Float32frombits(binary.LittleEndian.Uint32(v)))
 			return nil
 		}
 	case *batch.Fixed[float64]:
+		f.blank = func() { b.Append(0) }
 		f.append = func(v []byte) error {
 			b.Append(math.Float64frombits(binary.LittleEndian.Uint64(v)))
 			return nil
 		}
 	case *batch.Fixed[decimal128.Num]:
+		f.blank = func() { b.Append(decimal128.Num{}) }
 		f.append = decimal128Append(c, b)
 	case *batch.Bytes:
+		f.blank = func() { b.Append(nil) }
 		f.append, err = bytesAppend(c, w, b, o)
 	case *batch.Bools:
+		f.blank = func() { b.Append(false) }
 		f.append = func(v []byte) error {
 			b.Append(bigEndian(v) != 0)
 			return nil
 		}
 	case *batch.FloatList:
+		f.blank = b.End
 		f.append = vectorAppend(b)
 	}
 	if err == nil && f.append == nil {
