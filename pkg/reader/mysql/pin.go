@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-mysql-org/go-mysql/mysql"
 
+	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
@@ -19,6 +20,9 @@ type way struct {
 	pin  func(ctx context.Context, s *Stock, conns []*conn, tables []*schema.Table) (position, error)
 	// one says that the way holds for a single connection only.
 	one bool
+	// loose says that the connections show points of their own, none of them
+	// before the position.
+	loose bool
 }
 
 // errNotPinned is a way that the server or the user's grants do not allow, or
@@ -31,8 +35,9 @@ var (
 	lockTables  = way{name: "lock tables", pin: pinLocked(lockTablesSQL)}
 	globalLock  = way{name: "global read lock", pin: pinLocked(func([]*schema.Table) string { return "FLUSH TABLES WITH READ LOCK" })}
 	sameLogSpot = way{name: "same log position", pin: pinAgreed}
+	ownPoints   = way{name: "points of their own", pin: pinLoose, loose: true}
 	oneReader   = way{name: "one connection", pin: pinOne, one: true}
-	allWays     = []way{lockTables, globalLock, sameLogSpot, oneReader}
+	allWays     = []way{lockTables, globalLock, sameLogSpot, ownPoints, oneReader}
 )
 
 const (
@@ -174,6 +179,39 @@ func (c *conn) logsAll(ctx context.Context) (bool, error) {
 	}
 	rows, err = c.query(ctx, "SHOW ALL SLAVES STATUS")
 	return len(rows) == 0, err
+}
+
+// pinLoose opens snapshots that agree on nothing. Whoever has the log can do with
+// it: once all that changed from before the first snapshot until after the last
+// was read has been applied, row by row under their keys, the content is exact.
+func pinLoose(ctx context.Context, s *Stock, conns []*conn, tables []*schema.Table) (position, error) {
+	for _, t := range tables {
+		if len(t.Key) == 0 {
+			return position{}, fmt.Errorf("%w: %s has no key", errNotPinned, t)
+		}
+	}
+	if err := s.canFollow(ctx); err != nil {
+		if ctx.Err() != nil || hint.IsTransient(err) {
+			return position{}, err
+		}
+		return position{}, fmt.Errorf("%w: %v", errNotPinned, err)
+	}
+	before, err := s.control.logPosition(ctx)
+	if err != nil {
+		return position{}, err
+	}
+	before.Early = true
+	return before, begin(ctx, conns)
+}
+
+// canFollow checks that the log can be read by this user.
+func (s *Stock) canFollow(ctx context.Context) error {
+	if _, err := s.logState(ctx); err != nil {
+		return err
+	}
+	// The list of replicas takes the same grant as being one.
+	_, _, err := s.control.replica(ctx, 0)
+	return s.grantError(err)
 }
 
 // pinOne needs no other connection to agree with. MySQL does not tell the

@@ -29,7 +29,7 @@ func servers(t *testing.T, f func(t *testing.T, s *testServer)) {
 	}
 }
 
-func newTestServer(t *testing.T, url string) *testServer {
+func newTestServer(t testing.TB, url string) *testServer {
 	s := &testServer{db: strings.ToLower(strings.NewReplacer("/", "_", "=", "_", "#", "_").Replace(t.Name()))}
 	s.url = url + "/" + s.db
 	cfg, err := parseURL(url)

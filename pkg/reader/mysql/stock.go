@@ -28,6 +28,7 @@ type Stock struct {
 var (
 	_ reader.Stock = (*Stock)(nil)
 	_ reader.Log   = (*Stock)(nil)
+	_ reader.Loose = (*snapshot)(nil)
 )
 
 // Open connects to the server that url names: mysql://user@host:port/database.
@@ -79,7 +80,8 @@ func (s *Stock) warn(msg string) {
 }
 
 // Pin opens a snapshot transaction on as many connections as there are to be
-// readers. Where no way lets several agree on a point, it opens one.
+// readers. Where no way lets several agree on a point, each has one of its own,
+// if the log makes up for it; else it opens one connection.
 func (s *Stock) Pin(ctx context.Context, tables []*schema.Table, parallel int) (reader.Snapshot, error) {
 	var why []string
 	for _, w := range s.opts.ways {
@@ -96,7 +98,9 @@ func (s *Stock) Pin(ctx context.Context, tables []*schema.Table, parallel int) (
 			if w.one && parallel > 1 {
 				s.warn("reading with one connection, as several cannot be pinned to one point; GRANT LOCK TABLES lets them: " + strings.Join(why, "; "))
 			}
-			return s.newSnapshot(conns, pos), nil
+			snap := s.newSnapshot(conns, pos)
+			snap.loose = w.loose
+			return snap, nil
 		}
 		for _, c := range conns {
 			c.Close()
@@ -126,10 +130,11 @@ func (s *Stock) connect(ctx context.Context, n int) ([]*conn, error) {
 
 // A snapshot is a set of connections whose transactions show one point.
 type snapshot struct {
-	s    *Stock
-	pos  position
-	free chan *conn
-	all  []*conn
+	s     *Stock
+	pos   position
+	free  chan *conn
+	all   []*conn
+	loose bool
 }
 
 func (s *Stock) newSnapshot(conns []*conn, pos position) *snapshot {
@@ -139,6 +144,9 @@ func (s *Stock) newSnapshot(conns []*conn, pos position) *snapshot {
 	}
 	return snap
 }
+
+// Loose reports whether the connections show points of their own.
+func (p *snapshot) Loose() bool { return p.loose }
 
 // Position is the log position of the point.
 func (p *snapshot) Position() batch.Position { return p.pos.encode() }
