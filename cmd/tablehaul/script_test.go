@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/tablehaul/tablehaul/testdata/services"
@@ -160,6 +161,12 @@ func (s *script) do(neg bool, name string, args []string) {
 		err := cmd.Wait()
 		s.stdout, s.stderr = cmd.Stdout.(*bytes.Buffer), cmd.Stderr.(*bytes.Buffer)
 		s.ended(err, cmd, args[0])
+	case "signal": // NAME, to what was started
+		sig, ok := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}[args[0]]
+		if !ok {
+			s.fail("unknown signal")
+		}
+		s.check(s.background.Process.Signal(sig))
 	case "stdout", "stderr": // REGEXP
 		out := map[string]*bytes.Buffer{"stdout": s.stdout, "stderr": s.stderr}[name]
 		if regexp.MustCompile("(?m)"+args[0]).Match(out.Bytes()) == neg {

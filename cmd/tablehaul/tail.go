@@ -246,6 +246,11 @@ func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *
 	if tables, err = o.shape(tables); err != nil {
 		return err
 	}
+	// To learn only after hours of copying that the log is not to be had would be
+	// too late.
+	if _, err := log.Locate(ctx, "now"); err != nil {
+		return fmt.Errorf("look at the log of %s: %w", p.hide.redact(o.source), err)
+	}
 	store.existing = o.dryRun
 	stream.Phase("opening " + p.hide.redact(o.sink))
 	sink, err := open.sink(ctx, o.sink, store)
