@@ -65,6 +65,7 @@ func TestScript(t *testing.T) {
 			if dir, _, ok := strings.Cut(name, "/"); ok {
 				s.url = services.Env(t, "TABLEHAUL_TEST_"+strings.ToUpper(dir))
 				_, host, _ := strings.Cut(s.url, "@")
+				s.client = os.Getenv("TABLEHAUL_TEST_" + strings.ToUpper(dir) + "_CLIENT")
 				s.env = append(s.env, "URL="+s.url, "HOST="+host)
 			} else {
 				t.Parallel()
@@ -86,6 +87,7 @@ func TestScript(t *testing.T) {
 type script struct {
 	t              *testing.T
 	dir, url       string
+	client         string // of the server
 	env            []string
 	line           string
 	stdout, stderr *bytes.Buffer // of the last command
@@ -183,7 +185,7 @@ func (s *script) do(neg bool, name string, args []string) {
 	case "sql": // STATEMENTS, to the server
 		host, port, _ := strings.Cut(s.getenv("HOST"), ":")
 		cmd := s.command(append([]string{
-			os.Getenv("TABLEHAUL_TEST_MYSQL_CLIENT"), "-h", host, "-P", port, "-uroot", "-NBe",
+			s.client, "-h", host, "-P", port, "-uroot", "-NBe",
 		}, strings.Join(args, " ")))
 		cmd.Env = append(cmd.Env, "MYSQL_PWD=") // a script's own is for the program
 		s.ended(cmd.Run(), cmd, "0")
