@@ -157,8 +157,13 @@ func ParseTableMap(body []byte) (*TableMap, error) {
 		col.Type, col.Nullable = types[i], nulls[i>>3]&(1<<(i&7)) != 0
 		col.readMeta(&meta)
 	}
+	var seen [256]bool
 	for len(c.p) > 0 && !c.bad {
 		kind := c.u8()
+		if seen[kind] {
+			return nil, errMap
+		}
+		seen[kind] = true
 		field := cursor{p: c.take(c.lenenc())}
 		m.option(kind, &field)
 		c.bad = c.bad || field.bad
