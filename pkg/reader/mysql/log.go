@@ -63,7 +63,7 @@ func (s *Stock) follow(ctx context.Context, st *logState, r *stream, from map[*s
 	marks := map[batch.Position]mark{}
 	for t, pos := range from {
 		m, ok := marks[pos]
-		if !ok || len(m.Ahead) > 0 {
+		if !ok || len(m.Ahead) > 0 { // then it is another one for each table
 			if m, err = s.mark(ctx, st, pos, t.String()); err != nil {
 				return fmt.Errorf("position of %s: %w", t, err)
 			}

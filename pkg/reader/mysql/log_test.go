@@ -2,7 +2,6 @@ package mysql
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -237,5 +236,3 @@ func TestLog(t *testing.T) {
 		}
 	})
 }
-
-var _ = errors.Is

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -282,28 +283,21 @@ func (d *dump) locate(h binlog.Header, body []byte) error {
 // logError explains what a server answers to whoever wants its log.
 func logError(err error) error {
 	err = serverError(err)
-	if code(err) != mysql.ER_MASTER_FATAL_ERROR_READING_BINLOG {
-		return err
-	}
 	var me *mysql.MyError
 	if !errors.As(err, &me) {
 		return err
 	}
 	text := strings.ToLower(me.Message)
 	contains := func(parts ...string) bool {
-		for _, p := range parts {
-			if strings.Contains(text, p) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(parts, func(p string) bool { return strings.Contains(text, p) })
 	}
 	switch {
-	case contains("same server_uuid", "same server_id", "same uuid", "same id"):
+	case contains("same server_uuid", "same server_id"):
 		return hint.Wrap(err, "another reader of the log has taken this server id: choose another --server-id for one of them, or none")
+	case me.Code != mysql.ER_MASTER_FATAL_ERROR_READING_BINLOG:
 	case contains("purged", "could not find first log file", "not in the master's binlog", "missing"):
 		return purged(err)
-	case contains("more than the master", "has more gtids", "impossible position", "that the log is corrupted", "position > file size"):
+	case contains("more than the master", "has more gtids", "impossible position", "log is corrupted", "position > file size"):
 		return hint.Wrap(err, "the server's log was reset, or the position is of another server; copy the tables anew")
 	}
 	return err

@@ -39,7 +39,6 @@ func (s *Stock) mark(ctx context.Context, st *logState, pos batch.Position, tabl
 	if own, ok := p.Ahead[table]; ok {
 		p.GTID, p.File, p.Pos, p.After = own.GTID, own.File, own.Pos, own.After
 	}
-	p.Ahead = nil
 	m := mark{position: p, spot: spot{p.File, p.Pos}}
 	own := p.Server == st.server
 	if !st.byGTID || p.GTID == "" {
