@@ -24,6 +24,7 @@ type console struct {
 
 	mu      sync.Mutex
 	printer noter
+	warned  map[string]bool
 }
 
 // A noter prints lines past what it shows.
@@ -38,6 +39,24 @@ func (c *console) Note(line string) {
 		return
 	}
 	fmt.Fprintln(c.stderr, line)
+}
+
+// maxWarned is how many warnings are remembered, in runs that go on for years.
+const maxWarned = 1000
+
+// warn tells the operator of something that need not stop the run, once: a run
+// that begins anew finds the same again.
+func (c *console) warn(msg string) {
+	c.mu.Lock()
+	told := c.warned[msg]
+	if c.warned == nil || len(c.warned) >= maxWarned {
+		c.warned = map[string]bool{}
+	}
+	c.warned[msg] = true
+	c.mu.Unlock()
+	if !told {
+		c.Note("tablehaul: warning: " + progress.Printable(msg))
+	}
 }
 
 // Write prints what a library logs.

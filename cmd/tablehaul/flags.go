@@ -103,7 +103,7 @@ func (o *moveOptions) store(p *program) storeOptions {
 	return storeOptions{
 		zeroDate: o.zeroDate.value, codec: o.codec.value,
 		memory: int64(o.memory), parallel: o.parallel, targetFileSize: int64(o.targetFileSize),
-		warn: p.warn, step: p.step,
+		warn: p.console.warn, step: p.step,
 	}
 }
 

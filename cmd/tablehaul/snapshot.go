@@ -117,9 +117,6 @@ func (p *program) copyTables(ctx context.Context, o snapshotOptions, open ends, 
 	})
 }
 
-// warn tells the operator of something that need not stop the run.
-func (p *program) warn(msg string) { p.console.Note("tablehaul: warning: " + progress.Printable(msg)) }
-
 // writeResult prints how the run ended, on standard output.
 func (p *program) writeResult(ctx context.Context, o snapshotOptions, s progress.Start, run *progress.Run, err error) error {
 	switch v := run.View(); {

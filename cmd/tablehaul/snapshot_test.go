@@ -171,3 +171,16 @@ func TestPrintError(t *testing.T) {
 		t.Errorf("%d lines:\n%s", n, got)
 	}
 }
+
+// TestWarn tells each warning once.
+func TestWarn(t *testing.T) {
+	var out strings.Builder
+	c := &console{stderr: &out}
+	for range 3 {
+		c.warn("a\nb")
+		c.warn("c")
+	}
+	if want := "tablehaul: warning: a b\ntablehaul: warning: c\n"; out.String() != want {
+		t.Errorf("got %s", &out)
+	}
+}

@@ -169,10 +169,10 @@ func (p *program) judge(tables []standing) error {
 		}
 	}
 	if len(foreign) > 0 {
-		p.warn(fmt.Sprintf("%s not from this source: %s", count(len(foreign), "table is", "tables are"), some(foreign)))
+		p.console.warn(fmt.Sprintf("%s not from this source: %s", count(len(foreign), "table is", "tables are"), some(foreign)))
 	}
 	if len(late) > 0 {
-		p.warn(fmt.Sprintf("%s behind by more than half of the time for which the source keeps its log (%s): %s",
+		p.console.warn(fmt.Sprintf("%s behind by more than half of the time for which the source keeps its log (%s): %s",
 			count(len(late), "table is", "tables are"), age(keep), some(late)))
 	}
 	if len(gone) == 0 {

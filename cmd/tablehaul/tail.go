@@ -185,7 +185,7 @@ func (p *program) tail(ctx context.Context, o tailOptions) (err error) {
 	debug.SetMemoryLimit(int64(o.memory))
 	stream := progress.NewStream()
 	if o.metrics != "" && !o.dryRun {
-		m, err := serveMetrics(o.metrics, stream, o.commitInterval, p.warn)
+		m, err := serveMetrics(o.metrics, stream, o.commitInterval, p.console.warn)
 		if err != nil {
 			return err
 		}
@@ -270,7 +270,7 @@ func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *
 		CommitInterval: o.commitInterval, CommitSize: int64(o.commitSize),
 		Resnapshot: o.onPurged.value == "snapshot", RetryTime: o.retryTime,
 		Parallel: o.parallel, Memory: int64(o.memory) / queueShare,
-		Progress: stream, Warn: p.warn,
+		Progress: stream, Warn: p.console.warn,
 	})
 	switch {
 	case errors.Is(err, reader.ErrPurged):

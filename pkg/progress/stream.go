@@ -15,7 +15,7 @@ type Stream struct {
 	rows, bytes atomic.Int64 // staged, those staged again after an error included
 	queued      atomic.Int64
 	fresh       atomic.Int64 // rows committed since the last Committed
-	staged      atomic.Bool  // since the last Committed
+	staged      atomic.Bool  // since the last Committed or Retrying
 
 	mu      sync.Mutex
 	tables  []*StreamTable
@@ -24,6 +24,7 @@ type Stream struct {
 	behind  time.Duration // how far reached was behind the source when it was told
 	seen    time.Time     // when reached was told last
 	pending time.Time     // commit time at the source of the oldest row that is staged only, about
+	dropped time.Time     // the same of what an error has dropped; zero if nothing
 	commit  Commit        // the last one
 	total   int64         // rows committed
 	times   Durations
@@ -115,7 +116,7 @@ func (s *Stream) Committed(pos string, at time.Time, tables int, took time.Durat
 	s.total += rows
 	s.commit = Commit{Position: pos, At: at, Time: now, Tables: tables, Rows: rows, Took: took, Seq: s.commit.Seq + 1}
 	s.times.add(took)
-	s.retry.Over = true
+	s.retry.Over, s.dropped = true, time.Time{}
 	// Nobody writes while there is a commit, so nothing is staged; but changes
 	// may wait in the queue.
 	s.staged.Store(false)
@@ -135,16 +136,24 @@ func (s *Stream) Retrying(err error, wait time.Duration) {
 	defer s.mu.Unlock()
 	s.errors++
 	s.retry.failed(err, now, wait)
+	// What was staged is dropped, and read again if it is not visible after all.
+	if s.staged.Swap(false) && s.dropped.IsZero() {
+		s.dropped = s.pending
+	}
 }
 
 // stage notes that something is staged for the next commit.
 func (s *Stream) stage(rows, bytes int64) {
 	s.rows.Add(rows)
 	s.bytes.Add(bytes)
-	if s.staged.CompareAndSwap(false, true) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
+	if s.staged.Load() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.staged.Load() {
 		s.pending = time.Now().Add(-s.behind)
+		s.staged.Store(true)
 	}
 }
 

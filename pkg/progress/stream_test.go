@@ -144,6 +144,28 @@ func TestRetry(t *testing.T) {
 	if v := s.View(); v.Retry.Now() || v.Errors != 3 {
 		t.Errorf("the log is read again: %+v", v.Retry)
 	}
+
+	// The catalog is down: the log is read well, but nothing is committed.
+	s.Table("a").Add(1, 1)
+	s.pending = time.Now().Add(-time.Hour)
+	s.Retrying(errors.New("d"), 0)
+	s.Table("a").Add(1, 1)
+	s.retry.Until = time.Now().Add(-2 * time.Second)
+	s.Reached("3", time.Now())
+	if v := s.View(); !v.Retry.Now() {
+		t.Error("reading is no sign of success while something waits for a commit")
+	} else {
+		near(t, "what was dropped is not visible", v.Lag, time.Hour)
+	}
+	// It was up after all: what seemed to fail is visible, and not read again.
+	s.Retrying(errors.New("e"), 0)
+	s.retry.Until = time.Now().Add(-2 * time.Second)
+	s.Reached("3", time.Now())
+	v := s.View()
+	if v.Retry.Now() {
+		t.Error("nothing is left to commit")
+	}
+	near(t, "nothing is left to commit", v.Lag, 0)
 }
 
 const gtid = `{"server":"62f9dfc2-e6c3-11f1-b366-02fc00000001","gtid":"62f9dfc2-e6c3-11f1-b366-02fc00000001:1-965,72f9dfc2-e6c3-11f1-b366-02fc00000001:1-3"}`

@@ -99,15 +99,14 @@ func (s *Stream) View() StreamView {
 	v.Now, v.Elapsed = v.Stock.Now, v.Stock.Elapsed
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// To read on after the next attempt has begun, with nothing to commit, is as
+	// good as a commit.
+	if s.seen.After(s.retry.Until.Add(time.Second)) && !s.staged.Load() && v.Queued == 0 {
+		s.retry.Over, s.dropped = true, time.Time{}
+	}
 	v.Following = !s.seen.IsZero()
 	v.Position, v.Last, v.Times, v.Rows = s.reached.pos, s.commit, s.times, s.total
-	v.Errors, v.Retry = s.errors, s.retry
-	// A log that is read on after the time of the next attempt has been reached
-	// is none that fails.
-	if v.Retry.Now() && s.seen.After(s.retry.Until.Add(time.Second)) {
-		s.retry.Over, v.Retry.Over = true, true
-	}
-	v.Lag = s.lag(v)
+	v.Errors, v.Retry, v.Lag = s.errors, s.retry, s.lag(v)
 	return v
 }
 
@@ -121,6 +120,9 @@ func (s *Stream) lag(v StreamView) time.Duration {
 	}
 	if (s.staged.Load() || v.Queued > 0) && !s.pending.IsZero() {
 		lag = max(lag, v.Now.Sub(s.pending))
+	}
+	if !s.dropped.IsZero() {
+		lag = max(lag, v.Now.Sub(s.dropped))
 	}
 	return lag
 }
