@@ -21,9 +21,10 @@ const (
 type fault string
 
 // The faults that a timeline may hold. Those from replyLost on are for runs
-// with a REST catalog, and but for catalogDown they strike the next commit.
+// with a REST catalog, and but for the last two they strike the next commit.
 const (
 	kill         fault = "kill"
+	interrupt    fault = "interrupt"    // SIGINT or SIGTERM: a normal end
 	cut          fault = "cut"          // connections to MySQL
 	freeze       fault = "freeze"       // those, for a while
 	refuse       fault = "refuse"       // no connection to MySQL for a while
@@ -31,6 +32,7 @@ const (
 	mysqlStop    fault = "mysql-stop"   // shutdown and a start
 	rotate       fault = "rotate"       // the binlog
 	twin         fault = "twin"         // a second process
+	sleeper      fault = "sleeper"      // the process is stopped, a second one started, and the first goes on
 	replyLost    fault = "reply-lost"   // the commit is made and the answer dropped
 	error500Late fault = "500-after"    // made and answered with 500
 	error503Late fault = "503-after"    // made and answered with 503
@@ -39,6 +41,7 @@ const (
 	unsent       fault = "unsent"       // not made, the connection closed
 	slow         fault = "slow"         // made, the answer delayed
 	late         fault = "late"         // made with a delay, even if the client has gone
+	foreign      fault = "foreign"      // another engine's compaction
 	catalogDown  fault = "catalog-down" // nothing is answered for a while
 )
 
@@ -53,6 +56,7 @@ type plan struct {
 	form     form
 	loose    bool          // as a user who may not LOCK TABLES
 	small    bool          // --memory 64MiB
+	copied   bool          // `tablehaul snapshot` comes first
 	start    time.Duration // of the first process, after the bank opened; 0: before it
 	length   time.Duration // of the workload
 	bank     bankPlan
@@ -110,6 +114,7 @@ func newPlan(seed uint64, xa bool) plan {
 		}
 		slices.Sort(p.bank.big)
 	}
+	p.copied = p.form == keyed && !p.loose && chance(15)
 	p.addKills(r)
 	p.addTimeline(r)
 	p.polite, p.twice = chance(50), chance(15)
@@ -128,7 +133,7 @@ func (p *plan) addKills(r *rand.Rand) {
 	for range 1 + r.IntN(4) {
 		step := ""
 		if r.IntN(4) > 0 {
-			step = fmt.Sprintf("%s:%d", steps[r.IntN(len(steps))], 1+r.IntN(6))
+			step = fmt.Sprintf("%s:%d", steps[r.IntN(len(steps))], 1+r.IntN(1+r.IntN(24)))
 		}
 		p.kills = append(p.kills, step)
 	}
@@ -147,8 +152,13 @@ func (p *plan) addTimeline(r *rand.Rand) {
 		add(mysqlKill, 0)
 	case n < 16:
 		add(mysqlStop, 0)
-	case n < 36:
+	case n < 34:
 		add(twin, 0)
+	case n < 42:
+		add(sleeper, 300*time.Millisecond+rand64(r, time.Second))
+	}
+	if r.IntN(6) == 0 {
+		add(interrupt, 0)
 	}
 	if r.IntN(3) == 0 {
 		for range 1 + r.IntN(2) {
@@ -160,7 +170,7 @@ func (p *plan) addTimeline(r *rand.Rand) {
 		add(rotate, 0)
 	}
 	if p.rest {
-		kinds := []fault{replyLost, replyLost, error500Late, error503Late, error500, error503, unsent, slow, late, catalogDown}
+		kinds := []fault{replyLost, replyLost, error500Late, error503Late, error500, error503, unsent, slow, late, foreign, foreign, catalogDown}
 		for range 1 + r.IntN(4) {
 			add(kinds[r.IntN(len(kinds))], 200*time.Millisecond+rand64(r, 1300*time.Millisecond))
 		}
@@ -196,6 +206,9 @@ func (p *plan) sink() string {
 	}
 	if p.small {
 		words = append(words, "small")
+	}
+	if p.copied {
+		words = append(words, "copied")
 	}
 	if p.bank.xa {
 		words = append(words, "xa")

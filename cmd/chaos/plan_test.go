@@ -31,15 +31,15 @@ func TestPlansCoverAll(t *testing.T) {
 			step, _, _ := strings.Cut(k, ":")
 			seen[step]++
 		}
-		if !p.rest && p.has(replyLost, error500Late, error503Late, error500, error503, unsent, slow, late, catalogDown) {
+		if !p.rest && p.has(replyLost, error500Late, error503Late, error500, error503, unsent, slow, late, foreign, catalogDown) {
 			t.Errorf("seed %d: a fault of a catalog that is not there", seed)
 		}
 	}
 	want := []string{string(keyed), string(appended), string(changelog), "folder,loose", "folder,small", "rest"}
 	want = append(want, steps...)
 	for _, f := range []fault{
-		kill, cut, freeze, refuse, mysqlKill, mysqlStop, rotate, twin,
-		replyLost, error500Late, error503Late, error500, error503, unsent, slow, late, catalogDown,
+		kill, interrupt, cut, freeze, refuse, mysqlKill, mysqlStop, rotate, twin, sleeper,
+		replyLost, error500Late, error503Late, error500, error503, unsent, slow, late, foreign, catalogDown,
 	} {
 		want = append(want, string(f))
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -36,9 +37,11 @@ type product struct {
 
 // An exit tells how a process ended.
 type exit struct {
-	log  string
-	code int // -1: killed
-	said string
+	log    string
+	code   int    // -1: killed
+	step   string // that it was to die at
+	struck bool   // by us
+	said   string
 }
 
 func (x exit) killed() bool { return x.code == -1 }
@@ -67,9 +70,15 @@ func (x exit) String() string {
 
 // A process is one start of the program.
 type process struct {
-	cmd  *exec.Cmd
-	done chan struct{}
-	exit exit // once done
+	cmd    *exec.Cmd
+	struck atomic.Bool
+	done   chan struct{}
+	exit   exit // once done
+}
+
+func (s *process) kill() {
+	s.struck.Store(true)
+	_ = s.cmd.Process.Kill()
 }
 
 // spawn starts the program. step is the one to die at, or "".
@@ -98,7 +107,7 @@ func (p *product) spawn(step string, more ...string) (*process, error) {
 		err := cmd.Wait()
 		said, _ := os.ReadFile(log)
 		_, said, _ = bytes.Cut(said, []byte("\n"))
-		s.exit = exit{log: log, code: cmd.ProcessState.ExitCode(), said: string(said)}
+		s.exit = exit{log: log, code: cmd.ProcessState.ExitCode(), step: step, struck: s.struck.Load(), said: string(said)}
 		if err != nil && cmd.ProcessState.ExitCode() == 0 {
 			s.exit.said += err.Error()
 		}
@@ -191,6 +200,7 @@ func (s *process) end(sig syscall.Signal, patience time.Duration) error {
 	if s == nil || s.ended() {
 		return nil
 	}
+	s.struck.Store(true)
 	_ = s.cmd.Process.Signal(sig)
 	select {
 	case <-s.done:
@@ -206,14 +216,22 @@ func (s *process) end(sig syscall.Signal, patience time.Duration) error {
 }
 
 // twins runs a second process beside the current one until one of them ends. It
-// must be one only, and it must say why.
-func (p *product) twins(ctx context.Context, patience time.Duration) error {
+// must be one only, and it must say why. With asleep the first one is stopped
+// for so long, while the second goes ahead.
+func (p *product) twins(ctx context.Context, asleep, patience time.Duration) error {
 	p.hold(true)
 	defer p.hold(false)
 	first := p.running()
+	if asleep > 0 {
+		_ = first.cmd.Process.Signal(syscall.SIGSTOP)
+	}
 	second, err := p.spawn("")
 	if err != nil {
 		return err
+	}
+	if asleep > 0 {
+		sleep(ctx, asleep)
+		_ = first.cmd.Process.Signal(syscall.SIGCONT)
 	}
 	defer func() { _ = second.end(syscall.SIGKILL, time.Second) }()
 	select {

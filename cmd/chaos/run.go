@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -174,6 +175,9 @@ func (w *world) play(ctx context.Context) error {
 	go func() { defer close(closed); w.bank.run(bankCtx) }()
 	if w.plan.start > 0 {
 		sleep(ctx, w.plan.start)
+		if w.plan.copied {
+			w.copyFirst(ctx)
+		}
 		go begin()
 	}
 	err := w.strike(ctx, opened)
@@ -192,6 +196,19 @@ func (w *world) play(ctx context.Context) error {
 	return err
 }
 
+// copyFirst has another command make the tables, which the processes go on from.
+// Where it fails they do it.
+func (w *world) copyFirst(ctx context.Context) {
+	argv := []string{w.product.argv[0], "snapshot", w.product.argv[2], w.product.argv[3], "-q"}
+	out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).CombinedOutput()
+	if e := os.WriteFile(filepath.Join(w.dir, "00.log"), fmt.Appendf(nil, "# %q: %v\n%s", argv, err, out), 0o644); e != nil {
+		w.errs = append(w.errs, e)
+	}
+	if err == nil {
+		w.faults["copied"]++
+	}
+}
+
 // strike follows the timeline.
 func (w *world) strike(ctx context.Context, opened time.Time) error {
 	for _, e := range w.plan.timeline {
@@ -208,46 +225,18 @@ func (w *world) strike(ctx context.Context, opened time.Time) error {
 
 // do makes one fault happen. It returns errors of the harness only.
 func (w *world) do(ctx context.Context, e event) error {
+	did, err := true, error(nil)
 	switch e.fault {
-	case kill:
-		s := w.product.running()
-		if s == nil || s.ended() {
-			return nil
-		}
-		_ = s.cmd.Process.Kill()
-	case cut:
-		w.tcp.cut()
-	case freeze:
-		w.tcp.freeze(ctx, e.last)
-	case refuse:
-		w.tcp.refuse(ctx, e.last)
-	case mysqlKill:
-		if err := w.env.mysql.crash(); err != nil {
-			return err
-		}
-		w.faults[string(e.fault)]++
-		return w.env.mysql.start(ctx)
-	case mysqlStop:
-		if err := w.env.mysql.stop(ctx); err != nil {
-			return err
-		}
-		w.faults[string(e.fault)]++
-		return w.env.mysql.start(ctx)
-	case rotate:
-		conn, err := w.bank.connect(ctx, "")
-		if err != nil {
-			return err
-		}
-		defer conn.Close()
-		if err := execute(conn, "FLUSH BINARY LOGS"); err != nil {
-			return err
-		}
-	case twin:
-		if s := w.product.running(); s == nil || s.ended() {
-			return nil
-		}
-		if err := w.product.twins(ctx, 10*time.Second); err != nil {
-			w.errs = append(w.errs, err)
+	case kill, interrupt, twin, sleeper:
+		did = w.strikeProcess(ctx, e)
+	case cut, freeze, refuse:
+		w.strikeConnections(ctx, e)
+	case mysqlKill, mysqlStop, rotate:
+		err = w.strikeMySQL(ctx, e)
+	case foreign:
+		for _, table := range []string{"accounts", "pairs"} {
+			done, e := compact(ctx, w.env.rest, w.bank.db, table)
+			did, err = did && done, errors.Join(err, e)
 		}
 	case catalogDown:
 		w.rest.setDown(true)
@@ -255,10 +244,63 @@ func (w *world) do(ctx context.Context, e event) error {
 		w.rest.setDown(false)
 	default:
 		w.rest.arm(e) // counted when it strikes
-		return nil
+		did = false
 	}
-	w.faults[string(e.fault)]++
-	return nil
+	if did && err == nil {
+		w.faults[string(e.fault)]++
+	}
+	return err
+}
+
+// strikeProcess reports whether there was a process.
+func (w *world) strikeProcess(ctx context.Context, e event) bool {
+	s := w.product.running()
+	if s == nil || s.ended() {
+		return false
+	}
+	var err error
+	switch e.fault {
+	case kill:
+		s.kill()
+	case interrupt:
+		if err = s.end(syscall.SIGTERM, 15*time.Second); err == nil && s.exit.code != 0 && !s.exit.killed() {
+			err = fmt.Errorf("after SIGTERM: %v", s.exit)
+		}
+	case twin:
+		err = w.product.twins(ctx, 0, 10*time.Second)
+	case sleeper:
+		err = w.product.twins(ctx, e.last, 10*time.Second)
+	}
+	if err != nil {
+		w.errs = append(w.errs, err)
+	}
+	return true
+}
+
+func (w *world) strikeConnections(ctx context.Context, e event) {
+	switch e.fault {
+	case cut:
+		w.tcp.cut()
+	case freeze:
+		w.tcp.freeze(ctx, e.last)
+	case refuse:
+		w.tcp.refuse(ctx, e.last)
+	}
+}
+
+func (w *world) strikeMySQL(ctx context.Context, e event) error {
+	switch e.fault {
+	case mysqlKill:
+		return errors.Join(w.env.mysql.crash(), w.env.mysql.start(ctx))
+	case mysqlStop:
+		return errors.Join(w.env.mysql.stop(ctx), w.env.mysql.start(ctx))
+	}
+	conn, err := w.bank.connect(ctx, "")
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return execute(conn, "FLUSH BINARY LOGS")
 }
 
 // finish ends the process that still runs, and does the last run.
@@ -322,13 +364,14 @@ func (w *world) judge() int {
 		switch {
 		case x.crashed():
 			w.errs = append(w.errs, fmt.Errorf("crashed: %v", x))
-		case x.killed():
-			if strings.Contains(x.said, "TABLEHAUL_TEST_KILL") {
-				w.faults["step"]++
-			}
+		case x.killed() && x.struck:
+		case x.killed() && x.step != "":
+			step, _, _ := strings.Cut(x.step, ":")
+			w.faults["at "+step]++
+		case x.code == 0 && x.struck:
 		case x.code == 0:
 			w.errs = append(w.errs, fmt.Errorf("ended by itself: %v", x))
-		case x.fenced() && (w.plan.has(twin) || w.rest != nil), w.plan.severs():
+		case x.fenced() && (w.plan.has(twin, sleeper) || w.rest != nil), w.plan.severs():
 			gaveUp++
 		default:
 			w.errs = append(w.errs, fmt.Errorf("ended without a cause: %v", x))
