@@ -125,7 +125,10 @@ func (c *converter) text(v []byte) ([]byte, error) {
 	}
 	c.buf = c.buf[:0]
 	if c.char == nil {
-		for _, b := range v {
+		for i, b := range v {
+			if len(c.single[b]) == 0 {
+				return nil, c.notText(v[i : i+1])
+			}
 			c.buf = append(c.buf, c.single[b]...)
 		}
 		return c.buf, nil
@@ -155,8 +158,15 @@ func (c *converter) whole(v []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(out[0]) == 0 {
+		return nil, c.notText(v)
+	}
 	return out[0], nil
 }
+
+// notText is about bytes that the server has no text for, not even a question
+// mark: it answers NULL.
+func (c *converter) notText(v []byte) error { return fmt.Errorf("%x is no text of %s", v, c.name) }
 
 func (c *converter) askFor(texts [][]byte) ([][]byte, error) {
 	out, err := c.ask(c.name, texts)
@@ -221,6 +231,9 @@ func (c *converter) long(v []byte) ([]byte, error) {
 			c.pages = map[uint32][][]byte{}
 		}
 		c.pages[key] = page
+	}
+	if len(page[index]) == 0 {
+		return nil, c.notText(v)
 	}
 	return page[index], nil
 }

@@ -85,8 +85,8 @@ var wideCharsets = map[string]func(dst, v []byte) ([]byte, bool){
 func pairsOfBytes(dst, v []byte, order binary.ByteOrder, surrogates bool) ([]byte, bool) {
 	for ; len(v) >= 2; v = v[2:] {
 		r := rune(order.Uint16(v))
-		if utf16.IsSurrogate(r) {
-			if !surrogates || len(v) < 4 {
+		if surrogates && utf16.IsSurrogate(r) {
+			if len(v) < 4 {
 				return dst, false
 			}
 			if r = utf16.DecodeRune(r, rune(order.Uint16(v[2:]))); r == utf8.RuneError {
@@ -94,7 +94,7 @@ func pairsOfBytes(dst, v []byte, order binary.ByteOrder, surrogates bool) ([]byt
 			}
 			v = v[2:]
 		}
-		dst = utf8.AppendRune(dst, r)
+		dst = appendRune(dst, r)
 	}
 	return dst, len(v) == 0
 }
@@ -102,10 +102,19 @@ func pairsOfBytes(dst, v []byte, order binary.ByteOrder, surrogates bool) ([]byt
 func utf32(dst, v []byte) ([]byte, bool) {
 	for ; len(v) >= 4; v = v[4:] {
 		r := binary.BigEndian.Uint32(v)
-		if r > utf8.MaxRune || !utf8.ValidRune(rune(r)) {
+		if r > utf8.MaxRune {
 			return dst, false
 		}
-		dst = utf8.AppendRune(dst, rune(r))
+		dst = appendRune(dst, rune(r))
 	}
 	return dst, len(v) == 0
+}
+
+// appendRune is utf8.AppendRune but for the halves of pairs, which the servers
+// take for characters where they can be stored.
+func appendRune(dst []byte, r rune) []byte {
+	if utf16.IsSurrogate(r) {
+		return append(dst, 0xe0|byte(r>>12), 0x80|byte(r>>6&0x3f), 0x80|byte(r&0x3f))
+	}
+	return utf8.AppendRune(dst, r)
 }

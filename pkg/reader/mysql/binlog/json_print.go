@@ -92,6 +92,9 @@ func appendDouble(dst []byte, f float64) []byte {
 	return append(append(append(dst, d[:point]...), '.'), d[point:]...)
 }
 
+// base64Line is how many bytes the server puts on a line of base64.
+const base64Line = 57
+
 // opaque prints a value of a type that JSON does not have: its code, its length
 // and its bytes.
 func (p *jsonPrinter) opaque(v []byte) error {
@@ -118,6 +121,9 @@ func (p *jsonPrinter) opaque(v []byte) error {
 		return nil
 	}
 	p.dst = fmt.Appendf(p.dst, `"base64:type%d:`, typ)
+	for ; len(v) > base64Line; v = v[base64Line:] {
+		p.dst = append(base64.StdEncoding.AppendEncode(p.dst, v[:base64Line]), `\n`...)
+	}
 	p.dst = append(base64.StdEncoding.AppendEncode(p.dst, v), '"')
 	return nil
 }
