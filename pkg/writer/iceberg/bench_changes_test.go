@@ -5,7 +5,12 @@ package iceberg
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -104,7 +109,7 @@ func BenchmarkIndex(b *testing.B) {
 	t := narrow()
 	rec := narrowRows(t, rand.New(rand.NewPCG(1, 2)), 0, 8192)
 	for b.Loop() {
-		f := &fold{keys: newKeyHasher(t)}
+		f := &fold{keys: newKeyHasher(t), w: &Writer{sink: &Sink{}}}
 		for n := 0; n < 1<<20; n += 8192 {
 			r := renumber(rec, n)
 			if err := f.add(&batch.Batch{Rows: r}); err != nil {
@@ -115,4 +120,62 @@ func BenchmarkIndex(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(1<<20), "ns/row")
+}
+
+// BenchmarkCommits makes small commits to one table, each of which finds the
+// history of those before it: run it with -benchtime 1000x.
+func BenchmarkCommits(b *testing.B) {
+	rest := os.Getenv("TABLEHAUL_TEST_ICEBERG_REST")
+	for name, target := range map[string]string{
+		"embedded": "iceberg:" + b.TempDir(),
+		"rest":     "iceberg+rest://" + strings.TrimPrefix(rest, "http://"),
+	} {
+		b.Run(name, func(b *testing.B) {
+			if name == "rest" && rest == "" {
+				b.Skip("no REST catalog")
+			}
+			s, err := Open(b.Context(), target, Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer s.Close()
+			t := accounts(fmt.Sprintf("commits_%d", time.Now().UnixNano()))
+			w, err := s.Open(b.Context(), t, writer.Follow)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer w.Close()
+			ops := slices.Repeat([]batch.Op{batch.After}, 10)
+			start := cpu()
+			var times []time.Duration
+			for n := 0; b.Loop(); n++ {
+				r := rows(t, n, n+10)
+				r.Ops = ops
+				began := time.Now()
+				if err := w.Write(b.Context(), r); err != nil {
+					b.Fatal(err)
+				}
+				if err := w.Commit(b.Context(), batch.Position(fmt.Sprint(n))); err != nil {
+					b.Fatal(err)
+				}
+				r.Release()
+				times = append(times, time.Since(began))
+			}
+			n := max(1, len(times)/10)
+			first, last := times[:n], times[len(times)-n:]
+			slices.Sort(first)
+			slices.Sort(last)
+			b.ReportMetric(float64(first[n/2].Microseconds())/1e3, "first-ms")
+			b.ReportMetric(float64(last[n/2].Microseconds())/1e3, "last-ms")
+			b.ReportMetric(float64((cpu()-start).Microseconds())/1e3/float64(len(times)), "cpu-ms/op")
+			var size int64
+			_ = filepath.Walk(strings.TrimPrefix(w.(*Writer).location, "file://")+"/metadata", func(_ string, info os.FileInfo, err error) error {
+				if err == nil && !info.IsDir() {
+					size += info.Size()
+				}
+				return nil
+			})
+			b.ReportMetric(float64(size)/1e6, "metadata-MB")
+		})
+	}
 }

@@ -81,29 +81,15 @@ type sqlCatalog struct {
 	name    string
 	v0      bool // the older table layout, without iceberg_type
 	props   iceberg.Properties
+	cache   metadataCache
 }
 
 // createWhole writes the metadata file and then the catalog's row.
 // sqlcat.Catalog.CommitTable can create too, but starts from an empty schema
 // that stays in the metadata as the one the first snapshot was written with.
 func (c *sqlCatalog) createWhole(ctx context.Context, ident table.Identifier, meta table.Metadata, _ []table.Update) (table.Metadata, error) {
-	provider, err := table.LoadLocationProvider(meta.Location(), meta.Properties())
+	st, loc, err := c.writeMetadata(ctx, meta, 0)
 	if err != nil {
-		return nil, err
-	}
-	loc, err := provider.NewTableMetadataFileLocation(0)
-	if err != nil {
-		return nil, err
-	}
-	text, err := json.Marshal(meta)
-	if err != nil {
-		return nil, err
-	}
-	st, err := openStorage(ctx, c.props, loc)
-	if err != nil {
-		return nil, err
-	}
-	if err := st.files().WriteFile(loc, text); err != nil {
 		return nil, err
 	}
 	query := `INSERT INTO iceberg_tables (catalog_name, table_namespace, table_name, metadata_location, iceberg_type) VALUES (?, ?, ?, ?, 'TABLE')`

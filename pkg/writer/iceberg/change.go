@@ -45,18 +45,30 @@ func (w *Writer) change(ctx context.Context, b *batch.Batch) error {
 		return w.tableError(fmt.Errorf("a batch of %d rows with %d ops", b.Rows.NumRows(), len(b.Ops)))
 	}
 	f := w.fold
-	f.active = true
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.active {
+		f.active = true
+		w.sink.enlist(f)
+	}
 	if err = f.makeRoom(ctx, int(b.Rows.NumRows())); err == nil {
 		if err = f.add(b); err == nil {
 			err = f.relieve(ctx)
 		}
 	}
 	if err != nil {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.failed = err
+		w.fail(err)
 	}
 	return err
+}
+
+// fail notes that something was lost, so that nothing can be committed any more.
+func (w *Writer) fail(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.failed == nil {
+		w.failed = err
+	}
 }
 
 // settled finds out about earlier commits: whether their rows are there or not
@@ -100,6 +112,7 @@ func (w *Writer) empty() error {
 	w.replace = true
 	if w.fold != nil {
 		w.fold.active, w.fold.fresh, w.fold.dirty = true, true, true
+		w.sink.enlist(w.fold)
 	}
 	return nil
 }
@@ -117,42 +130,26 @@ func (w *Writer) finishFold(ctx context.Context) error {
 	if w.fold == nil {
 		return nil
 	}
+	w.fold.mu.Lock()
+	defer w.fold.mu.Unlock()
+	defer w.fold.account()
 	return w.fold.finish(ctx)
 }
 
 // resetFold begins the next commit. All that the last one has folded is staged.
 func (w *Writer) resetFold() {
 	if w.fold != nil {
+		w.fold.mu.Lock()
+		defer w.fold.mu.Unlock()
 		w.fold.reset()
 	}
 }
 
 func (w *Writer) dropFold() {
 	if w.fold != nil {
+		w.sink.dismiss(w.fold)
+		w.fold.mu.Lock()
+		defer w.fold.mu.Unlock()
 		w.fold.drop()
 	}
-}
-
-// makeRoom spills the index if n keys more would make it too large.
-func (f *fold) makeRoom(ctx context.Context, n int) error {
-	if !f.index.full(n, f.w.sink.opts.Memory/4) {
-		return nil
-	}
-	if err := f.flush(ctx); err != nil {
-		return err
-	}
-	return f.spill()
-}
-
-// relieve writes to files what is kept in memory, if that is too much.
-func (f *fold) relieve(ctx context.Context) error {
-	if f.held > f.w.sink.opts.Memory/4 {
-		if err := f.flush(ctx); err != nil {
-			return err
-		}
-	}
-	if len(f.gone) >= maxGone {
-		return f.writeGone(ctx)
-	}
-	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"sync"
+	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -20,12 +22,17 @@ import (
 // other closely leave one row. When they take too much memory, what has survived
 // of them is written to files.
 type fold struct {
-	w       *Writer
+	w  *Writer
+	mu sync.Mutex // held by whoever is at it: relieve comes from other tables
+
 	keys    *keyHasher
 	index   keyIndex
 	chunks  []chunk
 	flushed int   // so many chunks are in files
 	held    int64 // bytes of the others
+
+	counted int64        // what the fold counts for in Sink.buffered, without its files
+	weight  atomic.Int64 // and with them
 
 	active bool // a change has come since the last commit
 	fresh  bool // the table was emptied: no row of an older commit is left
@@ -181,9 +188,6 @@ func (c *chunk) seek(row int, dead bool) int {
 	return c.rows
 }
 
-// bytes is the memory that the fold takes, without its open files.
-func (f *fold) bytes() int64 { return f.held + f.index.bytes() + int64(8*len(f.gone)) }
-
 // flush writes what is kept in memory to files.
 func (f *fold) flush(ctx context.Context) error {
 	for f.flushed < len(f.chunks) {
@@ -315,6 +319,7 @@ func (f *fold) drop() {
 			*file = nil
 		}
 	}
+	f.index = keyIndex{}
 	f.reset()
 }
 
@@ -334,6 +339,7 @@ func (f *fold) reset() {
 	}
 	f.runs, f.files, f.gone = nil, nil, nil
 	f.active, f.fresh, f.dirty = false, false, false
+	f.account()
 }
 
 // recordBytes is the memory that a batch takes, with what its buffers have in

@@ -38,7 +38,7 @@ type Options struct {
 	// the default is 256 MiB.
 	TargetFileSize int64
 	// Memory bounds, in bytes, what all open data files together hold back to
-	// make row groups of; the default is 256 MiB.
+	// make row groups of, and what is kept of changes; the default is 256 MiB.
 	Memory int64
 	// SpillDir is where the keys of a transaction go that do not fit into memory;
 	// the default is the system's folder of temporary files.
@@ -76,6 +76,7 @@ type Sink struct {
 	ready map[string]bool        // namespaces that exist and folders that can be written
 	homes map[string]string      // where a namespace's new tables go; "" if the catalog decides
 	ios   map[string]iceio.WriteFileIO
+	folds map[*fold]bool // that hold changes in memory
 }
 
 var (
