@@ -132,17 +132,38 @@ func (p *jsonPrinter) length(v []byte) (n, start int, err error) {
 	return 0, 0, errJSON
 }
 
-// container prints an object or array whose offsets are of w bytes: the number
-// of members, the size, the keys' offsets and lengths, the values' types and
-// offsets, or the values themselves where they fit in, then keys and values.
+// container prints an object or array whose offsets are of w bytes.
 func (p *jsonPrinter) container(v []byte, object bool, w, depth int) error {
+	open, end := byte('['), byte(']')
+	if object {
+		open, end = '{', '}'
+	}
+	p.dst = append(p.dst, open)
+	err := p.members(v, object, w, depth, func(i int, key []byte, typ byte, v []byte) error {
+		if i > 0 {
+			p.dst = append(p.dst, ", "...)
+		}
+		if object {
+			p.dst = append(appendQuoted(p.dst, key), ": "...)
+		}
+		return p.value(typ, v, depth)
+	})
+	p.dst = append(p.dst, end)
+	return err
+}
+
+// members calls f with each member of an object or array whose offsets are of w
+// bytes: the number of members, the size, the keys' offsets and lengths, the
+// values' types and offsets, or the values themselves where they fit in, then
+// keys and values.
+func (p *jsonPrinter) members(v []byte, object bool, w, depth int, f func(i int, key []byte, typ byte, v []byte) error) error {
 	if len(v) < 2*w || depth > maxJSONDepth {
 		return errJSON
 	}
 	n, size := number(v, w), number(v[w:], w)
-	entry := 1 + w
+	entry, values := 1+w, 2*w
 	if object {
-		entry += w + 2
+		entry, values = entry+w+2, values+n*(w+2)
 	}
 	if size > len(v) || n > (size-2*w)/entry {
 		return errJSON
@@ -151,49 +172,36 @@ func (p *jsonPrinter) container(v []byte, object bool, w, depth int) error {
 		return err
 	}
 	v = v[:size]
-	open, end := byte('['), byte(']')
-	values := 2 * w
-	if object {
-		open, end = '{', '}'
-		values += n * (w + 2)
-	}
-	p.dst = append(p.dst, open)
 	for i := range n {
-		if i > 0 {
-			p.dst = append(p.dst, ", "...)
-		}
+		var key []byte
 		if object {
-			key := 2*w + i*(w+2)
-			if err := p.key(v, number(v[key:], w), number(v[key+w:], 2)); err != nil {
+			at := 2*w + i*(w+2)
+			start, length := number(v[at:], w), number(v[at+w:], 2)
+			if start > size || length > size-start {
+				return errJSON
+			}
+			if err := p.spend(length); err != nil {
 				return err
 			}
+			key = v[start : start+length]
 		}
 		at := values + i*(1+w)
 		typ, from := v[at], at+1
 		if !inlined(typ, w) {
-			if from = number(v[at+1:], w); from > len(v) {
+			if from = number(v[at+1:], w); from > size {
 				return errJSON
 			}
 		}
-		if err := p.value(typ, v[from:], depth); err != nil {
+		if err := f(i, key, typ, v[from:]); err != nil {
 			return err
 		}
 	}
-	p.dst = append(p.dst, end)
 	return nil
 }
 
 // inlined reports whether a value stands where its offset would.
 func inlined(typ byte, w int) bool {
 	return typ == jsonLiteral || typ == jsonInt16 || typ == jsonUint16 || w == 4 && (typ == jsonInt32 || typ == jsonUint32)
-}
-
-func (p *jsonPrinter) key(v []byte, start, n int) error {
-	if start > len(v) || n > len(v)-start {
-		return errJSON
-	}
-	p.dst = append(appendQuoted(p.dst, v[start:start+n]), ": "...)
-	return p.spend(n)
 }
 
 // number reads two or four bytes.

@@ -41,6 +41,7 @@ type field struct {
 	blank    func() // appends any value, which costs less than a null
 	col      batch.Column
 	nullable bool
+	json     bool
 }
 
 // A span is where a value lies; start < 0 is NULL.
@@ -63,6 +64,7 @@ type Decoder struct {
 	inKey     []bool
 
 	before, after []span // of fields, of the row at hand
+	text          []byte // scratch
 	ops           []batch.Op
 	inserts       int // rows before the first that is not a plain insert, while ops is nil
 }
@@ -139,11 +141,7 @@ func (d *Decoder) wrap(err error) error {
 // header reads up to the first row and returns the rows and how to read one.
 func (d *Decoder) header(typ EventType, body []byte) ([]byte, changeFunc, error) {
 	kind, extra := kindOf(typ)
-	switch {
-	case typ == PartialUpdateRows:
-		return nil, nil, hint.Wrap(errors.New("an update is logged as a difference of JSON values"),
-			"SET GLOBAL binlog_row_value_options = '' and have sessions connect anew, then read the table again")
-	case kind < 0:
+	if kind < 0 {
 		return nil, nil, fmt.Errorf("event of type %d is no rows event", typ)
 	}
 	c := cursor{p: body}
@@ -170,19 +168,20 @@ func (d *Decoder) header(typ EventType, body []byte) ([]byte, changeFunc, error)
 	return c.p, changes[kind], nil
 }
 
-// The kinds of change. The one of two images is odd.
+// The kinds of change. Those of two images are odd.
 const (
 	kindInsert = iota
 	kindUpdate
 	kindDelete
+	kindPartialUpdate
 )
 
 // A changeFunc reads the change at p[i:] and returns where it ends.
 type changeFunc func(d *Decoder, p []byte, i int) (int, error)
 
 var (
-	changes        = [...]changeFunc{(*Decoder).insert, (*Decoder).update, (*Decoder).delete}
-	versionChanges = [...]changeFunc{(*Decoder).insertVersion, (*Decoder).updateVersion, (*Decoder).deleteVersion}
+	changes        = [...]changeFunc{(*Decoder).insert, (*Decoder).update, (*Decoder).delete, (*Decoder).partialUpdate}
+	versionChanges = [...]changeFunc{(*Decoder).insertVersion, (*Decoder).updateVersion, (*Decoder).deleteVersion, (*Decoder).partialUpdate}
 )
 
 // kindOf returns the kind of change, and whether the event's header has a part of
@@ -195,6 +194,8 @@ func kindOf(typ EventType) (kind int, extra bool) {
 		return kindUpdate, true
 	case DeleteRowsV2:
 		return kindDelete, true
+	case PartialUpdateRows:
+		return kindPartialUpdate, true
 	case WriteRowsV1, MariaWriteRowsCompressedV1:
 		return kindInsert, false
 	case UpdateRowsV1, MariaUpdateRowsCompressedV1:
@@ -255,22 +256,31 @@ func (d *Decoder) delete(p []byte, i int) (int, error) {
 	return end, d.endRow(batch.Delete, schema.OpDelete, end-i)
 }
 
-func (d *Decoder) update(p []byte, i int) (int, error) {
-	var mid int
-	var err error
+func (d *Decoder) update(p []byte, i int) (int, error) { return d.change(p, i, false) }
+
+// change reads the two images of an update, the second of which may be partial.
+func (d *Decoder) change(p []byte, i int, partial bool) (int, error) {
+	mid, err := d.frame(p, i, d.before, len(d.fields))
+	if err != nil {
+		return 0, err
+	}
+	after, bits := mid, []byte(nil)
+	if partial {
+		if bits, after, err = d.partialBits(p, mid); err != nil {
+			return 0, err
+		}
+	}
+	begin := i // of what the row that is yet to come weighs
 	if d.changelog != nil {
-		if mid, err = d.image(p, i); err != nil {
+		if _, err = d.image(p, i); err != nil {
 			return 0, err
 		}
 		if err = d.endRow(batch.Before, schema.OpBefore, mid-i); err != nil {
 			return 0, err
 		}
-		i = mid
+		begin = mid
 	} else {
-		if mid, err = d.frame(p, i, d.before, len(d.fields)); err != nil {
-			return 0, err
-		}
-		if _, err = d.frame(p, mid, d.after, d.keyEnd); err != nil {
+		if _, err = d.frame(p, after, d.after, d.keyEnd); err != nil {
 			return 0, err
 		}
 		// Other bytes that the key's collation takes for the same are a change
@@ -284,11 +294,16 @@ func (d *Decoder) update(p []byte, i int) (int, error) {
 			}
 		}
 	}
-	end, err := d.image(p, mid)
+	var end int
+	if partial {
+		end, err = d.partialImage(p, after, bits)
+	} else {
+		end, err = d.image(p, after)
+	}
 	if err != nil {
 		return 0, err
 	}
-	return end, d.endRow(batch.After, schema.OpUpdate, end-i)
+	return end, d.endRow(batch.After, schema.OpUpdate, end-begin)
 }
 
 // moved reports whether the key differs between the images at hand.
@@ -319,10 +334,9 @@ func (d *Decoder) image(p []byte, i int) (int, error) {
 	for c := range d.fields[:d.visible] {
 		f := &d.fields[c]
 		if some != 0 && nulls[c>>3]&(1<<(c&7)) != 0 {
-			if !f.nullable {
-				return 0, fmt.Errorf("column %s was listed as NOT NULL, a row in the log has NULL", d.table.Columns[c].Name)
+			if err := d.null(c); err != nil {
+				return 0, d.columnError(c, err)
 			}
-			f.col.Null()
 			continue
 		}
 		n := f.width
@@ -333,7 +347,7 @@ func (d *Decoder) image(p []byte, i int) (int, error) {
 			return 0, errShort
 		}
 		if err := f.append(p[i : i+n]); err != nil {
-			return 0, fmt.Errorf("column %s (%s): %w", d.table.Columns[c].Name, d.table.Columns[c].Native, err)
+			return 0, d.columnError(c, err)
 		}
 		i += n
 	}
@@ -411,7 +425,7 @@ func (d *Decoder) key(p []byte) error {
 			return fmt.Errorf("column %s of the key is NULL in a row in the log", d.table.Columns[c].Name)
 		}
 		if err := f.append(p[at.start:at.end]); err != nil {
-			return fmt.Errorf("column %s (%s): %w", d.table.Columns[c].Name, d.table.Columns[c].Native, err)
+			return d.columnError(c, err)
 		}
 	}
 	return nil

@@ -68,6 +68,19 @@ func (s *server) replay(t *testing.T, table *schema.Table, events []event) []str
 	return slices.Sorted(maps.Values(rows))
 }
 
+// chained compares what was written with what was there when it was changed, or
+// is there in the end: an image that is wrong for a while shows.
+func (s *server) chained(t *testing.T, tables []*schema.Table, events []event, want map[string][]string) {
+	t.Helper()
+	for name, ops := range s.changes(t, tables, events, less["full"]) {
+		wrote := slices.Concat(ops["c"], ops["u"])
+		found := slices.Concat(ops["b"], ops["d"], want[name])
+		slices.Sort(wrote)
+		slices.Sort(found)
+		compare(t, "written to "+name, wrote, found)
+	}
+}
+
 // TestReplay changes tables in many ways and wants what the log tells to end in
 // what the tables hold.
 func TestReplay(t *testing.T) {
@@ -94,19 +107,37 @@ DELETE FROM h WHERE id=1;
 UPDATE h SET id=5 WHERE id=2;
 REPLACE INTO h VALUES (3,'z',9),(4,'new',4);
 `
+	const partial = `SET SESSION binlog_row_value_options = 'PARTIAL_JSON';
+CREATE TABLE p (id INT PRIMARY KEY, a JSON, v INT, b JSON);
+INSERT INTO p VALUES (1, '{"a": 1, "bb": [1, 2, {"x": "y"}], "c c": "d", "q\\"q": 1.5, "é": null}', 1, '[1,2,3]'), (2, '[]', 2, NULL), (3, NULL, 3, '{}'), (4, '"text"', 4, '[[1],{"k":{"l":"m"}}]');
+UPDATE p SET a = JSON_SET(a, '$.a', 'other', '$.new', JSON_OBJECT('n', 1e20)), v = v + 1;
+UPDATE p SET a = JSON_SET(a, '$.bb[2].x', REPEAT('long', 100)), b = JSON_SET(b, '$[1]', 'two', '$[7]', 8) WHERE id = 1;
+UPDATE p SET a = JSON_REMOVE(a, '$.bb[0]', '$."c c"'), id = 11 WHERE id = 1;
+UPDATE p SET a = JSON_SET(a, '$."q\\"q"', CAST(1.50 AS DECIMAL(5,2)), '$."é"', DATE '2020-02-02', '$."a.b[0]"', 'dots') WHERE id = 11;
+UPDATE p SET b = JSON_SET(b, '$[1].k.l', 5, '$[0][0]', NULL, '$[1].k.m', TRUE), a = JSON_SET(a, '$[0]', 'wrapped', '$[1]', 'more') WHERE id = 4;
+UPDATE p SET a = JSON_REPLACE(a, '$', 'root'), b = JSON_SET(b, '$.deep', JSON_OBJECT('x', JSON_ARRAY(1, 2))) WHERE id IN (2, 3);
+UPDATE p SET a = JSON_ARRAY_INSERT(a, '$[0]', 0), b = JSON_SET(b, '$.deep.x[0]', 9) WHERE id IN (2, 3);
+UPDATE p SET b = JSON_REMOVE(b, '$.deep.x[1]'), v = NULL WHERE id = 3;
+UPDATE p SET a = NULL WHERE id = 4;
+UPDATE p SET v = 9;
+`
 	servers(t, func(t *testing.T, s *server) {
-		db, sql := "binlog_replay", common
+		db, sql := "binlog_replay", common+partial
 		if s.maria {
-			sql += maria
+			sql = common + maria
 		}
 		start := s.point()
 		s.loadSQL(db, sql)
 		defer s.query("DROP DATABASE " + db)
 		tables, want := s.stockOf(t, db)
 		events := s.events(db, start)
+		if !s.maria && !slices.ContainsFunc(events, func(e event) bool { return e.typ == binlog.PartialUpdateRows }) {
+			t.Error("the log has no partial updates")
+		}
 		for _, table := range tables {
 			compare(t, table.Name, s.replay(t, table, events), want[table.Name])
 		}
+		s.chained(t, tables, events, want)
 	})
 }
 
@@ -145,5 +176,55 @@ func TestJSONNumbers(t *testing.T) {
 		defer s.query("DROP DATABASE " + db)
 		tables, want := s.stockOf(t, db)
 		compare(t, "json", s.replay(t, tables[0], s.events(db, start)), want["t"])
+	})
+}
+
+// TestPartialJSON changes documents at random places, which the log tells as
+// differences.
+func TestPartialJSON(t *testing.T) {
+	servers(t, func(t *testing.T, s *server) {
+		if s.maria {
+			return // its JSON is text
+		}
+		r := rand.New(rand.NewPCG(3, 9))
+		path := func() string {
+			p := "$"
+			for range 1 + r.IntN(3) {
+				p += []string{".a", ".bb", `."c d"`, ".é", ".a1", "[0]", "[1]", "[2]", "[last]", ".zz"}[r.IntN(10)]
+			}
+			return p
+		}
+		value := func() string {
+			return []string{"1", "'text'", "NULL", "TRUE", "1.5e0", "JSON_OBJECT('a', 1, 'bb', JSON_ARRAY(1, 2))", "JSON_ARRAY('x', JSON_OBJECT('a', 2))", "NOW(6)", "REPEAT('y', 300)", "18446744073709551615"}[r.IntN(10)]
+		}
+		sql := []string{
+			"SET SESSION binlog_row_value_options = 'PARTIAL_JSON'", "CREATE TABLE p (id INT PRIMARY KEY, j JSON, n INT)",
+			`INSERT INTO p VALUES (1, '{"a": {"a": [1, 2], "bb": {}}, "bb": [[1], {"é": 1}]}', 0), (2, '[{"a": 1}, [1, 2, 3], "x"]', 0), (3, '{}', 0)`,
+		}
+		for i := range 600 {
+			f := []string{"JSON_SET(j, '%s', %s)", "JSON_REPLACE(j, '%s', %s)", "JSON_SET(JSON_SET(j, '$.a', JSON_OBJECT()), '%s', %s)"}[r.IntN(3)]
+			call := fmt.Sprintf(f, path(), value())
+			if r.IntN(4) == 0 {
+				call = fmt.Sprintf("JSON_REMOVE(j, '%s')", path())
+			}
+			sql = append(sql, fmt.Sprintf("UPDATE p SET j = %s, n = %d WHERE id = %d", call, i, 1+r.IntN(3)))
+		}
+		start := s.point()
+		s.loadSQL("binlog_partial", strings.Join(sql, ";\n"))
+		defer s.query("DROP DATABASE binlog_partial")
+		tables, want := s.stockOf(t, "binlog_partial")
+		events := s.events("binlog_partial", start)
+		compare(t, "p", s.replay(t, tables[0], events), want["p"])
+		s.chained(t, tables, events, want)
+		partial := 0
+		for _, e := range events {
+			if e.typ == binlog.PartialUpdateRows {
+				partial++
+			}
+		}
+		t.Logf("%d partial updates", partial)
+		if partial < 100 {
+			t.Error("there are too few partial updates")
+		}
 	})
 }

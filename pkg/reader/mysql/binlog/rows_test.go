@@ -169,7 +169,6 @@ func TestRefused(t *testing.T) {
 	}{
 		{"image without columns", table, WriteRowsV2, part, "binlog_row_image", "FULL"},
 		{"after image without columns", table, UpdateRowsV2, partAfter, "binlog_row_image", "FULL"},
-		{"JSON difference", table, PartialUpdateRows, part, "difference of JSON", "binlog_row_value_options"},
 		{"other event", table, 2, part, "no rows event", ""},
 		{"NULL", table, WriteRowsV2, event(WriteRowsV2, nullKey), "listed as NOT NULL", ""},
 		{"keyless delete", keyless, DeleteRowsV2, event(DeleteRowsV2, small("x", 1, 2)), "without a key", ""},

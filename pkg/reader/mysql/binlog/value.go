@@ -20,7 +20,7 @@ type appendFunc func(v []byte) error
 
 // newField returns how to read a column that checkMap has let pass.
 func newField(c *schema.Column, w *MapColumn, col batch.Column, o *Options) (field, error) {
-	f := field{col: col, nullable: c.Nullable}
+	f := field{col: col, nullable: c.Nullable, json: w.Type == typeJSON}
 	f.width, f.prefix = shape(w, c.Type.Precision)
 	var err error
 	switch b := col.(type) {
