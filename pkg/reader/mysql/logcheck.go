@@ -30,6 +30,7 @@ type logState struct {
 	purged   binlog.Set
 	list     binlog.List // MariaDB: the log's end
 	state    binlog.Marks
+	oldest   binlog.List // where the oldest file begins
 	keep     time.Duration
 	clock    time.Duration // the server's clock, ahead of this machine's
 }
@@ -99,6 +100,13 @@ func (s *Stock) logState(ctx context.Context) (*logState, error) {
 	}
 	if len(st.files) == 0 {
 		return nil, fmt.Errorf("%w: the server lists no log files", errNoLog)
+	}
+	if c.maria {
+		g, err := s.gtidsAt(ctx, spot{st.files[0].name, 4})
+		if err != nil {
+			return nil, err
+		}
+		st.oldest = g.list
 	}
 	return st, nil
 }

@@ -90,6 +90,9 @@ func (l *logState) reachable(m mark) error {
 		if !l.state.Cover(m.list) {
 			return hint.Wrap(fmt.Errorf("the server's log ends at %s and has never come to %s: it was reset, or the position is of another server", l.list, m.list), "copy the tables anew")
 		}
+		if !m.list.Covers(l.oldest) {
+			return purged(fmt.Errorf("the oldest log file %s begins at %s, the position is %s", l.files[0].name, l.oldest, m.list))
+		}
 	default:
 		if lost := m.set.Minus(l.executed); len(lost) > 0 {
 			return hint.Wrap(fmt.Errorf("the server %s has never executed %s, which the position holds: it was reset, or is not the one that was followed", l.server, shorten(lost.String())),
