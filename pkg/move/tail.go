@@ -258,6 +258,9 @@ func (f *follower) open(ctx context.Context) error {
 		return nil
 	}
 	if f.opts.Start == StartSnapshot {
+		if err := f.probe(ctx, fresh); err != nil {
+			return err
+		}
 		return f.copyStock(ctx, fresh, writer.Create)
 	}
 	pos, err := f.src.Locate(ctx, f.opts.Start)
@@ -295,6 +298,24 @@ func (f *follower) openTables(ctx context.Context, tables []*schema.Table) error
 		}
 	}
 	return err
+}
+
+// probe opens the log before anything is copied: a right that is missing is not
+// to be found out hours later.
+func (f *follower) probe(ctx context.Context, which []*followed) error {
+	pos, err := f.src.Locate(ctx, "now")
+	if err != nil {
+		return fmt.Errorf("find the end of the log: %w", err)
+	}
+	from := make(map[*schema.Table]batch.Position, len(which))
+	for _, c := range which {
+		from[c.table] = pos
+	}
+	rd, err := f.src.Changes(ctx, from, pos)
+	if err != nil {
+		return fmt.Errorf("open the log: %w", err)
+	}
+	return rd.Close()
 }
 
 // copyStock copies tables as a snapshot does, and opens them again.
