@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -320,6 +321,112 @@ func TestChangelog(t *testing.T) {
 		}
 		if got, want := strings.Join(ops, ""), "rccbudtc"; got != want {
 			t.Errorf("got %s, want %s", got, want)
+		}
+	})
+}
+
+// TestXAOverPin pins between XA PREPARE and XA COMMIT: neither the rows that
+// were read nor the log from the position on hold the transaction.
+func TestXAOverPin(t *testing.T) {
+	servers(t, func(t *testing.T, s *testServer) {
+		s.must(t, "CREATE TABLE a (id INT PRIMARY KEY, v INT)", "INSERT INTO a VALUES (1,1)")
+		st := s.open(t, Options{ways: []way{oneReader}})
+		tables := s.tables(t, st)
+		s.must(t, "XA START 'over'", "INSERT INTO a SELECT 10+n, n FROM "+sequence(1000), "XA END 'over'", "XA PREPARE 'over'")
+		other := s.another(t)
+		other.must(t, "FLUSH BINARY LOGS", "FLUSH BINARY LOGS", "INSERT INTO a VALUES (2,2)")
+		rows, pos := stockOf(t, st, tables)
+		if len(rows["a"]) != 2 {
+			t.Errorf("pinned %d rows, want 2", len(rows["a"]))
+		}
+		s.must(t, "XA COMMIT 'over'", "INSERT INTO a VALUES (3,3)")
+		if _, err := drain(t, changes(t, st, all(tables, pos), locate(t, st, "now")), rows, true); err != nil {
+			t.Fatal(err)
+		}
+		if len(rows["a"]) != 1003 {
+			t.Errorf("got %d rows, want 1003", len(rows["a"]))
+		}
+	})
+}
+
+// TestLogBigTransaction reads 200 MB in one transaction with bounded memory.
+func TestLogBigTransaction(t *testing.T) {
+	servers(t, func(t *testing.T, s *testServer) {
+		s.must(t, "CREATE TABLE a (id INT PRIMARY KEY, v VARCHAR(2000))")
+		st := s.open(t, Options{Memory: 16 << 20})
+		tables := s.tables(t, st)
+		from := locate(t, st, "now")
+		s.must(t, "INSERT INTO a SELECT n, REPEAT('0123456789', 200) FROM "+sequence(100_000))
+		rd := changes(t, st, all(tables, from), locate(t, st, "now"))
+		defer rd.Close()
+		var rows int64
+		var most uint64
+		for {
+			b, err := rd.Read(t.Context())
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b.Rows != nil {
+				rows += b.Rows.NumRows()
+			}
+			if b.Pos != "" && rows != 100_000 {
+				t.Errorf("a position after %d rows", rows)
+			}
+			b.Release()
+			runtime.GC()
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			most = max(most, m.HeapAlloc)
+		}
+		if rows != 100_000 || most > 64<<20 {
+			t.Errorf("got %d rows with %d MB in use", rows, most>>20)
+		}
+		t.Logf("%d MB in use at most", most>>20)
+	})
+}
+
+// TestLogGrants follows the log as a user who may not, and as one who may.
+func TestLogGrants(t *testing.T) {
+	servers(t, func(t *testing.T, s *testServer) {
+		s.must(t, "CREATE TABLE a (id INT PRIMARY KEY, v INT)")
+		s.user(t, "th_log", "SELECT")
+		grants := []string{"REPLICATION CLIENT", "REPLICATION SLAVE"}
+		if s.maria {
+			grants = []string{"BINLOG MONITOR", "REPLICATION SLAVE", "REPLICATION MASTER ADMIN"}
+		}
+		var err error
+		for i := 0; i <= len(grants); i++ {
+			st, oerr := Open(t.Context(), s.as(t, "th_log", "hush-hush", ""), Options{Parallel: 2, ways: []way{ownPoints, oneReader}, Warn: func(string) {}})
+			if oerr != nil {
+				t.Fatal(oerr)
+			}
+			tables := s.tables(t, st)
+			var pos batch.Position
+			if pos, err = st.Locate(t.Context(), "now"); err == nil {
+				var rd interface{ Close() error }
+				if rd, err = st.Changes(t.Context(), all(tables, pos), ""); err == nil {
+					rd.Close()
+					_, snap := pinAll(t, st, 2)
+					if !snap.(*snapshot).Loose() {
+						t.Error("the log can be followed, and is not used for pinning")
+					}
+					snap.Close()
+				}
+			}
+			st.Close()
+			if err == nil {
+				break
+			}
+			wantError(t, err, "the log cannot be followed", "GRANT")
+			if i < len(grants) {
+				s.must(t, "GRANT "+grants[i]+" ON *.* TO th_log")
+			}
+		}
+		if err != nil {
+			t.Errorf("with all grants: %v", err)
 		}
 	})
 }

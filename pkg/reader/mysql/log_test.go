@@ -189,7 +189,11 @@ func (s *testServer) checkLog(t *testing.T, work func()) {
 	if d := got.diff(want); d != "" {
 		t.Fatalf("the copy differs: %s", d)
 	}
-	for i, at := range slices.Insert(steps, 0, step{pos, before}) {
+	steps = slices.Insert(steps, 0, step{pos, before})
+	for i, at := range steps {
+		if i%max(len(steps)/10, 1) != 0 && len(at.rows["a"]) > 1000 { // others write to the log, too
+			continue
+		}
 		if _, err := drain(t, changes(t, st, all(tables, at.pos), until), at.rows, false); err != nil {
 			t.Fatalf("from position %d, %s: %v", i, at.pos, err)
 		}
@@ -197,7 +201,7 @@ func (s *testServer) checkLog(t *testing.T, work func()) {
 			t.Fatalf("from position %d, %s, the copy differs: %s", i, at.pos, d)
 		}
 	}
-	t.Logf("%d positions", len(steps))
+	t.Logf("%d positions", len(steps)-1)
 }
 
 // TestLog follows transactions of many kinds.

@@ -56,6 +56,7 @@ type stream struct {
 	uneven   bool // tables start at different points
 	loose    goal
 	early    bool // rows may be there already until loose is reached
+	behind   bool // the stream looks for what another one has missed
 	after    int64
 	until    goal
 	tx       txn

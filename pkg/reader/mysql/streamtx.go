@@ -1,10 +1,12 @@
 package mysql
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
@@ -251,11 +253,13 @@ func (r *stream) xaPrepare(ctx context.Context, body []byte) error {
 // xaDecide ends a prepared transaction.
 func (r *stream) xaDecide(ctx context.Context, xid string, commit bool) error {
 	p := r.prepared[xid]
-	if p == nil {
-		if commit {
-			return hint.Wrap(fmt.Errorf("at %s:%d an XA transaction (%s) is committed that was prepared before the log was followed: its rows are not known", r.d.file, r.d.pos, xid),
-				"copy the tables anew, while no XA transaction is prepared (XA RECOVER lists them)")
+	if p == nil && commit && !r.behind {
+		var err error
+		if p, err = r.lookBack(ctx, xid); err != nil {
+			return err
 		}
+	}
+	if p == nil {
 		return r.end(ctx)
 	}
 	delete(r.prepared, xid)
@@ -266,4 +270,50 @@ func (r *stream) xaDecide(ctx context.Context, xid string, commit bool) error {
 	}
 	r.tx.spool = p.spool
 	return r.end(ctx)
+}
+
+// lookBack finds the rows of an XA transaction that is committed now and was
+// prepared before the log was followed. Most were prepared a moment before, so
+// the log is read file by file, the newest first.
+func (r *stream) lookBack(ctx context.Context, xid string) (*prepared, error) {
+	st, err := r.s.logState(ctx)
+	if err != nil {
+		return nil, err
+	}
+	end := spot{r.d.file, r.d.pos}
+	for i := st.file(end.file); i >= 0; i-- {
+		p, err := r.lookInto(ctx, st.files[i].name, end, xid)
+		if p != nil || err != nil {
+			return p, err
+		}
+	}
+	return nil, hint.Wrap(fmt.Errorf("at %s:%d an XA transaction (%s) is committed that was prepared in a part of the log that is purged: its rows are not known", end.file, end.pos, xid),
+		"copy the tables anew")
+}
+
+// lookInto reads one file of the log up to a spot for a transaction that is
+// prepared in it.
+func (r *stream) lookInto(ctx context.Context, file string, end spot, xid string) (found *prepared, err error) {
+	d, err := r.s.dump(ctx, dumpStart{spot: spot{file, 4}})
+	if err != nil {
+		return nil, err
+	}
+	b := &stream{
+		s: r.s, server: r.server, maria: r.maria, d: d, tables: r.tables, ids: map[uint64]*tableID{}, prepared: map[string]*prepared{}, told: time.Now(),
+		behind: true, after: math.MaxInt64, // so that nothing counts but what is prepared
+	}
+	defer func() {
+		if found != nil {
+			delete(b.prepared, xid) // it stays open
+		}
+		b.tables = nil // they are the other stream's
+		b.Close()
+	}()
+	defer d.c.guard(ctx)()
+	for b.err == nil && d.file == file && (spot{d.file, d.pos}).compare(end) < 0 {
+		if err := b.step(ctx); err != nil {
+			return nil, cmp.Or(ctx.Err(), err)
+		}
+	}
+	return b.prepared[xid], nil
 }
