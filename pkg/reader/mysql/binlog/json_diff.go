@@ -124,31 +124,18 @@ func (n *jsonNode) change(op byte, path []byte, value *jsonNode, depth int) erro
 	if err != nil {
 		return err
 	}
-	if index < 0 { // counted from the end; any value is an array of itself
-		index++
-		if n.typ == jsonLargeArray {
-			index += len(n.items) - 1
-		}
-	}
-	if key == nil && n.typ != jsonLargeArray && index == 0 {
+	if key == nil && n.typ != jsonLargeArray && (index == 0 || index == -1) { // any value is an array of itself
 		return n.change(op, rest, value, depth+1)
 	}
-	there := false
+	index, there, ok := n.find(key, index)
 	switch {
-	case key != nil && n.typ == jsonLargeObject:
-		index, there = slices.BinarySearchFunc(n.keys, key, compareKeys)
-	case key == nil && n.typ == jsonLargeArray:
-		there = index >= 0 && index < len(n.items)
-	default:
+	case !ok:
 		return errDiff
-	}
-	if len(rest) == 0 && op == diffInsert {
-		return n.insert(key, max(0, min(index, len(n.items))), there, value)
-	}
-	if !there {
+	case len(rest) == 0 && op == diffInsert:
+		return n.insert(key, index, there, value)
+	case !there:
 		return errDiff
-	}
-	if len(rest) == 0 && op == diffRemove {
+	case len(rest) == 0 && op == diffRemove:
 		n.items = slices.Delete(n.items, index, index+1)
 		if key != nil {
 			n.keys = slices.Delete(n.keys, index, index+1)
@@ -156,6 +143,23 @@ func (n *jsonNode) change(op byte, path []byte, value *jsonNode, depth int) erro
 		return nil
 	}
 	return n.items[index].change(op, rest, value, depth+1)
+}
+
+// find returns where the member of a key, or of an index that may count from the
+// end, is or would be; ok is false if n has no such members.
+func (n *jsonNode) find(key []byte, index int) (at int, there, ok bool) {
+	switch {
+	case key != nil && n.typ == jsonLargeObject:
+		at, there = slices.BinarySearchFunc(n.keys, key, compareKeys)
+		return at, there, true
+	case key != nil || n.typ != jsonLargeArray:
+		return 0, false, false
+	}
+	if index < 0 {
+		index += len(n.items)
+	}
+	there = index >= 0 && index < len(n.items)
+	return max(0, min(index, len(n.items))), there, true
 }
 
 func (n *jsonNode) insert(key []byte, index int, there bool, value *jsonNode) error {

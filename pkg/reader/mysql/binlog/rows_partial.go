@@ -1,9 +1,6 @@
 package binlog
 
 import (
-	"errors"
-	"fmt"
-
 	"github.com/tablehaul/tablehaul/pkg/batch"
 )
 
@@ -75,18 +72,4 @@ func (d *Decoder) diff(p []byte, c int) error {
 		b.Append(d.text)
 	}
 	return err
-}
-
-// null appends a NULL to column c.
-func (d *Decoder) null(c int) error {
-	f := &d.fields[c]
-	if !f.nullable {
-		return errors.New("it was listed as NOT NULL, a row in the log has NULL")
-	}
-	f.col.Null()
-	return nil
-}
-
-func (d *Decoder) columnError(c int, err error) error {
-	return fmt.Errorf("column %s (%s): %w", d.table.Columns[c].Name, d.table.Columns[c].Native, err)
 }

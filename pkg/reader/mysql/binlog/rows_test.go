@@ -31,7 +31,7 @@ func small(a string, b, c byte) []byte {
 
 // event returns the body of an event of rows.
 func event(typ EventType, images ...[]byte) []byte {
-	body := make([]byte, 8)
+	body := []byte{0, 0, 0, 0, 0, 0, 0, 0}
 	if typ >= WriteRowsV2 {
 		body = append(body, 5, 0, 'x', 'y', 'z')
 	}
