@@ -57,6 +57,7 @@ type plan struct {
 	loose    bool          // as a user who may not LOCK TABLES
 	small    bool          // --memory 64MiB
 	copied   bool          // `tablehaul snapshot` comes first
+	flags    []string      // more of the command line
 	start    time.Duration // of the first process, after the bank opened; 0: before it
 	length   time.Duration // of the workload
 	bank     bankPlan
@@ -96,9 +97,9 @@ func newPlan(seed uint64, xa bool) plan {
 	}
 	// Without a pinned point the stock of a table without a key is not exact.
 	p.loose = p.loose && p.form == keyed
-	p.length = between(2800*time.Millisecond, 3600*time.Millisecond)
+	p.length = between(3200*time.Millisecond, 4*time.Second)
 	if chance(75) {
-		p.start = between(100*time.Millisecond, 900*time.Millisecond)
+		p.start = between(50*time.Millisecond, 600*time.Millisecond)
 	}
 	p.bank = bankPlan{
 		accounts: 100 + r.IntN(1500), tellers: 2 + r.IntN(4), pause: between(time.Millisecond, 25*time.Millisecond),
@@ -118,7 +119,29 @@ func newPlan(seed uint64, xa bool) plan {
 	p.addKills(r)
 	p.addTimeline(r)
 	p.polite, p.twice = chance(50), chance(15)
+	p.addFlags(r)
 	return p
+}
+
+func (p *plan) addFlags(r *rand.Rand) {
+	intervals := []string{"200ms", "200ms", "100ms", "50ms", "400ms"}
+	p.flags = []string{"--commit-interval", intervals[r.IntN(len(intervals))]}
+	if p.small {
+		p.flags = append(p.flags, "--memory", "64MiB")
+	}
+	if len(p.bank.big) > 0 && r.IntN(3) == 0 {
+		p.flags = append(p.flags, "--commit-size", "1MiB")
+	}
+	// So that a freeze is long enough to be noticed.
+	if r.IntN(3) == 0 {
+		p.flags = append(p.flags, "--heartbeat", "200ms")
+	}
+	switch p.form {
+	case appended:
+		p.flags = append(p.flags, "--keyless", "append")
+	case changelog:
+		p.flags = append(p.flags, "--changelog")
+	}
 }
 
 func rand64(r *rand.Rand, d time.Duration) time.Duration {

@@ -53,6 +53,16 @@ func (x exit) crashed() bool {
 	return strings.Contains(x.said, "panic:") || strings.Contains(x.said, "fatal error:") || strings.Contains(x.said, "DATA RACE")
 }
 
+// emptied reports whether it has left a table behind, or ended, because of a
+// TRUNCATE while the table was copied.
+func (x exit) emptied() bool { return strings.Contains(x.said, "ERROR 1412") }
+
+// interrupted reports whether it has ended as an interrupted process may. One
+// that has just begun may die of the signal itself.
+func (x exit) interrupted() bool {
+	return !x.crashed() && (x.killed() || x.code == 0 || x.code == 130 || x.code == 3 && x.emptied())
+}
+
 // last is the last thing it said.
 func (x exit) last() string {
 	lines := strings.Split(strings.TrimSpace(x.said), "\n")

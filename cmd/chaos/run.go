@@ -125,19 +125,8 @@ func (e *env) newWorld(ctx context.Context, p plan) (*world, error) {
 	if p.loose {
 		user = "loose"
 	}
-	w.product = &product{dir: w.dir, kills: p.kills, argv: []string{
-		e.binary, "tail", fmt.Sprintf("mysql://%s@%s/%s", user, w.tcp.addr(), db), sink, "--commit-interval", "200ms",
-	}}
-	if p.small {
-		w.product.argv = append(w.product.argv, "--memory", "64MiB")
-	}
-	switch p.form {
-	case appended:
-		w.product.argv = append(w.product.argv, "--keyless", "append")
-	case changelog:
-		w.product.argv = append(w.product.argv, "--changelog")
-	}
-	w.product.argv = append(w.product.argv, e.opts.extra...)
+	w.product = &product{dir: w.dir, kills: p.kills, argv: slices.Concat(
+		[]string{e.binary, "tail", fmt.Sprintf("mysql://%s@%s/%s", user, w.tcp.addr(), db), sink}, p.flags, e.opts.extra)}
 	return w, nil
 }
 
@@ -263,7 +252,7 @@ func (w *world) strikeProcess(ctx context.Context, e event) bool {
 	case kill:
 		s.kill()
 	case interrupt:
-		if err = s.end(syscall.SIGTERM, 15*time.Second); err == nil && s.exit.code != 0 && !s.exit.killed() {
+		if err = s.end(syscall.SIGTERM, 15*time.Second); err == nil && !s.exit.interrupted() {
 			err = fmt.Errorf("after SIGTERM: %v", s.exit)
 		}
 	case twin:
@@ -313,7 +302,7 @@ func (w *world) finish(ctx context.Context) {
 		if err := s.end(sig, 15*time.Second); err != nil {
 			w.errs = append(w.errs, err)
 		}
-		if sig == syscall.SIGINT && (s.exit.code != 0 && s.exit.code != 130 || s.exit.crashed()) {
+		if sig == syscall.SIGINT && !s.exit.interrupted() {
 			w.errs = append(w.errs, fmt.Errorf("after an interrupt: %v", s.exit))
 		}
 	}
@@ -371,7 +360,7 @@ func (w *world) judge() int {
 		case x.code == 0 && x.struck:
 		case x.code == 0:
 			w.errs = append(w.errs, fmt.Errorf("ended by itself: %v", x))
-		case x.fenced() && (w.plan.has(twin, sleeper) || w.rest != nil), w.plan.severs():
+		case x.fenced() && (w.plan.has(twin, sleeper) || w.rest != nil), x.emptied(), w.plan.severs():
 			gaveUp++
 		default:
 			w.errs = append(w.errs, fmt.Errorf("ended without a cause: %v", x))
