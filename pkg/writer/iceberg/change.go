@@ -122,7 +122,7 @@ func (w *Writer) noKey() error {
 	if len(w.src.Key) == 0 {
 		return errors.New("changes of rows in a table without a key")
 	}
-	return hint.Wrap(errors.New("Iceberg cannot delete rows by a key with a floating-point or nullable column"),
+	return hint.Wrap(errors.New("the key has a floating-point or nullable column, by which Iceberg cannot delete rows"),
 		"append its changes with --changelog, or leave the table out with --exclude")
 }
 

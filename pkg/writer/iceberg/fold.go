@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 )
@@ -72,8 +74,11 @@ func (f *fold) add(b *batch.Batch) error {
 	if err != nil {
 		return err
 	}
-	c := chunk{rec: b.Rows, rows: len(hashes), held: recordBytes(b.Rows)}
-	c.rec.Retain()
+	c := chunk{rows: len(hashes)}
+	if c.rec, err = keep(b.Rows); err != nil {
+		return err
+	}
+	c.held = recordBytes(c.rec)
 	f.chunks = append(f.chunks, c)
 	f.held += c.held
 	f.dirty = true
@@ -341,6 +346,31 @@ func (f *fold) reset() {
 	f.active, f.fresh, f.dirty = false, false, false
 	f.account()
 }
+
+// keep returns the batch with a reference of its own. Builders leave much room in
+// the buffers of a small batch, so that one is copied.
+func keep(rec arrow.RecordBatch) (arrow.RecordBatch, error) {
+	if rec.NumRows() >= smallBatch {
+		rec.Retain()
+		return rec, nil
+	}
+	columns := make([]arrow.Array, 0, rec.NumCols())
+	defer func() {
+		for _, c := range columns {
+			c.Release()
+		}
+	}()
+	for _, c := range rec.Columns() {
+		fitting, err := array.Concatenate([]arrow.Array{c}, memory.DefaultAllocator)
+		if err != nil {
+			return nil, err
+		}
+		columns = append(columns, fitting)
+	}
+	return array.NewRecordBatch(rec.Schema(), columns, rec.NumRows()), nil
+}
+
+const smallBatch = 512
 
 // recordBytes is the memory that a batch takes, with what its buffers have in
 // reserve.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/iceberg-go"
@@ -147,6 +148,7 @@ func liveFiles(tbl *table.Table, fs iceio.IO) (data, deletes []iceberg.DataFile,
 // A noteIO remembers the files that are created through it.
 type noteIO struct {
 	iceio.WriteFileIO
+	mu   sync.Mutex // manifests of data and of deletes are written at once
 	made []string
 }
 
@@ -154,7 +156,9 @@ func (n *noteIO) open(context.Context) (iceio.IO, error) { return n, nil }
 
 // Create notes the name and passes it on.
 func (n *noteIO) Create(name string) (iceio.FileWriter, error) {
+	n.mu.Lock()
 	n.made = append(n.made, name)
+	n.mu.Unlock()
 	return n.WriteFileIO.Create(name)
 }
 

@@ -184,7 +184,7 @@ func (k *kit) changesOfEveryKey() {
 // be so small that all it does about large transactions comes up.
 func (k *kit) randomChanges() {
 	for seed, size := range []struct{ keys, changes, batch int }{
-		{10, 2000, 40}, {1000, 20000, 400}, {20000, 120000, 3000}, {100, 3000, 1},
+		{10, 2000, 40}, {1000, 20000, 400}, {20000, 120000, 3000}, {100, 600, 1},
 	} {
 		r := rand.New(rand.NewPCG(uint64(seed), 1))
 		t := batchtest.Shape("random", fmt.Sprintf("keys_%d", size.keys), "note varchar(50)", "id bigint key")
