@@ -28,9 +28,14 @@ type hooked struct {
 	before func() error // its error goes instead of the commit
 	after  func() error // its error goes instead of the reply
 	loaded func()       // follows the next LoadTable
+
+	loadErr error // goes instead of every LoadTable
 }
 
 func (h *hooked) LoadTable(ctx context.Context, ident table.Identifier) (*table.Table, error) {
+	if h.loadErr != nil {
+		return nil, h.loadErr
+	}
 	tbl, err := h.tableCatalog.LoadTable(ctx, ident)
 	if f := h.loaded; f != nil {
 		h.loaded = nil

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	restcat "github.com/apache/iceberg-go/catalog/rest"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/batch/batchtest"
@@ -341,4 +342,55 @@ func TestMetadataFilesAreFew(t *testing.T) {
 		t.Errorf("%d metadata files", n)
 	}
 	must(t, w.Close())
+}
+
+// What may pass is marked, what does not is not, and after either the same process
+// can begin anew.
+func TestTransientErrors(t *testing.T) {
+	s, h := hookedSink(t)
+	tbl := accounts("t")
+	update := func(w *Writer) error {
+		b := batchtest.Build(memory.DefaultAllocator, tbl, []batchtest.Row{{1, "x"}})
+		defer b.Release()
+		b.Ops = []batch.Op{batch.After}
+		return w.Write(t.Context(), b)
+	}
+	for n, c := range []struct {
+		landed    bool
+		err       error
+		transient bool
+	}{
+		{false, errReplyLost, true},
+		{true, errReplyLost, true},
+		{false, restcat.ErrServiceUnavailable, true},
+		{false, restcat.ErrForbidden, false},
+	} {
+		w := openTable(t, s, tbl, writer.Follow)
+		must(t, update(w))
+		gone := func() error { return c.err }
+		var again func() error
+		again = func() error { h.before = again; return c.err }
+		if c.landed {
+			h.after = func() error { h.loadErr = c.err; return gone() }
+		} else {
+			h.before = again
+		}
+		err := w.Commit(t.Context(), batch.Position(fmt.Sprint(n)))
+		if err == nil || hint.IsTransient(err) != c.transient {
+			t.Errorf("%v: got %v, transient %v", c.err, err, hint.IsTransient(err))
+		}
+		if c.landed {
+			// Nothing can be said of the next change before this is settled.
+			if err := update(w); !hint.IsTransient(err) {
+				t.Errorf("a change then: got %v", err)
+			}
+		}
+		h.before, h.loadErr = nil, nil
+		must(t, w.Close())
+		w = openTable(t, s, tbl, writer.Follow)
+		must(t, update(w))
+		must(t, w.Commit(t.Context(), batch.Position(fmt.Sprint(n, " again"))))
+		must(t, w.Close())
+		wantContent(t, s, tbl, map[int]batchtest.Row{1: {int64(1), "x"}})
+	}
 }

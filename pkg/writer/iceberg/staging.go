@@ -33,7 +33,7 @@ func (w *Writer) begin(ctx context.Context) error {
 	}
 	var b [6]byte
 	_, _ = rand.Read(b[:]) // never fails
-	run := time.Now().UTC().Format("20060102T150405Z-") + hex.EncodeToString(b[:])
+	run := time.Now().UTC().Format(runTime+"-") + hex.EncodeToString(b[:])
 	r, err := newRecord(w.st, w.stagingFolder()+"/"+run)
 	if err != nil {
 		return fmt.Errorf("announce run: %w", err)
@@ -70,7 +70,7 @@ func (w *Writer) discardDead(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	keep, err := referenced(tbl, w.st.files())
+	keep, err := referenced(tbl, w.st.files(), earliest(runs))
 	if err != nil {
 		// Without the whole history nothing is safe to delete. The leftovers
 		// cost space and are seen by nobody.
@@ -120,14 +120,36 @@ func (w *Writer) discardRun(run string, keep map[string]bool) error {
 	return nil
 }
 
-// referenced lists the data files of every snapshot in the table's history.
-func referenced(tbl *table.Table, io iceio.IO) (map[string]bool, error) {
+// runTime is how the name of a run begins.
+const runTime = "20060102T150405Z"
+
+// earliest returns when the first of the runs began, with an hour to spare for
+// clocks that were set; the zero time if a name does not tell.
+func earliest(runs []string) time.Time {
+	var first time.Time
+	for i, run := range runs {
+		at, err := time.Parse(runTime, run[:min(len(run), len(runTime))])
+		if err != nil {
+			return time.Time{}
+		}
+		if i == 0 || at.Before(first) {
+			first = at
+		}
+	}
+	return first.Add(-time.Hour)
+}
+
+// referenced lists the files of every snapshot that was made since.
+func referenced(tbl *table.Table, io iceio.IO, since time.Time) (map[string]bool, error) {
 	if tbl == nil {
 		return nil, nil
 	}
 	files := make(map[string]bool)
 	seen := make(map[string]bool)
 	for _, s := range tbl.Metadata().Snapshots() {
+		if s.TimestampMs < since.UnixMilli() {
+			continue
+		}
 		manifests, err := s.Manifests(io)
 		if err != nil {
 			return nil, err
