@@ -92,21 +92,15 @@ func (s *Stock) follow(ctx context.Context, st *logState, r *stream, from map[*s
 func (r *stream) start(st *logState) (start dumpStart, err error) {
 	var first *followed
 	for _, f := range r.tables {
+		again, err := f.from.again(st.maria)
+		if err != nil {
+			return start, err
+		}
 		if first == nil {
-			first = f
-			start = dumpStart{set: f.from.set, list: f.from.list, spot: f.from.spot}
+			first, start = f, again
 		}
 		r.uneven = r.uneven || f.from.GTID != first.from.GTID || f.from.spot != first.from.spot || f.from.Prepared != nil || f.from.After != first.from.After
 		r.time = max(r.time, f.from.Time)
-		again := f.from
-		if p := f.from.Prepared; p != nil {
-			again.spot = spot{p.File, p.Pos}
-			if st.maria {
-				if again.list, err = binlog.ParseList(p.GTID); err != nil {
-					return start, err
-				}
-			}
-		}
 		switch {
 		case !st.byGTID:
 			if again.spot.compare(start.spot) < 0 {
@@ -115,7 +109,7 @@ func (r *stream) start(st *logState) (start dumpStart, err error) {
 		case st.maria:
 			start.list = start.list.Earlier(again.list)
 		default:
-			start.set = start.set.Intersect(f.from.set)
+			start.set = start.set.Intersect(again.set)
 		}
 	}
 	if first == nil {
@@ -123,11 +117,6 @@ func (r *stream) start(st *logState) (start dumpStart, err error) {
 	}
 	if !r.uneven {
 		r.after = first.from.After
-	}
-	for _, f := range r.tables {
-		if st.byGTID && !st.maria {
-			f.extra = f.from.set.Minus(start.set)
-		}
 	}
 	r.at = start.spot
 	switch {
@@ -137,16 +126,39 @@ func (r *stream) start(st *logState) (start dumpStart, err error) {
 		r.done.list = start.list.Clone()
 	default:
 		r.done.set = start.set.Clone()
+		for _, f := range r.tables {
+			f.extra = f.from.set.Minus(start.set)
+		}
 	}
 	if r.early {
-		end := st.end()
-		r.loose = newGoal(mark{set: st.executed, list: st.list, spot: end}, r.done)
-		if !st.byGTID {
-			r.loose = goal{spot: &end}
-		}
-		r.early = !r.loose.reached(r)
+		r.loosen(st)
 	}
 	return start, nil
+}
+
+// again returns where to read on from a position: before the rows that were
+// prepared and are not decided.
+func (m *mark) again(maria bool) (start dumpStart, err error) {
+	start = dumpStart{set: m.set, list: m.list, spot: m.spot}
+	if p := m.Prepared; p != nil {
+		start.spot = spot{p.File, p.Pos}
+		if maria {
+			start.list, err = binlog.ParseList(p.GTID)
+		}
+	}
+	return start, err
+}
+
+// loosen notes up to where rows may be there already that the log inserts: all
+// stock had been read when the log was asked for.
+func (r *stream) loosen(st *logState) {
+	end := st.end()
+	if st.byGTID {
+		r.loose = newGoal(mark{set: st.executed, list: st.list}, r.done)
+	} else {
+		r.loose = goal{spot: &end}
+	}
+	r.early = !r.loose.reached(r)
 }
 
 // askCharsets readies the conversion of text.

@@ -93,7 +93,9 @@ func TestLogLost(t *testing.T) {
 			}
 			s.logLost(t)
 			s.must(t, "SET GLOBAL binlog_row_metadata=MINIMAL", "SET GLOBAL binlog_checksum=NONE")
-			t.Run("minimal", func(t *testing.T) { s.checkLog(t, func() { s.must(t, "INSERT INTO a VALUES (2,2),(3,3)", "UPDATE a SET v=7") }) })
+			t.Run("minimal", func(t *testing.T) {
+				s.checkLog(t, func() { s.must(t, "INSERT INTO a VALUES (2,2),(3,3)", "UPDATE a SET v=7") })
+			})
 			s.must(t, "SET GLOBAL gtid_mode=ON_PERMISSIVE", "SET GLOBAL gtid_mode=OFF_PERMISSIVE", "SET GLOBAL gtid_mode=OFF", "SET GLOBAL binlog_checksum=CRC32")
 			t.Run("without-GTIDs", func(t *testing.T) {
 				s.checkLog(t, func() {

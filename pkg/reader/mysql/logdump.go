@@ -27,7 +27,6 @@ type dump struct {
 	checksum  bool        // events end with a CRC32
 	described bool        // a format description has been seen
 	quiet     time.Duration
-	heard     time.Time // when the server was last heard of, or waiting began
 	file      string
 	pos       uint64 // where the last event ended
 }
@@ -117,17 +116,17 @@ func registerCommand(id uint32) []byte {
 }
 
 func dumpCommand(id uint32, start dumpStart) []byte {
-	b := make([]byte, headerLen)
+	var b []byte
 	if start.set == nil {
 		// COM_BINLOG_DUMP: MariaDB looks at its list instead of the spot if it has one.
-		b = append(b, mysql.COM_BINLOG_DUMP)
+		b = append(b, 0, 0, 0, 0, mysql.COM_BINLOG_DUMP)
 		b = binary.LittleEndian.AppendUint32(b, uint32(max(start.spot.pos, 4)))
 		b = append(b, 0, 0) // flags: wait at the end
 		b = binary.LittleEndian.AppendUint32(b, id)
 		return append(b, start.spot.file...)
 	}
 	const throughGTID = 4
-	b = append(b, mysql.COM_BINLOG_DUMP_GTID)
+	b = append(b, 0, 0, 0, 0, mysql.COM_BINLOG_DUMP_GTID)
 	b = binary.LittleEndian.AppendUint16(b, throughGTID)
 	b = binary.LittleEndian.AppendUint32(b, id)
 	b = binary.LittleEndian.AppendUint32(b, 0) // no file name

@@ -135,7 +135,7 @@ func (r *stream) step(ctx context.Context) error {
 	}
 	if r.inside {
 		p, err := r.payload.Next()
-		if err != io.EOF {
+		if !errors.Is(err, io.EOF) {
 			if err != nil {
 				return err
 			}

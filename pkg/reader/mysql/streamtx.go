@@ -129,7 +129,7 @@ func (r *stream) end(ctx context.Context) error {
 // replay deals with one event of what was spooled.
 func (r *stream) replay(context.Context) error {
 	typ, pos, body, err := r.again.next()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		r.again.s.close()
 		r.again, r.tx.spool, r.tx.replayed = nil, nil, 0
 		r.committed()

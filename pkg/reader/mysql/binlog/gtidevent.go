@@ -102,10 +102,10 @@ func ParseTaggedGTID(body []byte) (GTID, error) {
 			g.Time = int64(r.varint())
 			r.p = nil // what follows is of no interest, and may be unknown
 		default:
-			r.p = nil
+			return g, errors.New("GTID event without a time")
 		}
 	}
-	if r.short || g.N == 0 {
+	if r.short || g.N == 0 || g.Time == 0 {
 		return g, errShort
 	}
 	return g, nil

@@ -132,6 +132,10 @@ func inflate(dst, p []byte) ([]byte, error) {
 	if _, err := io.ReadFull(z, dst[start:]); err != nil {
 		return nil, fmt.Errorf("decompress an event: %w", err)
 	}
+	// The end holds a checksum.
+	if n, err := z.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("decompress an event: it is longer than it says, or cut short (%v)", err)
+	}
 	return dst, nil
 }
 
