@@ -305,7 +305,15 @@ func TestChangelog(t *testing.T) {
 		}
 		eachBatch(t, snap, log, see)
 		snap.Close()
-		s.must(t, "INSERT INTO a VALUES (2,2),(3,3)", "UPDATE a SET v=4 WHERE id=1", "DELETE FROM a WHERE id=2", "TRUNCATE a", "INSERT INTO a VALUES (1,1)")
+		s.must(t, "INSERT INTO a VALUES (2,2),(3,3)", "UPDATE a SET v=4 WHERE id=1", "DELETE FROM a WHERE id=2", "TRUNCATE a", "INSERT INTO a VALUES (1,1)",
+			"XA START 'c'", "INSERT INTO a VALUES (5,5)", "UPDATE a SET v=6 WHERE id=5", "XA END 'c'", "XA PREPARE 'c'")
+		s.another(t).must(t, "DELETE FROM a WHERE id=1")
+		s.must(t, "XA COMMIT 'c'")
+		want := "rccbudtcdcbu"
+		if !s.maria {
+			s.must(t, "SET SESSION binlog_transaction_compression=ON", "BEGIN", "INSERT INTO a VALUES (7,7)", "INSERT INTO a VALUES (8,8)", "UPDATE a SET v=9 WHERE id=8", "COMMIT", "DELETE FROM a WHERE id=8")
+			want += "ccbud"
+		}
 		rd := changes(t, st, all(tables, snap.Position()), locate(t, st, "now"))
 		defer rd.Close()
 		for {
@@ -319,7 +327,7 @@ func TestChangelog(t *testing.T) {
 			see(b)
 			b.Release()
 		}
-		if got, want := strings.Join(ops, ""), "rccbudtc"; got != want {
+		if got := strings.Join(ops, ""); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	})

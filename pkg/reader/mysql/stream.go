@@ -332,5 +332,7 @@ func (r *stream) describe() {
 		r.meta.GTID = r.tx.gtid.String()
 	}
 	r.meta.Time = r.tx.time
-	r.meta.Pos = fmt.Sprintf("%s:%020d", r.d.file, r.tx.pos(r.d.pos))
+	if pos := fmt.Sprintf("%s:%020d", r.d.file, r.tx.pos(r.d.pos)); pos != r.meta.Pos {
+		r.meta.Pos, r.meta.Row = pos, 0
+	}
 }

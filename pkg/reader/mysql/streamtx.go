@@ -50,8 +50,10 @@ func (t *txn) drop() {
 	}
 }
 
+// pos returns where in the log a change counts that is dealt with now: where it
+// was logged, or, if it was prepared long before, where it was committed.
 func (t *txn) pos(now uint64) uint64 {
-	if t.replayed != 0 {
+	if t.replayed != 0 && t.also == nil {
 		return t.replayed
 	}
 	return now

@@ -26,6 +26,10 @@ type Tx struct {
 	Time int64  // of the commit: microseconds since 1970
 	GTID string // "" where there is none
 	Pos  string // beginning of the _pos column: log file and offset
+	// Row is how many rows have been given Pos so far. It is counted here, and set
+	// to 0 by whoever sets another Pos: events within a compressed transaction
+	// have one Pos in common.
+	Row int
 }
 
 // A Decoder appends the rows of one table's events to a builder. How each

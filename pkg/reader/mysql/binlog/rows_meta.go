@@ -47,7 +47,7 @@ const posDigits = 8
 
 // begin starts an event.
 func (m *meta) begin(tx *Tx) {
-	m.tx, m.rows = tx, 0
+	m.tx, m.rows = tx, tx.Row
 	m.gtidText = append(m.gtidText[:0], tx.GTID...)
 	m.posText = append(append(append(m.posText[:0], tx.Pos...), ':'), strings.Repeat("0", posDigits)...)
 }
@@ -67,6 +67,7 @@ func (m *meta) row(op string) {
 	}
 	m.pos.Append(m.posText)
 	m.rows++
+	m.tx.Row = m.rows
 }
 
 // AppendTruncate appends to the builder of a changelog t the row that says that
