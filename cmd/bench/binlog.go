@@ -9,17 +9,10 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
-	"os"
-	"runtime/pprof"
 	"strconv"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
 	"github.com/go-mysql-org/go-mysql/replication"
-
-	"github.com/tablehaul/tablehaul/pkg/batch"
-	"github.com/tablehaul/tablehaul/pkg/reader"
-	source "github.com/tablehaul/tablehaul/pkg/reader/mysql"
-	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
 // measuredRange is where the last stage of the child's case lies.
@@ -34,84 +27,6 @@ func measuredRange(ctx context.Context, p *part, c *benchCase) (logRange, error)
 		return logRange{}, err
 	}
 	return ranges[len(ranges)-1], nil
-}
-
-// decodeMain reads the case's changes with the product's reader of logs and
-// throws its batches away.
-func decodeMain(ctx context.Context, args []string, stdout io.Writer) (err error) {
-	p, c, err := parsePart(args)
-	if err != nil {
-		return err
-	}
-	if path := os.Getenv("TABLEHAUL_CPUPROFILE"); path != "" {
-		f, err := os.Create(path)
-		if err != nil {
-			return err
-		}
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return err
-		}
-		defer func() { pprof.StopCPUProfile(); f.Close() }()
-	}
-	span, err := measuredRange(ctx, p, c)
-	if err != nil {
-		return err
-	}
-	stock, err := source.Open(ctx, "mysql://root@"+p.addr+"/"+logDatabase(p.rows), source.Options{})
-	if err != nil {
-		return err
-	}
-	defer stock.Close()
-	log, ok := any(stock).(reader.Log)
-	if !ok {
-		return errors.New("pkg/reader/mysql reads no log")
-	}
-	tables, err := stock.Tables(ctx, reader.Selection{Include: []string{c.table}, DB: stock.DB()})
-	if err != nil {
-		return err
-	}
-	from, err := log.Locate(ctx, "gtid:"+span.from.gtid)
-	if err != nil {
-		return err
-	}
-	until, err := log.Locate(ctx, "gtid:"+span.to.gtid)
-	if err != nil {
-		return err
-	}
-	r, err := log.Changes(ctx, map[*schema.Table]batch.Position{tables[0]: from}, until)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	sum, err := discard(ctx, r)
-	if err != nil {
-		return err
-	}
-	sum.Rows /= c.log.changesPerRow()
-	return json.NewEncoder(stdout).Encode(sum)
-}
-
-// discard reads to the end and counts.
-func discard(ctx context.Context, r reader.Reader) (sum report, err error) {
-	for {
-		b, err := r.Read(ctx)
-		if err == io.EOF { //nolint:errorlint // that it is bare is part of the contract
-			return sum, nil
-		}
-		if err != nil {
-			return sum, err
-		}
-		if b.Rows != nil {
-			sum.Rows += b.Rows.NumRows()
-		}
-		for _, op := range b.Ops {
-			if op == batch.Before {
-				sum.Rows-- // the After that follows counts
-			}
-		}
-		sum.Bytes += int64(b.Bytes)
-		b.Release()
-	}
 }
 
 // rowsMain reads the case's changes with go-mysql, its own way: a slice of any

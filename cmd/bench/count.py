@@ -1,14 +1,14 @@
-"""Prints what DuckDB answers to some sums over an Iceberg table, tab-separated.
+"""Prints what DuckDB answers to some sums over rows, tab-separated.
 
-usage: count.py EXTENSIONS TABLE_FOLDER SUMS
+usage: count.py EXTENSIONS "iceberg_scan('FOLDER')"|"read_parquet('FILE')" SUMS
 """
 
 import sys
 
 import duckdb
 
-extensions, folder, sums = sys.argv[1:]
+extensions, rows, sums = sys.argv[1:]
 db = duckdb.connect(config={"allow_unsigned_extensions": "true"})
 for name in ("avro", "iceberg"):
     db.execute(f"LOAD '{extensions}/{name}.duckdb_extension'")
-print(*db.execute(f"SELECT {sums} FROM iceberg_scan('{folder}')").fetchone(), sep="\t")
+print(*db.execute(f"SELECT {sums} FROM {rows}").fetchone(), sep="\t")

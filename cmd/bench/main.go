@@ -55,7 +55,7 @@ func main() {
 func dispatch(ctx context.Context, args []string) error {
 	parts := map[string]func(context.Context, []string, io.Writer) error{
 		"load": loadMain, "drain": drainMain, "throwaway": throwawayMain,
-		"log": logMain, "decode": decodeMain, "rows": rowsMain, "frames": framesMain, "feed": feedMain,
+		"log": logMain, "decode": decodeMain, "prove": proveMain, "rows": rowsMain, "frames": framesMain, "feed": feedMain,
 	}
 	if len(args) > 0 && parts[args[0]] != nil {
 		return parts[args[0]](ctx, args[1:], os.Stdout)

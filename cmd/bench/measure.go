@@ -37,6 +37,11 @@ func (e *env) run(ctx context.Context, c *benchCase) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.log != nil && c.log.reads == readDecode && e.wants("product") {
+		if err := e.prove(ctx, c, rows); err != nil {
+			return nil, fmt.Errorf("prove what is decoded: %w", err)
+		}
+	}
 	samples, err := e.rounds(ctx, c, rows, contenders)
 	if err != nil {
 		return nil, err
