@@ -121,7 +121,7 @@ func (r *tailRun) persist(ctx context.Context) error {
 			}
 			continue
 		}
-		if !r.followed || !hint.IsTransient(err) || errors.Is(err, writer.ErrFenced) {
+		if !r.followed || !hint.IsTransient(err) {
 			return err
 		}
 		if r.failing.IsZero() {
@@ -318,7 +318,13 @@ func (f *follower) probe(ctx context.Context, which []*followed) error {
 	return rd.Close()
 }
 
-// copyStock copies tables as a snapshot does, and opens them again.
+// stockTries is how often the copying of stock is tried.
+const stockTries = 5
+
+// copyStock copies tables as a snapshot does, and opens them again. What has
+// gone wrong with some of them and may pass is tried again for these: a table
+// that was truncated while it was read, say, a connection that was cut, or
+// another run that has copied the same table, which this one then follows.
 func (f *follower) copyStock(ctx context.Context, which []*followed, mode writer.Mode) error {
 	tables := make([]*schema.Table, len(which))
 	for i, c := range which {
@@ -327,15 +333,47 @@ func (f *follower) copyStock(ctx context.Context, which []*followed, mode writer
 			return err
 		}
 	}
-	stock := f.opts.Progress.Stock()
-	err := Snapshot(ctx, f.src, f.sink, tables, SnapshotOptions{Mode: mode, Parallel: f.opts.Parallel, Progress: stock})
-	if errors.Is(err, ErrIncomplete) {
-		f.followed = true // what is whole goes on, what is not is left behind
+	for try := 1; ; try++ {
+		opts := SnapshotOptions{Mode: mode, Parallel: f.opts.Parallel, Progress: f.opts.Progress.Stock()}
+		err := Snapshot(ctx, f.src, f.sink, tables, opts)
+		if errors.Is(err, ErrIncomplete) {
+			f.followed = true // what is whole goes on, what is not is left behind
+		}
+		// In Replace mode a table that failed cannot be told from one that did not.
+		if err != nil && (try == stockTries || mode != writer.Create || ctx.Err() != nil || !passing(err)) {
+			return err
+		}
+		known := len(f.all)
+		if e := f.openTables(ctx, tables); e != nil || err == nil {
+			return e
+		}
+		tables = nil
+		for _, c := range slices.Clone(f.all[known:]) {
+			if c.pos == "" {
+				tables = append(tables, c.table)
+				if err := f.drop(c); err != nil {
+					return err
+				}
+			}
+		}
+		if len(tables) == 0 {
+			return nil
+		}
+		pause := f.opts.RetryPause << try
+		f.opts.Progress.Retrying(err, pause)
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return err
+}
+
+// passing reports whether copying again may help.
+func passing(err error) bool {
+	tes := tableErrors(err)
+	if errors.Is(err, writer.ErrFenced) || len(tes) == 0 {
+		return hint.IsTransient(err)
 	}
-	return f.openTables(ctx, tables)
+	return !slices.ContainsFunc(tes, func(te *schema.TableError) bool { return !hint.IsTransient(te) })
 }
 
 // changes opens the log behind the tables' positions.

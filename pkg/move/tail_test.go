@@ -27,10 +27,10 @@ import (
 type bank struct {
 	*world
 	together bool // the sink commits several tables in one step
-	state  *wmem.State
-	rnd    *rand.Rand
-	next   int
-	states map[batch.Position]map[string][]batchtest.Row // what each table held at each position
+	state    *wmem.State
+	rnd      *rand.Rand
+	next     int
+	states   map[batch.Position]map[string][]batchtest.Row // what each table held at each position
 }
 
 func newBank(t *testing.T, seed uint64) *bank {
@@ -368,10 +368,37 @@ func TestTailFenced(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.transact(10)
-	plan := &fault.Plan{At: 2, Only: fault.Commit, Err: hint.Transient(writer.ErrFenced)}
+	plan := &fault.Plan{At: 2, Only: fault.Commit, Err: writer.ErrFenced}
 	err := b.run(b.stock(), fault.Wrap(b.open(), plan), move.TailOptions{})
 	if plan.Fired() && !errors.Is(err, writer.ErrFenced) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// What fails while the stock is copied, and may pass, is tried again for the
+// tables that it is about.
+func TestTailStockAgain(t *testing.T) {
+	for name, cause := range map[string]error{
+		"a table truncated meanwhile": &schema.TableError{Table: "bank.accounts", Err: hint.Transient(errors.New("definition has changed"))},
+		"a connection cut":            hint.Transient(errors.New("connection lost")),
+	} {
+		b := newBank(t, 9)
+		src := b.stock()
+		var mu sync.Mutex
+		failed := false
+		src.Fault = func(op rmem.Op, t *schema.Table) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if op == rmem.Read && t.Name == "accounts" && !failed {
+				failed = true
+				return cause
+			}
+			return nil
+		}
+		if err := b.run(src, b.open(), move.TailOptions{}); err != nil || !failed {
+			t.Errorf("%s: %v", name, err)
+		}
+		b.whole()
 	}
 }
 

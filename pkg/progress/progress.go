@@ -3,6 +3,7 @@
 package progress
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,7 +53,7 @@ type Table struct {
 	began       atomic.Int64
 }
 
-// Table adds a table to the run.
+// Table adds a table to the run, in place of one of the same name that failed.
 func (r *Run) Table(name string, estimate int64) *Table {
 	if r == nil {
 		return nil
@@ -60,6 +61,13 @@ func (r *Run) Table(name string, estimate int64) *Table {
 	t := &Table{Name: name, Estimate: estimate}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for i, old := range r.tables {
+		if old.Name == name && State(old.state.Load()) != Whole {
+			r.tables = slices.Clone(r.tables) // a View may be reading it
+			r.tables[i] = t
+			return t
+		}
+	}
 	r.tables = append(r.tables, t)
 	return t
 }

@@ -2,6 +2,7 @@ package progress
 
 import (
 	"errors"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -40,7 +41,7 @@ func TestView(t *testing.T) {
 	r := NewRun()
 	boom := errors.New("boom")
 	var wg sync.WaitGroup
-	for range 8 {
+		wg.Go(func() {
 		wg.Go(func() {
 			tab := r.Table("shop.t", 1000)
 			tab.Begin()

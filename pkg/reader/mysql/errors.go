@@ -84,7 +84,10 @@ func tableError(t *schema.Table, err error) error {
 		err = hint.Wrap(err, "the table was dropped or renamed while the run was under way; run the command again without it")
 	case mysql.ER_LOCK_WAIT_TIMEOUT:
 		err = hint.Wrap(err, "the table is being altered; run the command again when that is over")
-	case mysql.ER_TABLE_DEF_CHANGED, mysql.ER_BAD_FIELD_ERROR:
+	case mysql.ER_TABLE_DEF_CHANGED:
+		// As after TRUNCATE: a snapshot that is taken anew can be read.
+		err = hint.Transient(hint.Wrap(err, "the table was altered or truncated while the run was under way; run the command again"))
+	case mysql.ER_BAD_FIELD_ERROR:
 		err = hint.Wrap(err, "the table was altered while the run was under way; run the command again")
 	case mysql.ER_TABLEACCESS_DENIED_ERROR, mysql.ER_COLUMNACCESS_DENIED_ERROR, mysql.ER_DBACCESS_DENIED_ERROR:
 	case mysql.ER_NET_PACKET_TOO_LARGE, mysql.ER_CRASHED_ON_USAGE, mysql.ER_NOT_KEYFILE, mysql.ER_TABLESPACE_DISCARDED:

@@ -12,7 +12,6 @@ import (
 	"github.com/apache/iceberg-go/catalog"
 	restcat "github.com/apache/iceberg-go/catalog/rest"
 	"github.com/apache/iceberg-go/table"
-	"github.com/google/uuid"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/hint"
@@ -153,7 +152,7 @@ func (w *Writer) try(ctx context.Context, base *table.Table, pos batch.Position)
 		}
 		return conflict, errors.New("created at the catalog's choice of place")
 	}
-	p, o, err := w.prepare(ctx, base, pos, uuid.NewString())
+	p, o, err := w.prepare(ctx, base, pos, w.sink.run.commitID())
 	if err != nil {
 		return o, err
 	}

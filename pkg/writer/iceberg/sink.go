@@ -65,6 +65,7 @@ type Sink struct {
 	dead  time.Duration // after which a run that has not touched its record is
 	rest  bool          // the catalog is one behind HTTP, which may hand out credentials with each table
 	late  bool          // a commit may land after its sender has died
+	run   *run
 
 	aws *aws.Config // with the one HTTP client for all object stores; nil for a lake on disk
 
@@ -123,7 +124,7 @@ func Open(ctx context.Context, url string, opts Options) (*Sink, error) {
 		return nil, advise(fmt.Errorf("open the Iceberg catalog: %w", err))
 	}
 	s := &Sink{
-		opts: opts, kind: t.kind, ns: t.ns, props: t.props, cat: cat, root: root, retry: defaultRetry, dead: 24 * time.Hour, aws: s3conf,
+		opts: opts, kind: t.kind, ns: t.ns, props: t.props, cat: cat, root: root, retry: defaultRetry, run: newRun(), dead: 24 * time.Hour, aws: s3conf,
 		once:  make(map[string]*sync.Mutex),
 		ready: make(map[string]bool),
 		homes: make(map[string]string),

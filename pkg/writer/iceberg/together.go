@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/apache/iceberg-go/table"
-	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
@@ -126,7 +125,7 @@ func (s *Sink) tryAll(ctx context.Context, ws []*Writer, bases []*table.Table, p
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.retry.timeout)
 	defer cancel()
-	id := uuid.NewString()
+	id := s.run.commitID()
 	all := make([]prepared, len(ws))
 	commits := make([]table.TableCommit, len(ws))
 	g, gctx := errgroup.WithContext(ctx)

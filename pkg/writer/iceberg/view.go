@@ -3,7 +3,6 @@ package iceberg
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/apache/iceberg-go/catalog"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/hint"
-	"github.com/tablehaul/tablehaul/pkg/writer"
 )
 
 // A view is the table as the catalog shows it.
@@ -100,8 +98,7 @@ func (w *Writer) fence(v view) error {
 	pos := batch.Position(v.tbl.Properties()[positionProperty])
 	if pos != w.pos || v.tbl.Properties()[commitProperty] != w.last {
 		w.stale = true
-		return hint.Wrap(fmt.Errorf("%w from %q to %q", writer.ErrFenced, w.pos, pos),
-			"let only one run write to a table; run the same command again to go on from what the table holds now")
+		return w.sink.run.fenced(v.tbl.Properties()[commitProperty])
 	}
 	if !w.exists || v.tbl.Metadata().TableUUID() != w.uuid {
 		return w.tableError(hint.Wrap(errors.New("another table of that name was made while it was written"), "run the same command again"))

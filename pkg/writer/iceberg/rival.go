@@ -1,0 +1,60 @@
+package iceberg
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+// A run is one use of a Sink, from Open to Close. Its name begins the ids of its
+// commits, and says when it began, so that of two runs that write to the same
+// tables both know which is the elder.
+type run struct {
+	name string
+
+	mu   sync.Mutex
+	lost map[string]bool // elder runs that have been in our way
+}
+
+const rivalTime = "20060102T150405,000000Z"
+
+func newRun() *run {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return &run{name: time.Now().UTC().Format(rivalTime) + "-" + hex.EncodeToString(b[:]), lost: map[string]bool{}}
+}
+
+// commitID returns the id of a new commit.
+func (r *run) commitID() string { return r.name + "." + uuid.NewString() }
+
+// fenced is the error of a commit that another one, of that id, has preceded.
+//
+// Of two runs that go on writing one must give way, and not both: the younger
+// does. The elder is told that it may try again from what the table holds. So is
+// the younger, but once: what it met may be the last commit of a run that has died.
+func (r *run) fenced(id string) error {
+	const advice = "let only one run write to a table; run the same command again to go on from what the table holds now"
+	other, _, _ := strings.Cut(id, ".")
+	at, _, _ := strings.Cut(other, "-")
+	began, err := time.Parse(rivalTime, at)
+	if err != nil {
+		return hint.Wrap(writer.ErrFenced, advice)
+	}
+	text := fmt.Errorf("%w: one that began at %s", writer.ErrFenced, began.Format("2006-01-02 15:04:05 UTC"))
+	fatal := hint.Wrap(text, advice)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if other >= r.name || !r.lost[other] {
+		r.lost[other] = true
+		return hint.Transient(fatal)
+	}
+	return fatal
+}
