@@ -41,9 +41,9 @@ func TestView(t *testing.T) {
 	r := NewRun()
 	boom := errors.New("boom")
 	var wg sync.WaitGroup
+	for i := range 8 {
 		wg.Go(func() {
-		wg.Go(func() {
-			tab := r.Table("shop.t", 1000)
+			tab := r.Table("shop.t"+strconv.Itoa(i), 1000)
 			tab.Begin()
 			for range 1000 {
 				tab.Add(1, 10)
