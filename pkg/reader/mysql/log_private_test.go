@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/testdata/services"
@@ -32,6 +33,7 @@ func private(t *testing.T, service string) *testServer {
 		t.Fatal(err)
 	}
 	script := func(verb string) {
+		t.Helper()
 		out, err := exec.Command("../../../testdata/services/"+service, verb, "--port", port, "--data", dir).CombinedOutput()
 		if err != nil {
 			t.Errorf("%s %s: %v\n%s", service, verb, err, out)
@@ -44,7 +46,62 @@ func private(t *testing.T, service string) *testServer {
 	if script("start"); t.Failed() {
 		t.FailNow()
 	}
-	return newTestServer(t, "mysql://root@127.0.0.1:"+port)
+	s := newTestServer(t, "mysql://root@127.0.0.1:"+port)
+	s.script = script
+	return s
+}
+
+// TestLogRestart restarts the server between XA PREPARE and XA COMMIT, while the
+// log is being read.
+func TestLogRestart(t *testing.T) {
+	for _, service := range []string{"mysql", "mariadb"} {
+		t.Run(service, func(t *testing.T) {
+			s := private(t, service)
+			s.must(t, "CREATE TABLE a (id INT PRIMARY KEY, v INT)", "INSERT INTO a VALUES (1,1)")
+			st := s.open(t, Options{eager: true})
+			tables := s.tables(t, st)
+			rows, pos := stockOf(t, st, tables)
+			rd := changes(t, st, all(tables, pos), "")
+			defer rd.Close()
+			s.must(t, "XA START 'r'", "INSERT INTO a VALUES (2,2)", "XA END 'r'", "XA PREPARE 'r'")
+			s.another(t).must(t, "INSERT INTO a VALUES (3,3)")
+			for len(rows["a"]) < 2 {
+				b := next(t, rd, 5*time.Second)
+				if err := rows.apply(b, true); err != nil {
+					t.Error(err)
+				}
+				if b.Pos != "" {
+					pos = b.Pos
+				}
+				b.Release()
+			}
+			s.script("stop")
+			var err error
+			for err == nil {
+				var b *batch.Batch
+				if b, err = rd.Read(t.Context()); err == nil {
+					if b.Table != nil {
+						t.Errorf("got rows of %s", b.Table)
+					}
+					b.Release()
+				}
+			}
+			isTransient(t, err)
+			_, err = st.Changes(t.Context(), all(tables, pos), "")
+			isTransient(t, err)
+			_, err = st.Tables(t.Context(), reader.Selection{})
+			isTransient(t, err)
+			_, err = Open(t.Context(), s.url, Options{})
+			isTransient(t, err)
+			s.script("start")
+			s.another(t).must(t, "INSERT INTO a VALUES (4,4)", "XA COMMIT 'r'", "INSERT INTO a VALUES (5,5)")
+			steps, err := drain(t, changes(t, st, all(tables, pos), locate(t, st, "now")), rows, false)
+			if err != nil || len(rows["a"]) != 5 {
+				t.Errorf("after the restart: got %d rows, want 5; %v", len(rows["a"]), err)
+			}
+			t.Logf("%d positions", len(steps))
+		})
+	}
 }
 
 func (s *testServer) purge(t *testing.T) {

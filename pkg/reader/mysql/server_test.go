@@ -20,6 +20,8 @@ type testServer struct {
 	*conn
 	url string // of the database
 	db  string
+	// script starts and stops a server of the test's own.
+	script func(verb string)
 }
 
 // servers runs the test on MySQL and MariaDB.
