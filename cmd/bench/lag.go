@@ -236,10 +236,10 @@ func newLag(markers []marker, seen []marker) (*lag, error) {
 		}
 		took = append(took, seen[i].At.Sub(m.At).Seconds())
 	}
-	l := &lag{P50: median(took), Max: slices.Max(took), Markers: len(markers), IntervalS: lagInterval.Seconds()}
+	l := &lag{P50: round(median(took)), Max: round(slices.Max(took)), Markers: len(markers), IntervalS: lagInterval.Seconds()}
 	if n := len(markers); n > 1 {
 		// The last second may be cut short.
-		l.RowsPerS = lagRate * float64(max(n-2, 1)) / markers[max(n-2, 1)].At.Sub(markers[0].At).Seconds()
+		l.RowsPerS = round(lagRate * float64(max(n-2, 1)) / markers[max(n-2, 1)].At.Sub(markers[0].At).Seconds())
 	}
 	return l, nil
 }

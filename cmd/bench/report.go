@@ -54,13 +54,16 @@ func newResult(e *env, c *benchCase, rows int64, samples map[string][]sample) *r
 		Figures: by, Machine: thisMachine(), Versions: e.versions, Commit: e.commit, Time: time.Now().UTC().Truncate(time.Second),
 	}
 	for name, v := range r.Ratios {
-		r.Ratios[name] = math.Round(v*1000) / 1000
+		r.Ratios[name] = round(v)
 	}
 	if p := by["product"]; p != nil {
 		r.RowsPerS, r.CPUPerRow, r.PeakMiB, r.WallS, r.OutBytes = &p.RowsPerS, &p.CPUPerRow, &p.PeakMiB, &p.WallS, &p.OutBytes
 	}
 	return r
 }
+
+// round leaves three decimals.
+func round(v float64) float64 { return math.Round(v*1000) / 1000 }
 
 func thisMachine() machine {
 	m := machine{OS: runtime.GOOS, Arch: runtime.GOARCH, Cores: runtime.NumCPU()}
