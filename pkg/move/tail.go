@@ -347,16 +347,16 @@ func (f *follower) copyStock(ctx context.Context, which []*followed, mode writer
 		if e := f.openTables(ctx, tables); e != nil || err == nil {
 			return e
 		}
-		tables = nil
+		var left []*schema.Table
 		for _, c := range slices.Clone(f.all[known:]) {
 			if c.pos == "" {
-				tables = append(tables, c.table)
+				left = append(left, c.table)
 				if err := f.drop(c); err != nil {
 					return err
 				}
 			}
 		}
-		if len(tables) == 0 {
+		if tables = left; len(tables) == 0 {
 			return nil
 		}
 		pause := f.opts.RetryPause << try
