@@ -38,9 +38,9 @@ func (r *run) commitID() string { return r.name + "." + uuid.NewString() }
 // fenced is the error of a commit that another one, of that id, has preceded.
 //
 // Of two runs that go on writing one must give way, and not both: the younger
-// does. The elder is told that it may try again from what the table holds. So is
-// the younger, but once: what it met may be the last commit of a run that has died.
-func (r *run) fenced(id string) error {
+// does. The elder is told that it may try again from what the table holds. Where a
+// commit may land after its sender has died, so is the younger, once.
+func (r *run) fenced(id string, late bool) error {
 	const advice = "let only one run write to a table; run the same command again to go on from what the table holds now"
 	other, _, _ := strings.Cut(id, ".")
 	at, _, _ := strings.Cut(other, "-")
@@ -52,7 +52,7 @@ func (r *run) fenced(id string) error {
 	fatal := hint.Wrap(text, advice)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if other >= r.name || !r.lost[other] {
+	if other >= r.name || late && !r.lost[other] {
 		r.lost[other] = true
 		return hint.Transient(fatal)
 	}

@@ -98,7 +98,7 @@ func (w *Writer) fence(v view) error {
 	pos := batch.Position(v.tbl.Properties()[positionProperty])
 	if pos != w.pos || v.tbl.Properties()[commitProperty] != w.last {
 		w.stale = true
-		return w.sink.run.fenced(v.tbl.Properties()[commitProperty])
+		return w.sink.run.fenced(v.tbl.Properties()[commitProperty], w.sink.late)
 	}
 	if !w.exists || v.tbl.Metadata().TableUUID() != w.uuid {
 		return w.tableError(hint.Wrap(errors.New("another table of that name was made while it was written"), "run the same command again"))
