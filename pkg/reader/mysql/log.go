@@ -41,6 +41,9 @@ func (s *Stock) Changes(ctx context.Context, from map[*schema.Table]batch.Positi
 		}
 		r.until = newGoal(m, r.done)
 	}
+	if err := s.askRowEnds(ctx, r); err != nil {
+		return nil, err
+	}
 	if r.charsets, err = s.askCharsets(ctx); err != nil {
 		return nil, err
 	}
@@ -159,6 +162,24 @@ func (r *stream) loosen(st *logState) {
 		r.loose = goal{spot: &end}
 	}
 	r.early = !r.loose.reached(r)
+}
+
+// askRowEnds finds the columns by which the decoder tells a system-versioned
+// table's history from its rows. Implicit ones are known by their names.
+func (s *Stock) askRowEnds(ctx context.Context, r *stream) error {
+	if !r.maria {
+		return nil
+	}
+	rows, err := s.control.query(ctx, "SELECT table_schema, table_name, column_name FROM information_schema.columns WHERE generation_expression = 'ROW END'")
+	if err != nil {
+		return fmt.Errorf("list system-versioned tables: %w", err)
+	}
+	for _, row := range rows {
+		if f := r.tables[binlog.Name{DB: s.fold(row[0]), Table: s.fold(row[1])}]; f != nil {
+			f.rowEnd = row[2]
+		}
+	}
+	return nil
 }
 
 // askCharsets readies the conversion of text.

@@ -22,6 +22,7 @@ type followed struct {
 	mapBody []byte // of the table map that dec was made for, without the id
 	from    mark
 	extra   binlog.Set // what the table has and others have not: MySQL
+	rowEnd  string     // a declared ROW END column of a system-versioned table: MariaDB
 	upsert  bool       // rows may be there already
 	emptied bool       // before the rows in b
 	gone    bool       // dropped
@@ -275,7 +276,7 @@ func (r *stream) decoder(f *followed, body []byte) error {
 	}
 	// What is in the builder has its Ops with the old decoder.
 	r.handOut(f)
-	dec, err := binlog.NewDecoder(f.t, m, f.b, binlog.Options{ZeroDate: r.s.zero, Charsets: r.charsets, Upsert: f.upsert, MariaDB: r.maria})
+	dec, err := binlog.NewDecoder(f.t, m, f.b, binlog.Options{ZeroDate: r.s.zero, Charsets: r.charsets, Upsert: f.upsert, MariaDB: r.maria, RowEnd: f.rowEnd})
 	if err != nil {
 		return err
 	}
