@@ -98,6 +98,7 @@ type tailRun struct {
 	until    batch.Position // located once, so that a retried run ends where the first would have
 	located  bool
 	followed bool      // the log was reached: from here on transient errors are worth waiting for
+	rival    bool      // another run was ahead of the last commit
 	failing  time.Time // of the first error since anything was well; zero while it is
 }
 
@@ -129,6 +130,9 @@ func (r *tailRun) persist(ctx context.Context) error {
 		}
 		if d := time.Since(r.failing); d > r.opts.RetryTime {
 			return fmt.Errorf("nothing committed for %s: %w", d.Round(time.Second), err)
+		}
+		if r.rival = errors.Is(err, writer.ErrFenced); r.rival {
+			wait = r.opts.RetryPause // whoever waits for long is overtaken again
 		}
 		pause := wait/2 + rand.N(wait)
 		r.opts.Progress.Retrying(err, pause)
@@ -210,6 +214,9 @@ func (r *tailRun) attempt(ctx context.Context) (err error) {
 		}
 	}()
 	if err := f.open(ctx); err != nil {
+		return err
+	}
+	if err := f.claim(ctx); err != nil {
 		return err
 	}
 	if err := r.locate(ctx); err != nil {
@@ -298,6 +305,22 @@ func (f *follower) openTables(ctx context.Context, tables []*schema.Table) error
 		}
 	}
 	return err
+}
+
+// claim commits the positions that the tables hold, if another run was ahead of
+// this one and has not made it stop: the other then finds out with its next
+// commit, instead of being ahead again and again.
+func (f *follower) claim(ctx context.Context) error {
+	if !f.rival {
+		return nil
+	}
+	for _, c := range f.all {
+		if err := f.commitTo(ctx, []*followed{c}, c.pos); err != nil {
+			return err
+		}
+	}
+	f.rival = false
+	return nil
 }
 
 // probe opens the log before anything is copied: a right that is missing is not

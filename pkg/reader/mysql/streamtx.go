@@ -21,6 +21,7 @@ type txn struct {
 	gtid    binlog.GTID
 	time    int64
 	start   spot
+	opened  spot // the end of the event that began it, on this server
 	touched []*followed
 	left    bool // rows of it were handed out
 	// spool, if set, keeps the rows from some point on: they can still be undone.
@@ -84,7 +85,7 @@ func (r *stream) begin(h binlog.Header, body []byte) error {
 }
 
 func (r *stream) open(g binlog.GTID) {
-	r.tx = txn{open: true, gtid: g, time: g.Time, start: r.at, touched: r.tx.touched[:0]}
+	r.tx = txn{open: true, gtid: g, time: g.Time, start: r.at, opened: spot{r.d.file, r.d.pos}, touched: r.tx.touched[:0]}
 	r.meta.GTID = ""
 	if r.after > 0 {
 		if g.Time >= r.after {
@@ -282,7 +283,7 @@ func (r *stream) lookBack(ctx context.Context, xid string) (*prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	end := spot{r.d.file, r.d.pos}
+	end := r.tx.opened // before its end, which is the end of what was prepared, too
 	for i := st.file(end.file); i >= 0; i-- {
 		p, err := r.lookInto(ctx, st.files[i].name, end, xid)
 		if p != nil || err != nil {
