@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/tablehaul/tablehaul/testdata/services"
 )
 
 // An env is all that the cases share: folders, the server, the tools.
@@ -45,13 +47,13 @@ func newEnv(ctx context.Context, opts *options, selected []*benchCase) (_ *env, 
 			err = errors.Join(err, e.close())
 		}
 	}()
-	if e.root, err = repositoryRoot(); err != nil {
+	if e.root, err = services.Root(); err != nil {
 		return e, err
 	}
 	if e.self, err = os.Executable(); err != nil {
 		return e, err
 	}
-	e.cache = cacheFolder()
+	e.cache = services.Cache()
 	work := filepath.Join(e.cache, "bench")
 	if err := os.MkdirAll(work, 0o755); err != nil {
 		return e, err
@@ -121,38 +123,6 @@ func (e *env) buildProduct(ctx context.Context) error {
 		return fmt.Errorf("build ./cmd/tablehaul: %w\n%s", err, tail(out, 2000))
 	}
 	return nil
-}
-
-// cacheFolder is where testdata/services keep things, by the same rule.
-func cacheFolder() string {
-	if dir := os.Getenv("TABLEHAUL_CACHE"); dir != "" {
-		return dir
-	}
-	dir := os.Getenv("XDG_CACHE_HOME")
-	if dir == "" {
-		home := os.Getenv("HOME")
-		if home == "" {
-			home = "/var/tmp"
-		}
-		dir = filepath.Join(home, ".cache")
-	}
-	return filepath.Join(dir, "tablehaul")
-}
-
-func repositoryRoot() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir, nil
-		}
-		if dir == filepath.Dir(dir) {
-			return "", errors.New("not in the repository: no go.mod in this folder or above it")
-		}
-		dir = filepath.Dir(dir)
-	}
 }
 
 // commit names what is measured: a revision, with + where files differ from it.

@@ -119,7 +119,7 @@ func split(table string, n int) func(*planted) {
 
 func TestCheckFindsFaults(t *testing.T) {
 	python := services.Env(t, "TABLEHAUL_TEST_PYTHON")
-	root, err := repositoryRoot()
+	root, err := services.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func TestCheckFindsFaults(t *testing.T) {
 // A file that only an old snapshot names is missed as well.
 func TestCheckFindsFilesGone(t *testing.T) {
 	python := services.Env(t, "TABLEHAUL_TEST_PYTHON")
-	root, err := repositoryRoot()
+	root, err := services.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

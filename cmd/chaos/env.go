@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/tablehaul/tablehaul/testdata/services"
 )
 
 // An env is what all runs share.
@@ -28,13 +30,13 @@ type env struct {
 }
 
 func newEnv(ctx context.Context, opts *options) (_ *env, err error) {
-	e := &env{opts: opts, cache: filepath.Join(cacheFolder(), "chaos")}
+	e := &env{opts: opts, cache: filepath.Join(services.Cache(), "chaos")}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.close())
 		}
 	}()
-	if e.root, err = repositoryRoot(); err != nil {
+	if e.root, err = services.Root(); err != nil {
 		return e, err
 	}
 	if err := os.MkdirAll(e.cache, 0o755); err != nil {
@@ -142,35 +144,4 @@ func settings(out []byte) map[string]string {
 		}
 	}
 	return s
-}
-
-// cacheFolder is where testdata/services keep things, by the same rule.
-func cacheFolder() string {
-	if dir := os.Getenv("TABLEHAUL_CACHE"); dir != "" {
-		return dir
-	}
-	if dir := os.Getenv("XDG_CACHE_HOME"); dir != "" {
-		return filepath.Join(dir, "tablehaul")
-	}
-	home := os.Getenv("HOME")
-	if home == "" {
-		home = "/var/tmp"
-	}
-	return filepath.Join(home, ".cache", "tablehaul")
-}
-
-func repositoryRoot() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir, nil
-		}
-		if dir == filepath.Dir(dir) {
-			return "", errors.New("not in the repository: no go.mod in this folder or above it")
-		}
-		dir = filepath.Dir(dir)
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/move"
+	"github.com/tablehaul/tablehaul/pkg/progress"
 	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/writer"
 )
@@ -169,15 +170,15 @@ func (p *program) judge(tables []standing) error {
 		}
 	}
 	if len(foreign) > 0 {
-		p.console.warn(fmt.Sprintf("%s not from this source: %s", count(len(foreign), "table is", "tables are"), some(foreign)))
+		p.console.warn(fmt.Sprintf("%s not from this source: %s", count(len(foreign), "table is", "tables are"), progress.Some(foreign)))
 	}
 	if len(late) > 0 {
 		p.console.warn(fmt.Sprintf("%s behind by more than half of the time for which the source keeps its log (%s): %s",
-			count(len(late), "table is", "tables are"), age(keep), some(late)))
+			count(len(late), "table is", "tables are"), age(keep), progress.Some(late)))
 	}
 	if len(gone) == 0 {
 		return nil
 	}
-	err := fmt.Errorf("%w: the log no longer holds what follows the position of %s: %s", move.ErrIncomplete, count(len(gone), "table", "tables"), some(gone))
+	err := fmt.Errorf("%w: the log no longer holds what follows the position of %s: %s", move.ErrIncomplete, count(len(gone), "table", "tables"), progress.Some(gone))
 	return hint.Wrap(err, "tablehaul tail --on-purged snapshot copies them anew")
 }

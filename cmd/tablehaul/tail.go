@@ -306,7 +306,7 @@ func (o *tailOptions) shape(tables []*schema.Table) ([]*schema.Table, error) {
 		}
 	}
 	if len(keyless) > 0 && o.keyless.value == "refuse" {
-		return nil, hint.Wrap(fmt.Errorf("%s no primary key, so that changes cannot be matched with rows: %s", count(len(keyless), "table has", "tables have"), some(keyless)),
+		return nil, hint.Wrap(fmt.Errorf("%s no primary key, so that changes cannot be matched with rows: %s", count(len(keyless), "table has", "tables have"), progress.Some(keyless)),
 			"--keyless append writes their changes as rows of a log; --exclude leaves them out")
 	}
 	return tables, errors.Join(errs...)
@@ -317,13 +317,4 @@ func count(n int, one, many string) string {
 		return "1 " + one
 	}
 	return progress.Count(int64(n)) + " " + many
-}
-
-// some lists the first of many names.
-func some(names []string) string {
-	const most = 5
-	if n := len(names) - most; n > 0 {
-		return fmt.Sprintf("%s and %s more", strings.Join(names[:most], ", "), progress.Count(int64(n)))
-	}
-	return strings.Join(names, ", ")
 }

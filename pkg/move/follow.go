@@ -122,7 +122,7 @@ func (f *follower) take(ctx context.Context, b *batch.Batch) error {
 			c.dirty = true
 			f.dirty = append(f.dirty, c)
 		}
-		if f.bytes == 0 && f.since.IsZero() {
+		if f.since.IsZero() {
 			f.since = time.Now()
 		}
 		f.inside = true

@@ -96,10 +96,9 @@ type tailRun struct {
 	failed map[*schema.Table]error // left behind
 
 	until    batch.Position // located once, so that a retried run ends where the first would have
-	located  bool
-	followed bool      // the log was reached: from here on transient errors are worth waiting for
-	rival    bool      // another run was ahead of the last commit
-	failing  time.Time // of the first error since anything was well; zero while it is
+	followed bool           // the log was reached: from here on transient errors are worth waiting for
+	rival    bool           // another run was ahead of the last commit
+	failing  time.Time      // of the first error since anything was well; zero while it is
 }
 
 // maxPause bounds the pause between two attempts after transient errors.
@@ -232,13 +231,12 @@ func (r *tailRun) attempt(ctx context.Context) (err error) {
 }
 
 func (r *tailRun) locate(ctx context.Context) (err error) {
-	if r.opts.Until == "" || r.located {
+	if r.opts.Until == "" || r.until != "" {
 		return nil
 	}
 	if r.until, err = r.src.Locate(ctx, r.opts.Until); err != nil {
 		return fmt.Errorf("find %q in the log: %w", r.opts.Until, err)
 	}
-	r.located = true
 	return nil
 }
 
@@ -418,7 +416,11 @@ func (f *follower) changes(ctx context.Context) (reader.Reader, error) {
 		if e != nil || len(gone) == 0 {
 			return nil, errors.Join(err, e)
 		}
-		f.opts.Warn(fmt.Sprintf("the log no longer holds what follows the position of %s: copying anew", names(gone)))
+		names := make([]string, len(gone))
+		for i, c := range gone {
+			names[i] = c.table.String()
+		}
+		f.opts.Warn(fmt.Sprintf("the log no longer holds what follows the position of %s: copying anew", progress.Some(names)))
 		if err := f.copyStock(ctx, gone, writer.Replace); err != nil {
 			return nil, err
 		}
@@ -444,22 +446,6 @@ func (f *follower) gone(ctx context.Context) ([]*followed, error) {
 		}
 	}
 	return out, nil
-}
-
-// names lists some tables for a message.
-func names(list []*followed) string {
-	const most = 5
-	text := ""
-	for i, c := range list[:min(len(list), most)] {
-		if i > 0 {
-			text += ", "
-		}
-		text += c.table.String()
-	}
-	if n := len(list) - most; n > 0 {
-		text += fmt.Sprintf(" and %d more", n)
-	}
-	return text
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

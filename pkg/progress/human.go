@@ -87,3 +87,12 @@ func Printable(s string) string {
 	}
 	return b.String()
 }
+
+// Some lists the first of many names: "a, b, c, d, e and 7 more".
+func Some(names []string) string {
+	const most = 5
+	if n := len(names) - most; n > 0 {
+		return fmt.Sprintf("%s and %s more", strings.Join(names[:most], ", "), Count(int64(n)))
+	}
+	return strings.Join(names, ", ")
+}
