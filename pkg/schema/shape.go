@@ -1,0 +1,92 @@
+package schema
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// A shape is what a table was at its source when rows were last taken from it,
+// as it is kept beside these rows. Behind the reader many types become one, so
+// that the destination's own columns do not tell an ALTER TABLE from none.
+type shape struct {
+	Columns [][3]string `json:"columns"` // name, native type, charset
+	Key     []string    `json:"key,omitempty"`
+}
+
+func (t *Table) shape() shape {
+	var s shape
+	for _, c := range t.Columns {
+		if c.Meta == NotMeta {
+			s.Columns = append(s.Columns, [3]string{c.Name, c.Native, c.Charset})
+		}
+	}
+	for _, k := range t.Key {
+		s.Key = append(s.Key, t.Columns[k].Name)
+	}
+	return s
+}
+
+// Shape returns the table's shape in a form that Since understands: JSON.
+func (t *Table) Shape() string {
+	text, _ := json.Marshal(t.shape()) // of strings alone
+	return string(text)
+}
+
+// Since tells how the table differs from what Shape once returned, or "" where
+// rows taken by either are rows of the same table. What is wider now than it was
+// makes no difference: the old rows stand as they are. So does a shape that was
+// not kept: old is "".
+func (t *Table) Since(old string) string {
+	var was shape
+	if old == "" {
+		return ""
+	}
+	if err := json.Unmarshal([]byte(old), &was); err != nil {
+		return "what is kept of its shape cannot be read: " + err.Error()
+	}
+	now := t.shape()
+	for i, c := range now.Columns {
+		if i >= len(was.Columns) {
+			return "column " + c[0] + " is new"
+		}
+		o := was.Columns[i]
+		if o[0] != c[0] {
+			return fmt.Sprintf("column %s where %s was", c[0], o[0])
+		}
+		if o[2] != c[2] || !Widened(o[1], c[1]) {
+			return fmt.Sprintf("column %s was %s and is %s", c[0], strings.TrimSpace(o[1]+" "+o[2]), strings.TrimSpace(c[1]+" "+c[2]))
+		}
+	}
+	if len(was.Columns) > len(now.Columns) {
+		return "column " + was.Columns[len(now.Columns)][0] + " is gone"
+	}
+	if strings.Join(was.Key, "\x00") != strings.Join(now.Key, "\x00") {
+		return fmt.Sprintf("its primary key was (%s) and is (%s)", strings.Join(was.Key, ", "), strings.Join(now.Key, ", "))
+	}
+	return ""
+}
+
+// Widened reports whether a native type holds all values of another one, each by
+// the same bytes: the two are equal, a VARCHAR or VARBINARY has become longer, or
+// an ENUM or SET has got more labels behind those it had.
+func Widened(from, to string) bool {
+	if from == to {
+		return true
+	}
+	base, rest, ok := strings.Cut(from, "(")
+	base2, rest2, ok2 := strings.Cut(to, "(")
+	if !ok || !ok2 || base != base2 {
+		return false
+	}
+	switch base {
+	case "varchar", "varbinary":
+		n, err := strconv.Atoi(strings.TrimSuffix(rest, ")"))
+		m, err2 := strconv.Atoi(strings.TrimSuffix(rest2, ")"))
+		return err == nil && err2 == nil && n <= m
+	case "enum", "set":
+		return strings.HasPrefix(rest2, strings.TrimSuffix(rest, ")")+",")
+	}
+	return false
+}
