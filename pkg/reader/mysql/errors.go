@@ -3,7 +3,6 @@ package mysql
 import (
 	"errors"
 	"io"
-	"net"
 	"strings"
 	"syscall"
 
@@ -68,12 +67,14 @@ func serverError(err error) error {
 	return err
 }
 
+// gone reports whether the connection broke under a statement.
 func gone(err error) bool {
-	var ne net.Error
-	// go-mysql hides what it caught behind texts of its own.
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
-		errors.Is(err, syscall.EPIPE) || errors.Is(err, mysql.ErrBadConn) && strings.Contains(err.Error(), "EOF") ||
-		errors.As(err, &ne) && !ne.Timeout() && strings.Contains(err.Error(), "reset")
+	if errors.Is(err, mysql.ErrBadConn) {
+		// go-mysql hides what it caught behind this. A certificate that is not
+		// trusted will not be next time either.
+		return !strings.Contains(err.Error(), "tls:")
+	}
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // tableError narrows err to the table if the server says that it is about the

@@ -1,9 +1,11 @@
 package mysql
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -94,14 +96,19 @@ func (r *stream) statement(ctx context.Context, q binlog.QueryEvent, st binlog.S
 		}
 	case binlog.AlterTable:
 		if f := r.wanted(st.Tables[0]); f != nil {
-			return r.shape(ctx, f, q)
+			if err := r.shape(ctx, f, q); err != nil {
+				return err
+			}
+			if what := rewritten(f.t, st.Rewritten); what != "" {
+				return r.broken(f, q, fmt.Errorf("%s, which leaves no rows in the log", what), copyAnew)
+			}
 		}
 	case binlog.RenameTable:
 		return r.renamed(q, st)
 	case binlog.ReplaceRows:
 		for _, n := range st.Tables {
 			if f := r.wanted(n); f != nil {
-				return r.broken(f, q, errors.New("its rows were replaced by a statement, which leaves no rows in the log"))
+				return r.broken(f, q, errors.New("its rows were replaced by a statement, which leaves no rows in the log"), copyAnew)
 			}
 		}
 	case binlog.ChangeRows:
@@ -138,17 +145,23 @@ func (r *stream) renamed(q binlog.QueryEvent, st binlog.Statement) error {
 	for i := 0; i+1 < len(st.Tables); i += 2 {
 		r.dropped(r.wanted(st.Tables[i]), "renamed")
 		if f := r.wanted(st.Tables[i+1]); f != nil {
-			return r.broken(f, q, errors.New("another table took its name"))
+			return r.broken(f, q, errors.New("another table took its name"), copyAnew)
 		}
 	}
 	return nil
 }
 
+// The remedies of a table that cannot be followed any further.
+const (
+	copyAnew  = "copy the table anew with snapshot --mode replace, or drop it at the sink, and run the command again"
+	dropFirst = "drop the table at the sink and run the command again, which copies it anew"
+	goOn      = "run the command again, which goes on with the table as it is now"
+)
+
 // broken is the end of a table that cannot be followed any further.
-func (r *stream) broken(f *followed, q binlog.QueryEvent, err error) error {
+func (r *stream) broken(f *followed, q binlog.QueryEvent, err error, remedy string) error {
 	err = fmt.Errorf("%w: %q at %s:%d; everything before it is committed", err, shortQuery(q.Query), r.d.file, r.d.pos)
-	err = hint.Wrap(err, "copy the table anew with snapshot --mode replace, or drop it at the sink, and run the command again")
-	return &schema.TableError{Table: f.t.String(), Err: err}
+	return &schema.TableError{Table: f.t.String(), Err: hint.Wrap(err, "%s", remedy)}
 }
 
 func shortQuery(q []byte) string {
@@ -168,13 +181,19 @@ func (r *stream) shape(ctx context.Context, f *followed, q binlog.QueryEvent) er
 		return err
 	}
 	if d := difference(f.t, now); d != "" {
-		return r.broken(f, q, fmt.Errorf("the table has another shape now (%s)", d))
+		return r.broken(f, q, fmt.Errorf("the table has another shape now (%s)", d), dropFirst)
+	}
+	for i, c := range now.Columns {
+		old := &f.t.Columns[i]
+		if (old.Type.Kind == schema.Enum || old.Type.Kind == schema.Set) && old.Native != c.Native {
+			return r.broken(f, q, fmt.Errorf("column %s has labels now that were not there before", c.Name), goOn)
+		}
 	}
 	return nil
 }
 
 // shapeOf lists a table as it is now; it is nil if there is none.
-func (s *Stock) shapeOf(ctx context.Context, t *schema.Table) (*listed, error) {
+func (s *Stock) shapeOf(ctx context.Context, t *schema.Table) (*schema.Table, error) {
 	l := &listed{db: t.DB, name: t.Name}
 	if err := s.listColumns(ctx, "", map[string]*listed{t.DB + "\x00" + t.Name: l}); err != nil {
 		return nil, fmt.Errorf("list columns of %s: %w", t, err)
@@ -182,36 +201,70 @@ func (s *Stock) shapeOf(ctx context.Context, t *schema.Table) (*listed, error) {
 	if len(l.columns) == 0 {
 		return nil, nil
 	}
-	return l, nil
+	now := &schema.Table{DB: t.DB, Name: t.Name, Columns: l.columns}
+	if t.IsChangelog() {
+		return now, nil // whatever the key is
+	}
+	for _, k := range l.key {
+		now.Key = append(now.Key, slices.IndexFunc(l.columns, func(c schema.Column) bool { return c.Name == k }))
+	}
+	return now, nil
 }
 
-// difference says how a table's shape differs from what was listed, or "".
-func difference(t *schema.Table, now *listed) string {
-	columns := slices.Clone(t.Columns)
-	columns = slices.DeleteFunc(columns, func(c schema.Column) bool { return c.Meta != schema.NotMeta })
-	for i, c := range now.columns {
-		if i >= len(columns) {
-			return "column " + c.Name + " is new"
-		}
-		if old := columns[i]; old.Name != c.Name {
-			return fmt.Sprintf("column %s where %s was", c.Name, old.Name)
-		} else if old.Native != c.Native || old.Charset != c.Charset {
-			return fmt.Sprintf("column %s was %s and is %s", c.Name, strings.TrimSpace(old.Native+" "+old.Charset), strings.TrimSpace(c.Native+" "+c.Charset))
-		} else if c.Nullable && !old.Nullable {
+// difference says how a table's shape differs from what it is now, or "".
+func difference(t, now *schema.Table) string {
+	if d := now.Since(t.Shape()); d != "" {
+		return d
+	}
+	for i, c := range now.Columns {
+		if c.Nullable && !t.Columns[i].Nullable {
 			return "column " + c.Name + " may be NULL"
 		}
 	}
-	if n := len(now.columns); n < len(columns) {
-		return "column " + columns[n].Name + " is gone"
-	}
-	var key []string
-	for _, k := range t.Key {
-		key = append(key, t.Columns[k].Name)
-	}
-	if !t.IsChangelog() && !slices.Equal(key, now.key) {
-		return fmt.Sprintf("its primary key was (%s) and is (%s)", strings.Join(key, ", "), strings.Join(now.key, ", "))
+	return ""
+}
+
+// rewritten says which values of a table an ALTER TABLE may have changed, or "",
+// if it has left the table with the shape that is followed. That shape alone is no
+// proof: a later statement may have brought it back, or a column was dropped and
+// made again.
+func rewritten(t *schema.Table, by []binlog.Rewrite) string {
+	for _, w := range by {
+		if w.Column == "" {
+			return "values, or the key, may be others now"
+		}
+		i := slices.IndexFunc(t.Columns, func(c schema.Column) bool { return strings.EqualFold(c.Name, w.Column) })
+		if i < 0 {
+			continue // it came and went
+		}
+		if c := &t.Columns[i]; plainType(w.Native) != plainType(c.Native) || w.NotNull && c.Nullable {
+			return "the values of column " + c.Name + " may be others now"
+		}
 	}
 	return ""
+}
+
+var typeParts = regexp.MustCompile(`^(\w+)(\(.*\))?(.*)$`)
+
+var typeAliases = map[string]string{"integer": "int", "bool": "tinyint", "boolean": "tinyint", "dec": "decimal", "numeric": "decimal", "fixed": "decimal"}
+
+// plainType writes a type without what does not matter to its values.
+func plainType(native string) string {
+	m := typeParts.FindStringSubmatch(native)
+	if m == nil {
+		return native
+	}
+	base, args, rest := m[1], m[2], strings.TrimSuffix(m[3], " zerofill")
+	base = cmp.Or(typeAliases[base], base)
+	switch {
+	case slices.Contains([]string{"tinyint", "smallint", "mediumint", "int", "bigint", "year"}, base):
+		args = "" // how wide it is printed
+	case base == "decimal" && args == "":
+		args = "(10,0)"
+	case base == "decimal" && !strings.Contains(args, ","):
+		args = strings.TrimSuffix(args, ")") + ",0)"
+	}
+	return base + args + rest
 }
 
 // unlogged deals with a statement whose rows are not in the log. Only if it

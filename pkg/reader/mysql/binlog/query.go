@@ -41,12 +41,15 @@ type Statement struct {
 	// IfNotExists says that Tables[0] of a CreateTable may have been there before.
 	IfNotExists bool
 	Text        string // name of a savepoint, id of an XA transaction
+	// Rewritten are, of an AlterTable, the columns whose values it may have changed
+	// even if the table's shape is the same afterwards.
+	Rewritten []Rewrite
 }
 
 // harmless are the first words of statements that change no table's rows.
 var harmless = func() map[string]bool {
 	words := map[string]bool{}
-	for _, w := range strings.Fields(`GRANT REVOKE SET FLUSH ANALYZE OPTIMIZE REPAIR CHECK CHECKSUM INSTALL UNINSTALL LOCK UNLOCK
+	for _, w := range strings.Fields(`GRANT REVOKE FLUSH ANALYZE OPTIMIZE REPAIR CHECK CHECKSUM INSTALL UNINSTALL LOCK UNLOCK
 		PURGE RESET CHANGE STOP SHOW USE KILL CACHE RELEASE BACKUP RESTART SHUTDOWN CLONE SIGNAL BINLOG`) {
 		words[w] = true
 	}
@@ -55,7 +58,10 @@ var harmless = func() map[string]bool {
 
 // ParseStatement tells what a statement does whose default database is db.
 func ParseStatement(db, query string) Statement {
-	l := &lexer{s: query}
+	return (&lexer{s: query}).statement(db)
+}
+
+func (l *lexer) statement(db string) Statement {
 	for l.look().symbol("(") {
 		l.next()
 	}
@@ -100,6 +106,8 @@ func ParseStatement(db, query string) Statement {
 		return l.rename(db)
 	case "DELETE":
 		return l.delete(db)
+	case "SET":
+		return l.set(db)
 	default:
 		if harmless[word] {
 			return Statement{}
@@ -128,8 +136,40 @@ func (l *lexer) drop(db string) Statement {
 	case l.accept("DATABASE"), l.accept("SCHEMA"):
 		l.acceptAll("IF", "EXISTS")
 		return Statement{Kind: DropDatabase, Tables: []Name{{DB: l.next().text}}}
+	case l.accept("INDEX"):
+		return l.dropIndex(db)
 	}
 	return Statement{}
+}
+
+// dropIndex tells the primary key from other indexes.
+func (l *lexer) dropIndex(db string) Statement {
+	l.acceptAll("IF", "EXISTS")
+	if !strings.EqualFold(l.next().text, "PRIMARY") || !l.accept("ON") {
+		return Statement{}
+	}
+	s := l.about(AlterTable, db)
+	s.Rewritten = []Rewrite{{}}
+	return s
+}
+
+// set knows MariaDB's SET STATEMENT variables FOR another statement.
+func (l *lexer) set(db string) Statement {
+	if !l.accept("STATEMENT") {
+		return Statement{}
+	}
+	depth := 0
+	for t := l.next(); t.kind != tokenEnd; t = l.next() {
+		switch {
+		case t.symbol("("):
+			depth++
+		case t.symbol(")"):
+			depth--
+		case t.is("FOR") && depth == 0:
+			return l.statement(db)
+		}
+	}
+	return Statement{Kind: ChangeRows}
 }
 
 func (l *lexer) create(db string) Statement {
@@ -176,70 +216,6 @@ func (l *lexer) delete(db string) Statement {
 		}
 	}
 	return Statement{Kind: ChangeRows}
-}
-
-func (l *lexer) alter(db string) Statement {
-	for l.accept("ONLINE") || l.accept("OFFLINE") || l.accept("IGNORE") {
-	}
-	if !l.accept("TABLE") {
-		return Statement{}
-	}
-	l.acceptAll("IF", "EXISTS")
-	s := l.about(AlterTable, db)
-	if s.Kind != AlterTable {
-		return s
-	}
-	depth := 0
-	// What renames the table or changes its rows stands at the beginning of a
-	// clause, outside of parentheses.
-	for start, t := true, l.next(); t.kind != tokenEnd; t = l.next() {
-		switch {
-		case t.symbol("("):
-			depth++
-		case t.symbol(")"):
-			depth--
-		case start && depth == 0 && l.clause(t, db, &s):
-			return s
-		}
-		start = t.symbol(",") || t.is("NOWAIT") || t.is("WAIT") || t.kind == tokenWord && t.text[0] <= '9'
-	}
-	return s
-}
-
-// clause looks for what matters in a clause of ALTER TABLE that begins with t,
-// and reports whether the statement's kind is settled by it.
-func (l *lexer) clause(t token, db string, s *Statement) bool {
-	switch {
-	case t.is("RENAME"):
-		if l.accept("COLUMN") || l.accept("INDEX") || l.accept("KEY") {
-			return false
-		}
-		if !l.accept("TO") {
-			l.accept("AS")
-		}
-		if n, ok := l.name(db); ok {
-			s.Kind, s.Tables = RenameTable, append(s.Tables, n)
-		}
-		return true
-	case t.is("EXCHANGE"):
-		for w := l.next(); w.kind != tokenEnd; w = l.next() {
-			if w.is("TABLE") {
-				if n, ok := l.name(db); ok {
-					s.Tables = append(s.Tables, n)
-				}
-				break
-			}
-		}
-		s.Kind = ReplaceRows
-		return true
-	case t.is("TRUNCATE"), t.is("DISCARD"), t.is("IMPORT"), t.is("CONVERT") && (l.look().is("TABLE") || l.look().is("PARTITION")):
-		s.Kind = ReplaceRows
-		return true
-	case t.is("DROP") && (l.look().is("PARTITION") || l.look().is("SYSTEM")):
-		s.Kind = ReplaceRows
-		return true
-	}
-	return false
 }
 
 func (l *lexer) xa() Statement {
