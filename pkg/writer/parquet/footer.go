@@ -180,16 +180,19 @@ func (c *column) describe(t *thrift, start, dictAt, dataAt, packed int64) {
 }
 
 func (c *column) statistics(t *thrift) {
+	b, ok := c.bounds()
+	if ok && b.max == nil {
+		// A chunk with a lower bound alone, arrow-go takes to end at "". One with
+		// none, iceberg-go leaves out of the bounds of the file, as if it held no
+		// values. Without any statistics both believe nothing of it.
+		return
+	}
 	t.structure(12)
 	t.i64(3, c.nulls)
-	if b, ok := c.bounds(); ok {
-		if b.max != nil {
-			t.bytes(5, b.max)
-		}
+	if ok {
+		t.bytes(5, b.max)
 		t.bytes(6, b.min)
-		if b.max != nil {
-			t.boolean(7, b.maxExact)
-		}
+		t.boolean(7, b.maxExact)
 		t.boolean(8, b.minExact)
 	}
 	t.end()

@@ -12,7 +12,8 @@ import (
 const maxBound = 64
 
 // bounds are the least and the greatest value of a column chunk, in Parquet's
-// plain encoding.
+// plain encoding. max is nil if no string of maxBound bytes is greater than all
+// values.
 type bounds struct {
 	min, max           []byte
 	minExact, maxExact bool
@@ -67,7 +68,7 @@ func (r *stringRange) bounds(text bool) (b bounds, ok bool) {
 	if !r.any {
 		return b, false
 	}
-	b = bounds{min: bytes.Clone(r.min), max: bytes.Clone(r.max), minExact: true, maxExact: true}
+	b = bounds{min: append([]byte{}, r.min...), max: append([]byte{}, r.max...), minExact: true, maxExact: true}
 	if len(b.min) > r.limit() {
 		b.min, b.minExact = cut(b.min, text), false
 	}
@@ -100,10 +101,13 @@ func raise(v []byte, text bool) []byte {
 		}
 		c, n := utf8.DecodeLastRune(v)
 		v = v[:len(v)-n]
+		if c == utf8.RuneError && n == 1 {
+			continue // no character
+		}
 		if c++; 0xd800 <= c && c < 0xe000 {
 			c = 0xe000 // the surrogates are no characters
 		}
-		if c <= utf8.MaxRune && c != utf8.RuneError+1 {
+		if c <= utf8.MaxRune {
 			return utf8.AppendRune(v, c)
 		}
 	}

@@ -237,6 +237,7 @@ func TestBounds(t *testing.T) {
 		{[]string{strings.Repeat("\xff", 70)}, false, strings.Repeat("\xff", 64), "", false},
 		{[]string{strings.Repeat("a", 63) + "\xff\xff"}, false, strings.Repeat("a", 63) + "\xff", strings.Repeat("a", 62) + "b", false},
 		{[]string{strings.Repeat("\U0010ffff", 20)}, true, strings.Repeat("\U0010ffff", 16), "", false},
+		{[]string{strings.Repeat("\ufffd", 40)}, true, strings.Repeat("\ufffd", 21), strings.Repeat("\ufffd", 20) + "\ufffe", false},
 		{[]string{strings.Repeat("\ud7ff", 40)}, true, strings.Repeat("\ud7ff", 21), strings.Repeat("\ud7ff", 20) + "\ue000", false},
 	} {
 		var r stringRange
