@@ -35,6 +35,12 @@ type question struct {
 	Tables    []tableSpec `json:"tables"`
 	Changelog []string    `json:"changelog"` // tables in which each change is a row
 	Total     int64       `json:"total"`
+	// Late says that a commit may land after its sender has died: the files of a
+	// run that has sent one and not heard of it are kept then.
+	Late bool `json:"late,omitempty"`
+	// Together says that tables of one commit are published in one step. A REST
+	// catalog is asked for it.
+	Together bool `json:"together,omitempty"`
 }
 
 // A verdict is what check.py answers.
@@ -44,8 +50,9 @@ type verdict struct {
 	Torn      int      `json:"torn"`
 	Snapshots int      `json:"snapshots"` // looked at
 	Commits   int      `json:"commits"`   // of accounts
-	Pairs     int      `json:"pairs"`     // of snapshots of two tables at one position
-	Orphans   int      `json:"orphans"`   // data files that no snapshot names
+	Pairs     int      `json:"pairs"`     // positions at which there are snapshots of two tables
+	Orphans   int      `json:"orphans"`   // files that nothing names, and that should be gone
+	Held      int      `json:"held"`      // those that a commit may still name, see question.Late
 	Findings  []string `json:"findings"`
 	Error     string   `json:"error"`
 	Seconds   float64  `json:"seconds"`

@@ -18,6 +18,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "testdata" 
 import lake as lakes  # noqa: E402
 
 POSITION = "tablehaul.position"
+FOREIGN = "chaos"  # in the summary of a snapshot that foreign.go has made
+TOGETHER = "POST /v1/{prefix}/transactions/commit"
+MANY = 3  # so many commits of two tables have positions in common
+SENT = "a commit was sent"  # ends the record of a run that may have one under way
 SHOWN = 5  # findings of one kind
 WORKERS = os.cpu_count() or 2
 
@@ -28,8 +32,12 @@ class Check:
         self.lake = lakes.Rest(question["rest"]) if "rest" in question else lakes.Folder(question["folder"])
         self.db = self.lake.db
         self.space = question["namespace"]
-        self.lost = self.doubled = self.torn = self.snapshots = self.pairs = self.orphans = 0
+        self.lost = self.doubled = self.torn = self.snapshots = self.pairs = self.orphans = self.held = 0
+        self.together = question.get("together", False)
+        if "rest" in question:
+            self.together = TOGETHER in self.lake.get("config").get("endpoints", [])
         self.findings = []
+        self.shown = {}
 
     def answer(self):
         start = time.monotonic()
@@ -41,6 +49,9 @@ class Check:
                 self.findings.append(f"{table['name']}: not in the lake; the source has {rows} rows")
                 continue
             self.compare(table)
+            metadata, _ = self.metadata(table["name"])
+            self.placed(table["name"], metadata)
+            self.files(table["name"], metadata)
         commits = 0
         if {"accounts", "ledger"} <= there:
             accounts, ledger = self.history("accounts", "balance", "version"), self.history("ledger", "amount", "delta")
@@ -48,9 +59,12 @@ class Check:
             self.sums("accounts", accounts, self.q["total"])
             self.sums("ledger", ledger, 0)
             self.agree(accounts, ledger)
+            if self.together:
+                self.partners("accounts", accounts, ledger)
+                self.partners("ledger", ledger, accounts)
         return {
             "lost": self.lost, "doubled": self.doubled, "torn": self.torn, "snapshots": self.snapshots,
-            "commits": commits, "pairs": self.pairs, "orphans": self.orphans, "findings": self.findings,
+            "commits": commits, "pairs": self.pairs, "orphans": self.orphans, "held": self.held, "findings": self.findings,
             "seconds": round(time.monotonic() - start, 2),
         }  # fmt: skip
 
@@ -113,13 +127,13 @@ class Check:
         whether a key is there more than once."""
         table = next(t for t in self.q["tables"] if t["name"] == name)
         metadata, file = self.metadata(name)
-        self.orphans += self.files(name, metadata)
         key = table["key"][0]
 
         def look(snapshot):
             relation = f"iceberg_scan({lakes.literal(file)}, snapshot_from_id = {snapshot['snapshot-id']})"
             seen = {"id": snapshot["snapshot-id"], "at": snapshot["timestamp-ms"], "error": None}
             seen["position"] = snapshot.get("summary", {}).get(POSITION)
+            seen["place"] = place(seen["position"], f"{self.space}.{name}")
             if self.changes(table):
                 query = (
                     f"SELECT coalesce(sum({amount} * {SIGN}), 0), coalesce(sum({version} * {SIGN}), 0), 0, count(*) FROM {relation}"
@@ -147,8 +161,30 @@ class Check:
         answer = self.lake.get(f"{self.lake.prefix}namespaces/{part(self.space)}/tables/{part(name)}")
         return answer["metadata"], local(answer["metadata-location"])
 
+    def fault(self, kind, text):
+        """Tells the first few of a kind."""
+        self.torn += 1
+        self.shown[kind] = self.shown.get(kind, 0) + 1
+        if self.shown[kind] <= SHOWN:
+            self.findings.append(text)
+
+    def placed(self, name, metadata):
+        """Each snapshot has a position, and holds all that the one before did."""
+        before = None
+        for snapshot in metadata.get("snapshots", []):
+            summary = snapshot.get("summary", {})
+            if FOREIGN in summary:
+                continue
+            position = summary.get(POSITION)
+            if not position:
+                self.fault(f"unplaced {name}", f"{name}: snapshot {snapshot['snapshot-id']} has no position")
+                continue
+            now = transactions(place(position, f"{self.space}.{name}"))
+            if now is not None and before is not None and not holds(now, before):
+                self.fault(f"order {name}", f"{name}: snapshot {snapshot['snapshot-id']} at {position} is not behind the one before it")
+            before = now if now is not None else before
+
     def sums(self, name, history, want):
-        shown = 0
         before = None
         for seen in history:
             wrong = []
@@ -163,38 +199,55 @@ class Check:
                     wrong.append(f"its versions sum to {seen['version']}, those of the snapshot before to {before}")
                 before = seen["version"]
             if wrong:
-                self.torn += 1
-                shown += 1
-                if shown <= SHOWN:
-                    self.findings.append(
-                        f"{name}: snapshot {seen['id']} of {seen['at']} at {seen['position']}: {'; '.join(wrong)}"
-                    )
+                self.fault(f"sums {name}", f"{name}: snapshot {seen['id']} of {seen['at']} at {seen['position']}: {'; '.join(wrong)}")
 
     def agree(self, accounts, ledger):
-        """Two tables at one position show the same transactions."""
-        # The position stands in the snapshot's summary. Of several snapshots at
-        # one position all must show the same.
-        entered = {}
-        for seen in ledger:
-            if seen["position"] and not seen["error"]:
-                entered.setdefault(seen["position"], seen)
-        shown = 0
-        for seen in accounts:
-            other = entered.get(seen["position"])
-            if other is None or seen["error"]:
+        """Snapshots at one position show the same transactions, of one table as
+        of two. That is all that is promised where tables are committed one by
+        one: a run that dies between leaves one table ahead of the other."""
+        at = {}
+        for name, history in (("accounts", accounts), ("ledger", ledger)):
+            for seen in history:
+                if seen["place"] and not seen["error"]:
+                    at.setdefault(seen["place"], []).append((name, seen))
+        for where, group in at.items():
+            self.pairs += len({name for name, _ in group}) > 1
+            if len({seen["version"] for _, seen in group}) > 1:
+                shown = ", ".join(f"{name} {seen['id']} {seen['version']}" for name, seen in group)
+                self.fault("agree", f"apart at {where}: the versions of {shown}")
+        # The last run has brought both to where the log ended.
+        last = [next((s["place"] for s in reversed(h) if s["place"]), None) for h in (accounts, ledger)]
+        if None not in last and last[0] != last[1]:
+            self.fault("last", f"accounts end at {last[0]}, ledger at {last[1]}")
+        if self.pairs == 0 and min(len(accounts), len(ledger)) >= MANY:
+            self.fault("pairs", f"{len(accounts)} snapshots of accounts and {len(ledger)} of ledger have no position in common")
+
+    def partners(self, name, history, other):
+        """Where tables are committed in one step, every transaction that changed
+        the versions of one table has entered them in the other, and appears in
+        both at once: a snapshot with more than the one before has a partner at
+        its position. Not so the stock, which each table is published with for
+        itself: until the log has come to where the other's was taken, the other
+        has nothing to commit."""
+        theirs = [seen for seen in other if seen["place"] and not seen["error"]]
+        if not theirs:
+            return
+        stock, places = theirs[0]["version"], {seen["place"] for seen in theirs}
+        before = None
+        for seen in history:
+            if seen["error"]:
                 continue
-            self.pairs += 1
-            if seen["version"] != other["version"]:
-                self.torn += 1
-                shown += 1
-                if shown <= SHOWN:
-                    self.findings.append(
-                        f"accounts {seen['id']} and ledger {other['id']} at {seen['position']}: "
-                        f"versions {seen['version']}, entered {other['version']}"
-                    )
+            if seen["place"] and before is not None and seen["version"] > max(before, stock) and seen["place"] not in places:
+                self.fault("partners", f"{name}: snapshot {seen['id']} at {seen['position']} appeared without its partner")
+            before = seen["version"]
 
     def files(self, name, metadata):
-        """Counts the data files of a table's folder that no snapshot names."""
+        """Counts the data files of a table's folder that no snapshot names, and
+        the records of runs that staged some.
+
+        The last run has opened every table, and discards there what dead runs
+        have left. Kept are, for a day, the files of one that has sent a commit to
+        a server and not heard of it (pkg/writer/iceberg/record.go)."""
         try:
             lists = [local(s["manifest-list"]) for s in metadata.get("snapshots", [])]
             named = set()
@@ -203,11 +256,56 @@ class Check:
                 for (path,) in manifests:
                     rows = self.db.execute("SELECT data_file.file_path FROM read_avro(?)", [local(path)]).fetchall()
                     named.update(pathlib.Path(local(row[0])).name for row in rows)
-            folder = pathlib.Path(local(metadata["location"])) / "data"
-            return sum(1 for f in folder.rglob("*") if f.is_file() and f.suffix == ".parquet" and f.name not in named)
-        except Exception as error:  # told by the look into the snapshots
+        except Exception as error:
             self.findings.append(f"{name}: its files cannot be listed: {str(error)[:200]}")
-            return 0
+            return
+        home = pathlib.Path(local(metadata["location"]))
+        records = {f.name: f.read_text() for f in (home / "metadata" / "_staging").glob("*")}
+        sent = {run for run, text in records.items() if self.q.get("late") and text.endswith(SENT)}
+        orphans = [run for run in records if run not in sent]
+        for file in (home / "data").rglob("*.parquet"):
+            if file.name in named:
+                continue
+            if file.name.rpartition("-")[0] in sent:
+                self.held += 1
+            else:
+                orphans.append(file.name)
+        self.orphans += len(orphans)
+        if orphans:
+            self.findings.append(f"{name}: {len(orphans)} files are left over: {', '.join(sorted(orphans)[:SHOWN])}")
+
+
+def place(position, table):
+    """What a table holds at a position: a set of transactions, or the position
+    itself where it is no JSON. None if the position does not tell: an early one
+    lies before what the rows show."""
+    if not position or not position.startswith("{"):
+        return position or None
+    p = json.loads(position)
+    ahead = p.get("ahead", {}).get(table)
+    if ahead:
+        p = ahead
+    if p.get("early") or p.get("after"):
+        return None
+    return p.get("gtid") or f"{p.get('file')}:{p.get('pos')}"
+
+
+def transactions(gtids):
+    """A GTID set as UUID: list of first and last numbers; None if it is none."""
+    sets = {}
+    try:
+        for part in (gtids or "").replace("\n", "").split(","):
+            uuid, *ranges = part.strip().split(":")
+            for r in ranges:
+                first, _, last = r.partition("-")
+                sets.setdefault(uuid, []).append((int(first), int(last or first)))
+    except ValueError:
+        return None
+    return sets or None
+
+
+def holds(whole, part):
+    return all(any(a <= first and last <= b for a, b in whole.get(uuid, [])) for uuid, ranges in part.items() for first, last in ranges)
 
 
 SIGN = "CASE WHEN _op IN ('r', 'c', 'u') THEN 1 WHEN _op IN ('b', 'd') THEN -1 ELSE 0 END"

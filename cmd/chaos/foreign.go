@@ -10,6 +10,10 @@ import (
 	"time"
 )
 
+// foreignProperty in a snapshot's summary tells check.py that it is not the
+// program's, and has no position.
+const foreignProperty = "chaos"
+
 // A tableState is what a catalog answers about a table, as far as it matters.
 type tableState struct {
 	Metadata struct {
@@ -60,7 +64,7 @@ func (t *tableState) compaction() any {
 		if fmt.Sprint(s["snapshot-id"]) != fmt.Sprint(m.Current) {
 			continue
 		}
-		summary := map[string]any{"operation": "replace"}
+		summary := map[string]any{"operation": "replace", foreignProperty: "compaction"}
 		if old, ok := s["summary"].(map[string]any); ok && old["total-records"] != nil {
 			summary["total-records"] = old["total-records"]
 		}

@@ -78,6 +78,9 @@ func runAll(ctx context.Context, o *options) (err error) {
 		runs++
 		lost, doubled, torn = lost+r.verdict.Lost, doubled+r.verdict.Doubled, torn+r.verdict.Torn
 		fmt.Println(r)
+		for _, x := range r.excused {
+			fmt.Println("    excused:", x)
+		}
 		if r.failed() {
 			failed = append(failed, fmt.Sprint(seed))
 			for _, f := range r.failures {

@@ -209,12 +209,6 @@ func (p *plan) has(faults ...fault) bool {
 	return slices.ContainsFunc(p.timeline, func(e event) bool { return slices.Contains(faults, e.fault) })
 }
 
-// severs reports whether a process may lose what it talks to.
-func (p *plan) severs() bool {
-	return p.rest && p.has(error500, error503, unsent, replyLost, error500Late, error503Late, slow, late, catalogDown) ||
-		p.has(cut, freeze, refuse, mysqlKill, mysqlStop)
-}
-
 // sink names what the changes go to, for the line of the run.
 func (p *plan) sink() string {
 	words := []string{"folder"}

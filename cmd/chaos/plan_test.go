@@ -49,20 +49,3 @@ func TestPlansCoverAll(t *testing.T) {
 		}
 	}
 }
-
-func TestExitTellsWhatWasSaid(t *testing.T) {
-	for _, test := range []struct {
-		said            string
-		last            string
-		fenced, crashed bool
-	}{
-		{"tablehaul: commit a.b: " + fenceWords[0] + " from x\n  hint: let only one run\n", "tablehaul: commit a.b: " + fenceWords[0] + " from x", true, false},
-		{"panic: runtime error\n\ngoroutine 1 [running]:\n", "goroutine 1 [running]:", false, true},
-		{"", "", false, false},
-	} {
-		x := exit{said: test.said}
-		if x.last() != test.last || x.fenced() != test.fenced || x.crashed() != test.crashed {
-			t.Errorf("%q: last %q, fenced %v, crashed %v", test.said, x.last(), x.fenced(), x.crashed())
-		}
-	}
-}

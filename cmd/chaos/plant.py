@@ -27,9 +27,10 @@ def plant(lake):
         table = catalog.create_table((lake["namespace"], t["name"]), Schema(*fields))
         arrow = schema_to_pyarrow(table.schema(), include_field_ids=False)
         for commit in t["commits"]:
-            columns = [pyarrow.array([row[i] for row in commit["rows"]], f.type) for i, f in enumerate(arrow)]
+            columns = [pyarrow.array([row[i] for row in commit["rows"] or []], f.type) for i, f in enumerate(arrow)]
             rows = pyarrow.Table.from_arrays(columns, schema=arrow)
-            table.append(rows, snapshot_properties={"tablehaul.position": commit["position"]})
+            note = {"chaos": "compaction"} if commit.get("foreign") else {"tablehaul.position": commit["position"]}
+            table.append(rows, snapshot_properties={k: v for k, v in note.items() if v})
 
 
 def main():

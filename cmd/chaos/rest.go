@@ -25,6 +25,7 @@ type restProxy struct {
 	mu      sync.Mutex
 	armed   []event
 	struck  map[fault]int
+	severed []span // when it had no answer, or not soon
 	down    bool
 	commits int
 }
@@ -78,6 +79,8 @@ func (p *restProxy) strike(r *http.Request) event {
 	e := p.armed[0]
 	p.armed = p.armed[1:]
 	p.struck[e.fault]++
+	now := time.Now()
+	p.severed = append(p.severed, span{now, now.Add(e.last)})
 	return e
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,7 +19,8 @@ type result struct {
 	verdict  verdict
 	faults   map[string]int // that did happen
 	starts   int
-	gaveUp   int // processes that ended with an error which a fault excuses
+	excused  []string // ends of processes that are no failures, and why
+	gaveUp   int      // how many these are
 	done     int64
 	seconds  float64
 	failures []error // what did not end well
@@ -28,7 +28,8 @@ type result struct {
 }
 
 func (r *result) failed() bool {
-	return len(r.failures) > 0 || r.verdict.Lost+r.verdict.Doubled+r.verdict.Torn > 0
+	v := r.verdict
+	return len(r.failures) > 0 || v.Lost+v.Doubled+v.Torn+v.Orphans > 0 || len(v.Findings) > 0
 }
 
 func (r *result) String() string {
@@ -38,11 +39,11 @@ func (r *result) String() string {
 	}
 	word := "ok"
 	if r.failed() {
-		word = fmt.Sprintf("FAILED: lost %d, doubled %d, torn %d, ended badly %d", r.verdict.Lost, r.verdict.Doubled, r.verdict.Torn, len(r.failures))
+		word = fmt.Sprintf("FAILED: lost %d, doubled %d, torn %d, orphans %d, ended badly %d", r.verdict.Lost, r.verdict.Doubled, r.verdict.Torn, r.verdict.Orphans, len(r.failures))
 	}
-	return fmt.Sprintf("seed=%d %s [%s] transactions=%d commits=%d starts=%d gave-up=%d snapshots=%d pairs=%d orphans=%d %.1fs %s",
+	return fmt.Sprintf("seed=%d %s [%s] transactions=%d commits=%d starts=%d gave-up=%d snapshots=%d pairs=%d orphans=%d held=%d %.1fs %s",
 		r.plan.seed, r.plan.sink(), strings.Join(faults, " "), r.done, r.verdict.Commits, r.starts, r.gaveUp,
-		r.verdict.Snapshots, r.verdict.Pairs, r.verdict.Orphans, r.seconds, word)
+		r.verdict.Snapshots, r.verdict.Pairs, r.verdict.Orphans, r.verdict.Held, r.seconds, word)
 }
 
 // A world is what one run is made of.
@@ -55,6 +56,8 @@ type world struct {
 	rest    *restProxy // nil: the lake is a folder
 	product *product
 	faults  map[string]int
+	severed []span // when a process could lose what it talks to
+	clean   bool   // the last run went well
 	errs    []error
 }
 
@@ -83,7 +86,7 @@ func (e *env) run(ctx context.Context, seed uint64) (*result, error) {
 	if r.verdict, err = e.checker.ask(w.question()); err != nil {
 		w.errs = append(w.errs, err)
 	}
-	r.gaveUp = w.judge()
+	r.excused, r.gaveUp = w.judge(w.product.exits())
 	r.failures, r.starts, r.done = w.errs, w.product.count(), w.bank.done.Load()
 	r.seconds = time.Since(began).Seconds()
 	if !r.failed() && !e.opts.keep {
@@ -189,13 +192,27 @@ func (w *world) play(ctx context.Context) error {
 // Where it fails they do it.
 func (w *world) copyFirst(ctx context.Context) {
 	argv := []string{w.product.argv[0], "snapshot", w.product.argv[2], w.product.argv[3], "-q"}
-	out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).CombinedOutput()
-	if e := os.WriteFile(filepath.Join(w.dir, "00.log"), fmt.Appendf(nil, "# %q: %v\n%s", argv, err, out), 0o644); e != nil {
-		w.errs = append(w.errs, e)
+	s, err := w.product.spawn(copies, "", argv)
+	if err != nil {
+		return // judged
 	}
-	if err == nil {
+	if w.await(ctx, s) && s.exit.code == 0 {
 		w.faults["copied"]++
 	}
+}
+
+// await waits for a process that is to end by itself, and reports whether it has.
+func (w *world) await(ctx context.Context, s *process) bool {
+	select {
+	case <-s.done:
+		return true
+	case <-ctx.Done():
+		_ = s.end(syscall.SIGKILL, time.Second)
+	case <-time.After(time.Minute):
+		_ = s.end(syscall.SIGQUIT, time.Second)
+		w.errs = append(w.errs, fmt.Errorf("has not ended in a minute: see %s", s.exit.log))
+	}
+	return false
 }
 
 // strike follows the timeline.
@@ -219,7 +236,7 @@ func (w *world) do(ctx context.Context, e event) error {
 	case kill, interrupt, twin, sleeper:
 		did = w.strikeProcess(ctx, e)
 	case cut, freeze, refuse:
-		w.strikeConnections(ctx, e)
+		_ = w.sever(func() error { w.strikeConnections(ctx, e); return nil })
 	case mysqlKill, mysqlStop, rotate:
 		err = w.strikeMySQL(ctx, e)
 	case foreign:
@@ -228,9 +245,12 @@ func (w *world) do(ctx context.Context, e event) error {
 			did, err = did && done, errors.Join(err, e)
 		}
 	case catalogDown:
-		w.rest.setDown(true)
-		sleep(ctx, e.last)
-		w.rest.setDown(false)
+		_ = w.sever(func() error {
+			w.rest.setDown(true)
+			sleep(ctx, e.last)
+			w.rest.setDown(false)
+			return nil
+		})
 	default:
 		w.rest.arm(e) // counted when it strikes
 		did = false
@@ -250,11 +270,9 @@ func (w *world) strikeProcess(ctx context.Context, e event) bool {
 	var err error
 	switch e.fault {
 	case kill:
-		s.kill()
+		s.send(syscall.SIGKILL)
 	case interrupt:
-		if err = s.end(syscall.SIGTERM, 15*time.Second); err == nil && !s.exit.interrupted() {
-			err = fmt.Errorf("after SIGTERM: %v", s.exit)
-		}
+		err = s.end(syscall.SIGTERM, 15*time.Second)
 	case twin:
 		err = w.product.twins(ctx, 0, 10*time.Second)
 	case sleeper:
@@ -280,9 +298,9 @@ func (w *world) strikeConnections(ctx context.Context, e event) {
 func (w *world) strikeMySQL(ctx context.Context, e event) error {
 	switch e.fault {
 	case mysqlKill:
-		return errors.Join(w.env.mysql.crash(), w.env.mysql.start(ctx))
+		return w.sever(func() error { return errors.Join(w.env.mysql.crash(), w.env.mysql.start(ctx)) })
 	case mysqlStop:
-		return errors.Join(w.env.mysql.stop(ctx), w.env.mysql.start(ctx))
+		return w.sever(func() error { return errors.Join(w.env.mysql.stop(ctx), w.env.mysql.start(ctx)) })
 	}
 	conn, err := w.bank.connect(ctx, "")
 	if err != nil {
@@ -294,85 +312,41 @@ func (w *world) strikeMySQL(ctx context.Context, e event) error {
 
 // finish ends the process that still runs, and does the last run.
 func (w *world) finish(ctx context.Context) {
-	if s := w.product.running(); s != nil && !s.ended() {
-		sig := syscall.SIGKILL
-		if w.plan.polite {
-			sig = syscall.SIGINT
-		}
-		if err := s.end(sig, 15*time.Second); err != nil {
-			w.errs = append(w.errs, err)
-		}
-		if sig == syscall.SIGINT && !s.exit.interrupted() {
-			w.errs = append(w.errs, fmt.Errorf("after an interrupt: %v", s.exit))
-		}
+	sig := syscall.SIGKILL
+	if w.plan.polite {
+		sig = syscall.SIGINT
+	}
+	if err := w.product.running().end(sig, 15*time.Second); err != nil {
+		w.errs = append(w.errs, err)
 	}
 	times := 1
 	if w.plan.twice {
 		times = 2
 	}
-	for range times {
-		// A commit of a killed process may reach the catalog late, and fence the
-		// run that follows: what it says is to run the command again.
-		x := w.last(ctx)
-		if x.fenced() && w.rest != nil {
-			x = w.last(ctx)
+	again := true
+	for times > 0 {
+		s, err := w.product.follow(ends, "", "--until", "now")
+		if err != nil || !w.await(ctx, s) {
+			return // judged
 		}
-		if x.code != 0 {
-			w.errs = append(w.errs, fmt.Errorf("the last run, --until now: %v", x))
+		switch {
+		case s.exit.code == 0:
+			times--
+		case s.exit.fenced() && again:
+			// By a commit that came late; judge says whether one can have. The
+			// advice is to run the command again.
+			again = false
+		default:
 			return
 		}
 	}
-}
-
-func (w *world) last(ctx context.Context) exit {
-	s, err := w.product.spawn("", "--until", "now")
-	if err != nil {
-		return exit{code: 1, said: err.Error()}
-	}
-	select {
-	case <-s.done:
-	case <-ctx.Done():
-		_ = s.end(syscall.SIGKILL, time.Second)
-	case <-time.After(time.Minute):
-		err := s.end(syscall.SIGQUIT, time.Second)
-		return exit{log: s.exit.log, code: 1, said: fmt.Sprintf("has not ended in a minute; %v", err)}
-	}
-	return s.exit
-}
-
-// judge goes through the ends of all processes: which a fault excuses, and
-// which nothing does. It returns the number of the former.
-func (w *world) judge() int {
-	if w.rest != nil {
-		for f, n := range w.rest.struck {
-			w.faults[string(f)] += n
-		}
-	}
-	gaveUp := 0
-	for _, x := range w.product.exits {
-		switch {
-		case x.crashed():
-			w.errs = append(w.errs, fmt.Errorf("crashed: %v", x))
-		case x.killed() && x.struck:
-		case x.killed() && x.step != "":
-			step, _, _ := strings.Cut(x.step, ":")
-			w.faults["at "+step]++
-		case x.code == 0 && x.struck:
-		case x.code == 0:
-			w.errs = append(w.errs, fmt.Errorf("ended by itself: %v", x))
-		case x.fenced() && (w.plan.has(twin, sleeper) || w.rest != nil), x.emptied(), w.plan.severs():
-			gaveUp++
-		default:
-			w.errs = append(w.errs, fmt.Errorf("ended without a cause: %v", x))
-		}
-	}
-	return gaveUp
+	w.clean = true
 }
 
 func (w *world) question() question {
 	q := question{Namespace: w.bank.db, Source: filepath.Join(w.dir, "source"), Tables: w.bank.tables(), Total: w.bank.total(), Changelog: []string{}}
 	if w.rest != nil {
-		q.REST = w.env.rest
+		q.REST, q.Late = w.env.rest, true
 	} else {
 		q.Folder = w.lake()
 	}
