@@ -57,7 +57,9 @@ type Writer interface {
 	// Replace mode empties the table. A repeat after an unknown outcome, or after
 	// a refusal because of its context, is safe. That the table holds pos proves
 	// no earlier Commit: a source that stands still gives the same one again.
-	// Commit is refused with ErrFenced if another run has committed meanwhile.
+	// Commit is refused with ErrFenced if another run has committed meanwhile, and
+	// then for good: what is staged does not follow what the other has committed.
+	// Only Position and Close are of use after it.
 	// No Write runs at the same time.
 	Commit(ctx context.Context, pos batch.Position) error
 	// Close abandons what is staged.

@@ -494,3 +494,56 @@ func TestFileStatistics(t *testing.T) {
 		t.Errorf("count %d, nulls %v, values %v, splits %v", f.Count(), f.NullValueCounts(), f.ValueCounts(), f.SplitOffsets())
 	}
 }
+
+// What others may do to a table while it is followed, and what it takes the rest
+// of the run to notice.
+func TestFormatAndPartitionsMidRun(t *testing.T) {
+	for _, c := range []struct {
+		change func(*table.Transaction) error
+		want   string
+	}{
+		{func(tx *table.Transaction) error { return tx.UpgradeFormatVersion(3) }, "is of format version 3"},
+		{func(tx *table.Transaction) error {
+			return tx.UpdateSpec(true).AddField("id", iceberg.IdentityTransform{}, "p").Commit()
+		}, "is partitioned"},
+	} {
+		s, _ := hookedSink(t)
+		tbl := accounts("t")
+		load(t, s, tbl, writer.Create, 0, 5, "p")
+		w := openTable(t, s, tbl, writer.Follow)
+		write(t, w, rows(tbl, 5, 6))
+		it, err := s.cat.LoadTable(t.Context(), w.ident)
+		must(t, err)
+		tx := it.NewTransaction()
+		must(t, c.change(tx))
+		_, err = tx.Commit(t.Context())
+		must(t, err)
+		wantTableError(t, w.Commit(t.Context(), "q"), c.want)
+		_, err = s.Open(t.Context(), tbl, writer.Follow)
+		wantTableError(t, err, c.want)
+	}
+}
+
+// Tables of format version 1 cannot hold deletes.
+func TestFormatVersion1(t *testing.T) {
+	s, _ := hookedSink(t)
+	tbl := accounts("t")
+	w := openTable(t, s, tbl, writer.Create)
+	_, err := s.cat.CreateTable(t.Context(), w.ident, w.want,
+		catalog.WithLocation(w.location), catalog.WithProperties(iceberg.Properties{"format-version": "1"}))
+	must(t, err)
+	load(t, s, tbl, writer.Append, 0, 5, "p")
+	for _, mode := range []writer.Mode{writer.Follow, writer.Replace} {
+		_, err := s.Open(t.Context(), tbl, mode)
+		wantTableError(t, err, "is of format version 1")
+	}
+}
+
+// wantTableError wants an error of one table, with a remedy.
+func wantTableError(t *testing.T, err error, text string) {
+	t.Helper()
+	var te *schema.TableError
+	if !errors.As(err, &te) || !strings.Contains(err.Error(), text) || hint.Of(err) == "" {
+		t.Errorf("got %v (hint %q), want a TableError with %q and a hint", err, hint.Of(err), text)
+	}
+}

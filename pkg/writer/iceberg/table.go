@@ -131,8 +131,13 @@ func (w *Writer) fits(tbl *table.Table) error {
 		return w.tableError(hint.Wrap(fmt.Errorf("table %s is partitioned, which is not supported", w.name()),
 			"drop the table, or write to another namespace"))
 	}
-	if v := tbl.Metadata().Version(); v > formatVersion {
-		return w.tableError(fmt.Errorf("table %s is of format version %d, which is not supported", w.name(), v))
+	v := tbl.Metadata().Version()
+	if v < formatVersion && w.mode != writer.Append { // it cannot hold deletes
+		return w.tableError(hint.Wrap(fmt.Errorf("table %s is of format version %d, which cannot take changes", w.name(), v),
+			"upgrade the table to format version 2: set its property format-version with a client of the catalog"))
+	}
+	if v > formatVersion {
+		return w.tableError(hint.Wrap(fmt.Errorf("table %s is of format version %d, and only %d is written", w.name(), v, formatVersion), dropFirst))
 	}
 	return nil
 }

@@ -97,20 +97,19 @@ func (w *Writer) fence(v view) error {
 	// tables that somebody has given a position by hand.
 	pos := batch.Position(v.tbl.Properties()[positionProperty])
 	if pos != w.pos || v.tbl.Properties()[commitProperty] != w.last {
+		// For good: once the writer has asked for the position, it would follow the
+		// other's commit, and what is staged does not.
+		err := w.sink.run.fenced(v.tbl.Properties()[commitProperty], w.sink.late)
 		w.stale = true
-		return w.sink.run.fenced(v.tbl.Properties()[commitProperty], w.sink.late)
+		w.fail(err)
+		return err
 	}
 	if !w.exists || v.tbl.Metadata().TableUUID() != w.uuid {
 		return w.tableError(hint.Wrap(errors.New("another table of that name was made while it was written"), "run the same command again"))
 	}
-	if v.tbl.Schema().Equals(w.schema) {
-		return nil
-	}
 	// Files carry the field ids that the columns had.
-	for _, f := range w.schema.Fields() {
-		if now, ok := fieldByName(v.tbl.Schema(), f.Name); !ok || now.ID != f.ID {
-			return w.tableError(hint.Wrap(errors.New("the table's columns were changed while it was written"), "run the same command again"))
-		}
+	if !v.tbl.Schema().Equals(w.schema) && !sameIDs(w.schema, v.tbl.Schema()) {
+		return w.tableError(hint.Wrap(errors.New("the table's columns were changed while it was written"), "run the same command again"))
 	}
 	return w.fits(v.tbl)
 }

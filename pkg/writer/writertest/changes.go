@@ -436,6 +436,20 @@ func (k *kit) twoFollowers() {
 		k.Fatalf("commit of the other: got %v, want %v", err, writer.ErrFenced)
 	}
 	k.visible(t, []batchtest.Row{{1, "c"}})
+	// It stays so, even once it has learned of the other's position.
+	if _, err := a.Position(k.Context()); err != nil {
+		k.Fatalf("position of the other: %v", err)
+	}
+	for range 2 {
+		if err := a.Commit(k.Context(), "p2"); !errors.Is(err, writer.ErrFenced) {
+			k.Fatalf("commit of the other again: got %v, want %v", err, writer.ErrFenced)
+		}
+		if err := k.trySend(a, t, false, []change{after(1, "e")}); err == nil {
+			k.Fatal("write to a writer that is fenced: got no error")
+		}
+	}
+	k.visible(t, []batchtest.Row{{1, "c"}})
+	k.close(a)
 	k.send(b, t, after(1, "d"))
 	k.commit(b, "p2")
 	k.visible(t, []batchtest.Row{{1, "d"}})
