@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -286,7 +287,11 @@ func (w *Writer) build(ctx context.Context, base *table.Table, a *attempt) (c ta
 	tbl := table.New(w.ident, meta, where, fs.open, w.sink.cat)
 	tx := tbl.NewTransaction()
 	note := iceberg.Properties{positionProperty: string(a.pos), commitProperty: a.id}
-	if err := tx.SetProperties(note); err != nil {
+	set := maps.Clone(note)
+	if shape := w.src.Shape(); meta.Properties()[shapeProperty] != shape {
+		set[shapeProperty] = shape
+	}
+	if err := tx.SetProperties(set); err != nil {
 		return c, nil, err
 	}
 	if err := tx.AssertRefSnapshotID(table.MainBranch); err != nil {

@@ -220,3 +220,42 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	t.Logf("peak %d MiB", peak>>20)
 }
+
+// The shape of the source is kept as of the last commit, whichever made it.
+func TestShapeIsKept(t *testing.T) {
+	s, _ := hookedSink(t)
+	tbl := accounts("t")
+	kept := func() string {
+		it, err := s.cat.LoadTable(t.Context(), s.identifier(tbl))
+		must(t, err)
+		return it.Properties()[shapeProperty]
+	}
+	load(t, s, tbl, writer.Create, 0, 5, "p")
+	if got := kept(); got != tbl.Shape() {
+		t.Errorf("of a new table: got %s, want %s", got, tbl.Shape())
+	}
+	it, err := s.cat.LoadTable(t.Context(), s.identifier(tbl))
+	must(t, err)
+	tx := it.NewTransaction()
+	must(t, tx.RemoveProperties([]string{shapeProperty})) // as of a table that was made before it was kept
+	_, err = tx.Commit(t.Context())
+	must(t, err)
+	load(t, s, tbl, writer.Follow, 5, 6, "q")
+	if got := kept(); got != tbl.Shape() {
+		t.Errorf("of a table without: got %s, want %s", got, tbl.Shape())
+	}
+
+	other := accounts("t")
+	other.Columns[1].Charset = "latin1"
+	_, err = s.Open(t.Context(), other, writer.Follow)
+	wantTableError(t, err, "its shape at the source has changed since it was last followed: column owner was varchar(20) and is varchar(20) latin1")
+	_, err = s.Open(t.Context(), other, writer.Create)
+	wantTableError(t, err, "the source's has changed its shape: column owner was")
+	for _, mode := range []writer.Mode{writer.Append, writer.Replace} {
+		load(t, s, tbl, mode, 6, 7, "r")
+		load(t, s, other, mode, 7, 8, "s")
+		if got := kept(); got != other.Shape() {
+			t.Errorf("after %s: got %s, want %s", mode, got, other.Shape())
+		}
+	}
+}

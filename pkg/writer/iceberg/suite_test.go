@@ -69,7 +69,7 @@ func suite(t *testing.T, target func(*testing.T) string) {
 				it, err := s.cat.LoadTable(t.Context(), w.ident)
 				must(t, err)
 				tx := it.NewTransaction()
-				must(t, tx.RemoveProperties([]string{positionProperty, sourceProperty, commitProperty}))
+				must(t, tx.RemoveProperties([]string{positionProperty, sourceProperty, commitProperty, shapeProperty}))
 				_, err = tx.Commit(t.Context())
 				must(t, err)
 			},

@@ -67,6 +67,14 @@ func (w *Writer) adopt(ctx context.Context, tbl *table.Table) error {
 			err := fmt.Errorf("table %s is whole since an earlier run, but the source's has changed its shape: %s", w.name(), diff)
 			return w.tableError(hint.Wrap(err, dropFirst))
 		}
+		// Many types of the source are one type here.
+		if diff := w.src.Since(w.props[shapeProperty]); diff != "" {
+			err := fmt.Errorf("its shape at the source has changed since it was last followed: %s", diff)
+			if w.mode == writer.Create {
+				err = fmt.Errorf("table %s is whole since an earlier run, but the source's has changed its shape: %s", w.name(), diff)
+			}
+			return w.tableError(hint.Wrap(err, copyAnew))
+		}
 	}
 	if w.mode != writer.Create || w.pos == "" {
 		if err := w.fits(tbl); err != nil {
@@ -112,6 +120,9 @@ func (w *Writer) note(tbl *table.Table) {
 
 // dropFirst is the remedy where a table is in the way.
 const dropFirst = "drop the table with a client of the catalog, such as PyIceberg's drop_table, or add ?namespace=… to the sink's URL"
+
+// copyAnew is the remedy where rows of the table may be other rows now.
+const copyAnew = "copy the table anew, with snapshot --mode replace or after you have dropped it at the sink, then run the same command again"
 
 // fits checks that rows of the source can be put into an existing table.
 func (w *Writer) fits(tbl *table.Table) error {

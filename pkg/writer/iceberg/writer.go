@@ -21,6 +21,7 @@ import (
 const (
 	positionProperty = "tablehaul.position"
 	sourceProperty   = "tablehaul.source" // db.table that a table was made for
+	shapeProperty    = "tablehaul.shape"  // schema.Table.Shape as of the last commit
 	commitProperty   = "tablehaul.commit-id"
 )
 

@@ -66,6 +66,9 @@ func (tab *table) admits(t *schema.Table, mode writer.Mode) error {
 		if !sameShape(tab.shape, t) {
 			return fmt.Errorf("the table has the columns %s, not %s", tab.shape.Arrow, t.Arrow)
 		}
+		if diff := t.Since(tab.shape.Shape()); diff != "" && mode != writer.Append {
+			return fmt.Errorf("the table has changed its shape: %s", diff)
+		}
 	case writer.Replace:
 	default:
 		return fmt.Errorf("mode %q is not known", mode)

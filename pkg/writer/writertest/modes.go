@@ -134,6 +134,39 @@ func (k *kit) foreign() {
 	k.visible(t, ids(1, 3))
 }
 
+// altered meets a table whose source was altered while nobody followed it, in a way
+// that the columns of the sink do not show.
+func (k *kit) altered() {
+	as := func(native, charset string) *schema.Table {
+		t := batchtest.Shape("shop", "altered", "id bigint key", "note "+native)
+		t.Columns[1].Charset = charset
+		return t
+	}
+	was, wider, other := as("varchar(50)", "latin1"), as("varchar(60)", "latin1"), as("varchar(60)", "utf8mb4")
+	k.holding(was, []batchtest.Row{{1, "a"}}, "p1")
+	w := k.restart(wider, writer.Follow, "p1")
+	k.send(w, wider, insert(2, "b"))
+	k.commit(w, "p2")
+	k.close(w)
+
+	for _, mode := range []writer.Mode{writer.Create, writer.Follow} {
+		k.refused(other, mode)
+		k.refused(was, mode) // it was wider meanwhile
+	}
+	k.close(k.restart(wider, writer.Create, "p2"))
+	k.visible(wider, []batchtest.Row{{1, "a"}, {2, "b"}})
+
+	w = k.restart(other, writer.Replace, "p2")
+	k.write(w, other, []batchtest.Row{{3, "c"}})
+	k.commit(w, "p3")
+	k.close(w)
+	k.refused(wider, writer.Follow)
+	w = k.restart(other, writer.Follow, "p3")
+	k.send(w, other, insert(4, "d"))
+	k.commit(w, "p4")
+	k.visible(other, []batchtest.Row{{3, "c"}, {4, "d"}})
+}
+
 // refused wants Open to fail: later would be after the rows have been read.
 func (k *kit) refused(t *schema.Table, mode writer.Mode) {
 	k.Helper()

@@ -79,6 +79,7 @@ var parts = []struct {
 	{"replace", (*kit).replace},
 	{"replace by nothing", (*kit).replaceByNothing},
 	{"foreign tables", (*kit).foreign},
+	{"a table that was altered", (*kit).altered},
 
 	{"changes of a key", (*kit).changesOfAKey},
 	{"changes of every kind of key", (*kit).changesOfEveryKey},
