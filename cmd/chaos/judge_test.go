@@ -159,3 +159,33 @@ func TestExcusesAreShort(t *testing.T) {
 		t.Errorf("got %q, want first %q", got, want)
 	}
 }
+
+func TestProcessKeepsWhatEndedIt(t *testing.T) {
+	p := &product{dir: t.TempDir(), argv: []string{"sh", "-c", "echo up; exec sleep 60"}}
+	for _, test := range []struct {
+		send         []syscall.Signal
+		struck, died syscall.Signal
+	}{
+		{[]syscall.Signal{syscall.SIGKILL, syscall.SIGINT}, syscall.SIGKILL, syscall.SIGKILL},
+		{[]syscall.Signal{syscall.SIGTERM}, syscall.SIGTERM, syscall.SIGTERM},
+	} {
+		s, err := p.follow(follows, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, sig := range test.send {
+			s.send(sig)
+		}
+		<-s.done
+		if x := s.exit; x.struck != test.struck || x.signal != test.died || x.code != -1 || x.role != follows {
+			t.Errorf("after %v: %+v", test.send, x)
+		}
+	}
+	p.argv = []string{"/nowhere/at/all"}
+	if _, err := p.follow(ends, ""); err == nil {
+		t.Error("a program that is not there was started")
+	}
+	if all := p.exits(); len(all) != 3 || all[2].code != 1 || all[2].role != ends {
+		t.Errorf("exits %v, want three, the last one failed", all)
+	}
+}

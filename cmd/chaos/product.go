@@ -35,15 +35,16 @@ type product struct {
 // A process is one start of the program.
 type process struct {
 	cmd    *exec.Cmd
-	struck atomic.Int32 // the last signal of ours
+	struck atomic.Int32 // the last signal of ours, see send
 	paired atomic.Bool
 	done   chan struct{}
 	exit   exit // once done
 }
 
-// send signals a process, and notes that it was us.
+// send signals a process, and notes that it was us. One that was killed may not
+// be gone yet: what it is sent after that makes no difference.
 func (s *process) send(sig syscall.Signal) {
-	if !s.ended() {
+	if !s.ended() && s.struck.Load() != int32(syscall.SIGKILL) {
 		s.struck.Store(int32(sig))
 		_ = s.cmd.Process.Signal(sig)
 	}
