@@ -44,7 +44,8 @@ type Batch struct {
 	// this batch, of which there may be none then.
 	Emptied bool
 	// Time is when the source committed what Pos ends with, or, without Pos, the
-	// last of the rows; zero if that is not known, as for stock.
+	// last of the rows, by this machine's clock as far as the two can be compared;
+	// zero if that is not known, as for stock.
 	Time  time.Time
 	Bytes int // what the rows weighed on the source's wire, for progress and limits
 	// Origin numbers the split that the rows come from. Batches of one origin

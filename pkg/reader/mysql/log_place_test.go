@@ -76,6 +76,45 @@ func TestLogPlaces(t *testing.T) {
 	})
 }
 
+// TestLogPlaceWithinTransaction refuses to begin in the middle of a transaction:
+// the rest of it would pass for read.
+func TestLogPlaceWithinTransaction(t *testing.T) {
+	servers(t, func(t *testing.T, s *testServer) {
+		s.must(t, "CREATE TABLE a (id INT PRIMARY KEY, v INT)")
+		st := s.open(t, Options{})
+		begin, err := st.control.logPosition(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.must(t, "BEGIN", "INSERT INTO a VALUES (1,1)", "INSERT INTO a VALUES (2,2)", "COMMIT", "INSERT INTO a VALUES (3,3)")
+		rows, err := s.query(t.Context(), fmt.Sprintf("SHOW BINLOG EVENTS IN '%s' FROM %d", begin.File, begin.Pos))
+		if err != nil {
+			t.Fatal(err)
+		}
+		good, bad := 0, 0
+		for _, r := range rows {
+			place := "file:" + begin.File + ":" + r[1]
+			_, err := st.Locate(t.Context(), place)
+			switch r[2] {
+			case "Gtid":
+				good++
+				if err != nil {
+					t.Errorf("%s, a transaction's beginning: %v", place, err)
+				}
+				if _, err := st.Locate(t.Context(), place+"1"); err == nil {
+					t.Errorf("%s1 is the beginning of nothing and is taken for one", place)
+				}
+			case "Query", "Table_map", "Xid", "Annotate_rows":
+				bad++
+				wantError(t, err, "no transaction begins there", "gtid:")
+			}
+		}
+		if good < 2 || bad < 6 {
+			t.Errorf("%d beginnings and %d others in %v", good, bad, rows)
+		}
+	})
+}
+
 func (s *Stock) mustEnd(t *testing.T) string {
 	p, err := s.control.logPosition(t.Context())
 	if err != nil {

@@ -319,3 +319,26 @@ func mustOne(t *testing.T, s *testServer, q string) string {
 	}
 	return v
 }
+
+// TestLogOfReplica refuses a replica that does not log what it replicates.
+func TestLogOfReplica(t *testing.T) {
+	s := private(t, "mariadb")
+	s.must(t, "CREATE TABLE a (id INT PRIMARY KEY)")
+	st := s.open(t, Options{})
+	if _, err := st.logState(t.Context()); err != nil {
+		t.Errorf("on its own: %v", err)
+	}
+	s.must(t, "CHANGE MASTER TO master_host='127.0.0.1', master_port=1, master_user='nobody'")
+	_, err := st.logState(t.Context())
+	wantError(t, err, "does not log what it replicates", "log-slave-updates")
+	s.user(t, "th_blind", "SELECT")
+	s.must(t, "GRANT BINLOG MONITOR ON *.* TO th_blind") // and not REPLICA MONITOR
+	blind, err := Open(t.Context(), s.as(t, "th_blind", "hush-hush", ""), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer blind.Close()
+	if _, err := blind.logState(t.Context()); err != nil {
+		t.Errorf("as a user who may not see whether it is a replica: %v", err)
+	}
+}

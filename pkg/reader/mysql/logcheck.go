@@ -64,12 +64,17 @@ func (s *Stock) logState(ctx context.Context) (*logState, error) {
 		return nil, err
 	}
 	vars, err := c.globals(ctx, "log_bin", "binlog_format", "binlog_row_image", "binlog_row_value_options", "gtid_mode", "gtid_executed", "gtid_purged", "gtid_binlog_pos", "gtid_binlog_state",
-		"binlog_expire_logs_seconds", "expire_logs_days", "binlog_expire_logs_auto_purge")
+		"log_replica_updates", "log_slave_updates", "binlog_expire_logs_seconds", "expire_logs_days", "binlog_expire_logs_auto_purge")
 	if err != nil {
 		return nil, err
 	}
 	if err := checkGlobals(vars); err != nil {
 		return nil, err
+	}
+	if vars["log_replica_updates"] == "OFF" || vars["log_slave_updates"] == "OFF" {
+		if err := c.checkReplica(ctx); err != nil {
+			return nil, err
+		}
 	}
 	st := &logState{server: server, maria: c.maria, keep: keepTime(vars)}
 	if c.maria {
@@ -143,6 +148,24 @@ func checkGlobals(vars map[string]string) error {
 	return nil
 }
 
+// checkReplica refuses a replica, which does not log what it replicates. A user who
+// may not see whether it is one is believed.
+func (c *conn) checkReplica(ctx context.Context) error {
+	q := "SHOW REPLICA STATUS"
+	if c.maria {
+		q = "SHOW ALL SLAVES STATUS"
+	}
+	rows, err := c.query(ctx, q)
+	if code(err) == mysql.ER_SPECIFIC_ACCESS_DENIED_ERROR || err == nil && len(rows) == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return hint.Wrap(fmt.Errorf("%w: the server is a replica and does not log what it replicates", errNoLog),
+		"start it with log-replica-updates (MariaDB: log-slave-updates), or follow its source")
+}
+
 // keepTime is how long the server keeps its log files; 0 is without end.
 func keepTime(vars map[string]string) time.Duration {
 	if vars["binlog_expire_logs_auto_purge"] == "OFF" {
@@ -170,5 +193,5 @@ func (s *Stock) grantError(err error) error {
 
 // purged says that the log has no longer what a position needs.
 func purged(err error) error {
-	return hint.Wrap(fmt.Errorf("%w: %w", reader.ErrPurged, err), "--on-purged snapshot copies the tables anew")
+	return hint.Wrap(fmt.Errorf("%w: %w", reader.ErrPurged, err), "--on-purged snapshot copies the tables anew; raise binlog_expire_logs_seconds (MariaDB: expire_logs_days too) so that it does not happen again")
 }

@@ -27,6 +27,7 @@ type dump struct {
 	checksum  bool        // events end with a CRC32
 	described bool        // a format description has been seen
 	quiet     time.Duration
+	begun     bool // something from behind the start has come
 	file      string
 	pos       uint64 // where the last event ended
 }
@@ -37,6 +38,9 @@ type dumpStart struct {
 	set  binlog.Set
 	list binlog.List
 	spot spot
+	// aside has the log sent beside that which is followed: under another server id,
+	// as a server ends the elder of two connections that have the same.
+	aside bool
 }
 
 // dump asks the server for its log.
@@ -77,7 +81,11 @@ func (s *Stock) ask(ctx context.Context, d *dump, start dumpStart) error {
 			return err
 		}
 	}
-	id, err := s.takeServerID(ctx, c)
+	want := s.opts.ServerID
+	if start.aside {
+		want = 0
+	}
+	id, err := s.takeServerID(ctx, c, want)
 	if err != nil {
 		return err
 	}
@@ -140,17 +148,18 @@ func dumpCommand(id uint32, start dumpStart) []byte {
 // replicas.
 var replicaName = fmt.Sprintf("tablehaul-%08x", rand.Uint32())
 
-// takeServerID returns an id that neither the server nor another replica has.
-// One that was chosen by the operator may still be listed for a connection that
-// broke off; the server notices that by its heartbeat.
-func (s *Stock) takeServerID(ctx context.Context, c *conn) (uint32, error) {
+// takeServerID returns an id that neither the server nor another replica has: the
+// one that is wanted, or any if that is 0. One that was chosen by the operator may
+// still be listed for a connection that broke off; the server notices that by its
+// heartbeat.
+func (s *Stock) takeServerID(ctx context.Context, c *conn, want uint32) (uint32, error) {
 	own, err := c.queryOne(ctx, "SELECT @@GLOBAL.server_id")
 	if err != nil {
 		return 0, err
 	}
-	id, deadline := s.opts.ServerID, time.Now().Add(2*s.opts.Heartbeat+time.Second)
+	id, deadline := want, time.Now().Add(2*s.opts.Heartbeat+time.Second)
 	for {
-		if s.opts.ServerID == 0 {
+		if want == 0 {
 			id = 1<<31 | rand.Uint32() // people count from 1
 		}
 		host, taken, err := c.replica(ctx, id)
@@ -160,16 +169,16 @@ func (s *Stock) takeServerID(ctx context.Context, c *conn) (uint32, error) {
 		switch {
 		case itoa(uint64(id)) == own:
 			taken, host = true, "the server itself"
-		case host == replicaName && s.opts.ServerID != 0:
+		case host == replicaName && want != 0:
 			return id, nil // this process's last connection: the server ends it now
 		}
 		if !taken {
 			return id, nil
 		}
-		if s.opts.ServerID != 0 && (time.Now().After(deadline) || itoa(uint64(id)) == own) {
+		if want != 0 && (time.Now().After(deadline) || itoa(uint64(id)) == own) {
 			return 0, hint.Wrap(fmt.Errorf("server id %d is taken by %s", id, host), "choose another --server-id, or none: a free one is then found")
 		}
-		if s.opts.ServerID != 0 {
+		if want != 0 {
 			if err := pause(ctx, 500*time.Millisecond); err != nil {
 				return 0, err
 			}
@@ -202,16 +211,17 @@ var errWait = errors.New("no event yet")
 // next returns the next event, header included, and its body. It is valid until
 // the next call. errWait comes at until, if that is not zero.
 func (d *dump) next(until time.Time) (h binlog.Header, body []byte, err error) {
-	lost := d.feed.heard.Add(d.quiet)
+	lost := d.feed.heard.Add(d.patience())
 	if d.feed.until = lost; !until.IsZero() && until.Before(lost) {
 		d.feed.until = until
 	}
 	p, err := d.c.packets.next()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		if d.ended.Load() || time.Now().Before(d.feed.heard.Add(d.quiet)) {
+		if d.ended.Load() || time.Now().Before(lost) {
+			d.c.packets.rest()
 			return h, nil, errWait
 		}
-		return h, nil, hint.Transient(hint.Wrap(fmt.Errorf("the server has been silent for %s, in spite of heartbeats", d.quiet), "see whether the server and the way to it are well"))
+		return h, nil, hint.Transient(hint.Wrap(fmt.Errorf("the server has been silent for %s, in spite of heartbeats", d.patience()), "see whether the server and the way to it are well"))
 	}
 	if err != nil {
 		return h, nil, logError(err)
@@ -226,6 +236,15 @@ func (d *dump) next(until time.Time) (h binlog.Header, body []byte, err error) {
 		return h, nil, hint.Transient(errGone) // the server ends the log only when it shuts down
 	}
 	return d.parse(p[1:])
+}
+
+// patience is how long the server may say nothing. MariaDB sends no heartbeats
+// while it looks for the place to begin at.
+func (d *dump) patience() time.Duration {
+	if d.c.maria && !d.begun {
+		return max(d.quiet, 2*time.Minute)
+	}
+	return d.quiet
 }
 
 // parse takes an event apart and follows where in the log it stands.
@@ -253,6 +272,7 @@ func (d *dump) parse(p []byte) (h binlog.Header, body []byte, err error) {
 			body = verified
 		}
 	}
+	d.begun = d.begun || h.Flags&binlog.FlagArtificial == 0 && h.Type != binlog.FormatDescription && h.Type != binlog.MariaGTIDList
 	return h, body, d.locate(h, body)
 }
 

@@ -129,7 +129,7 @@ func (s *Stock) gtidsAt(ctx context.Context, at spot) (g gtids, err error) {
 		g.list, err = binlog.ParseList(text)
 		return g, err
 	}
-	d, err := s.dump(ctx, dumpStart{spot: spot{at.file, 4}})
+	d, err := s.dump(ctx, dumpStart{spot: spot{at.file, 4}, aside: true})
 	if err != nil {
 		return g, err
 	}
@@ -250,7 +250,37 @@ func (s *Stock) locateFile(ctx context.Context, st *logState, text string) (p po
 	if err := st.holds(at); err != nil {
 		return p, err
 	}
+	if at.pos > 4 && at.pos < 1<<32 && at.compare(st.end()) < 0 {
+		if err := s.checkStart(ctx, at); err != nil {
+			return p, fmt.Errorf("file:%s: %w", text, err)
+		}
+	}
 	return s.positionOf(ctx, st, at)
+}
+
+// checkStart refuses a spot in the middle of a transaction, the rest of which
+// would be taken for read.
+func (s *Stock) checkStart(ctx context.Context, at spot) error {
+	remedy := "take an offset that SHOW BINARY LOG STATUS (MariaDB: SHOW MASTER STATUS) has given, or gtid: or time:"
+	d, err := s.dump(ctx, dumpStart{spot: at, aside: true})
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	defer d.c.guard(ctx)()
+	for !d.begun {
+		h, _, err := d.next(time.Time{})
+		if err != nil {
+			return hint.Wrap(cmp.Or(ctx.Err(), err), "%s", remedy)
+		}
+		switch h.Type {
+		case binlog.GTIDEvent, binlog.TaggedGTID, binlog.AnonymousGTID, binlog.MariaGTID, binlog.Rotate, binlog.Stop, binlog.FormatDescription,
+			binlog.PreviousGTIDs, binlog.MariaGTIDList, binlog.MariaCheckpoint, binlog.Heartbeat, binlog.HeartbeatV2:
+		default:
+			return hint.Wrap(errors.New("no transaction begins there"), "%s", remedy)
+		}
+	}
+	return nil
 }
 
 // locateTime finds the newest file that begins before the time, and leaves the
@@ -284,7 +314,7 @@ func (s *Stock) locateTime(ctx context.Context, st *logState, text string) (p po
 
 // fileTime returns when a log file was begun, to the second.
 func (s *Stock) fileTime(ctx context.Context, name string) (time.Time, error) {
-	d, err := s.dump(ctx, dumpStart{spot: spot{name, 4}})
+	d, err := s.dump(ctx, dumpStart{spot: spot{name, 4}, aside: true})
 	if err != nil {
 		return time.Time{}, err
 	}

@@ -118,6 +118,13 @@ func (p *packetReader) trim() {
 	p.long = nil
 }
 
+// rest is trim for whoever waits between packets.
+func (p *packetReader) rest() {
+	if p.r == p.w && !p.more {
+		p.trim()
+	}
+}
+
 // isEOF reports whether a packet ends a list of columns or rows.
 func isEOF(p []byte) bool { return len(p) < 9 && len(p) > 0 && p[0] == mysql.EOF_HEADER }
 

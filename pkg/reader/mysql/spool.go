@@ -33,6 +33,22 @@ func (s *spool) add(typ binlog.EventType, pos uint64, body []byte) error {
 	if len(s.buf) < spoolMemory {
 		return nil
 	}
+	return s.flush()
+}
+
+// rest readies the spool for waiting: little of it stays in memory.
+func (s *spool) rest() error {
+	if len(s.buf) > spoolMemory/64 || s.file != nil {
+		if err := s.flush(); err != nil {
+			return err
+		}
+	}
+	s.buf = bytes.Clone(s.buf) // no larger than it must be
+	return nil
+}
+
+// flush writes what is in memory to the file.
+func (s *spool) flush() error {
 	if s.file == nil {
 		f, err := os.CreateTemp("", "tablehaul-spool-")
 		if err != nil {

@@ -132,7 +132,7 @@ func (r *stream) Close() error {
 // step deals with one event, or with its not coming.
 func (r *stream) step(ctx context.Context) error {
 	if r.again != nil {
-		return r.replay(ctx)
+		return r.replay()
 	}
 	if r.inside {
 		p, err := r.payload.Next()
@@ -209,7 +209,9 @@ func (r *stream) otherEvent(h binlog.Header, body []byte) error {
 	switch h.Type {
 	case binlog.Rotate, binlog.FormatDescription, binlog.Stop:
 		if r.tx.open && h.Flags&binlog.FlagArtificial == 0 {
-			return fmt.Errorf("the log file before %s breaks off within a transaction", r.d.file)
+			if err := r.abandon(); err != nil {
+				return err
+			}
 		}
 		clear(r.ids)
 		r.last = nil
@@ -222,7 +224,8 @@ func (r *stream) otherEvent(h binlog.Header, body []byte) error {
 		binlog.MariaAnnotateRows, binlog.MariaCheckpoint, binlog.MariaGTIDList, binlog.MariaStartEncryption:
 	default:
 		if h.Flags&binlog.FlagIgnorable == 0 {
-			return fmt.Errorf("the log has an event of unknown type %d at %s:%d", h.Type, r.d.file, r.d.pos)
+			return hint.Wrap(fmt.Errorf("the log has an event of unknown type %d at %s:%d", h.Type, r.d.file, r.d.pos),
+				"it comes from a newer server than this program knows: see whether there is a newer version, and report the type")
 		}
 	}
 	return nil
@@ -295,7 +298,7 @@ func (r *stream) changes(typ binlog.EventType, body []byte) error {
 		if id == dummyID {
 			return nil
 		}
-		return fmt.Errorf("rows at %s:%d are of table id %d, which no table map announced", r.d.file, r.d.pos, id)
+		return hint.Wrap(fmt.Errorf("rows at %s:%d are of table id %d, which no table map announced", r.d.file, r.d.pos, id), "%s", copyAnew)
 	}
 	f := t.f
 	if f == nil {

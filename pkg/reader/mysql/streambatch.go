@@ -31,11 +31,10 @@ func (r *stream) mark(f *followed) {
 // full deals with a builder that is full within a transaction. Where the
 // transaction may still be undone, the rest of it is spooled.
 func (r *stream) full(f *followed) error {
-	if r.again == nil && r.tx.open && (r.maria || len(r.tx.savepoints) > 0) {
+	if r.again == nil && r.tx.open && r.maria {
 		r.tx.spool = &spool{}
 		return nil
 	}
-	r.tx.left = true
 	if r.bytes < r.limit() {
 		r.handOut(f)
 		return nil
@@ -49,6 +48,7 @@ func (r *stream) full(f *followed) error {
 // handOut hands out what a table has, without a position.
 func (r *stream) handOut(f *followed) {
 	if f.b.Rows() > 0 {
+		r.tx.left = r.tx.left || f.touched && f.b.Rows() > f.base
 		r.out = append(r.out, r.take(f))
 		r.wait()
 	}
@@ -70,9 +70,7 @@ func (r *stream) take(f *followed) *batch.Batch {
 		b.Ops = f.dec.TakeOps()
 	}
 	b.Emptied, f.emptied = f.emptied, false
-	if t := max(r.time, r.tx.time); t > 0 {
-		b.Time = time.UnixMicro(t)
-	}
+	b.Time = r.local(max(r.time, r.tx.time))
 	if f.touched {
 		f.base = 0
 	}
@@ -172,9 +170,15 @@ func (r *stream) flush(now time.Time) {
 		r.out = append(r.out, last)
 	}
 	last.Pos = r.position()
-	if r.time > 0 {
-		last.Time = time.UnixMicro(r.time)
+	last.Time = r.local(r.time)
+}
+
+// local returns a time of the server's log by this machine's clock; 0 is none.
+func (r *stream) local(micros int64) time.Time {
+	if micros == 0 {
+		return time.Time{}
 	}
+	return time.UnixMicro(micros).Add(-r.clock)
 }
 
 // position returns the point up to which all is through.

@@ -130,6 +130,9 @@ func (r *stream) empty(f *followed) error {
 		f.emptied = true
 	}
 	r.mark(f)
+	// A table that is made and filled in one transaction: what was emptied is not
+	// taken back if the rest of it does not come.
+	r.tx.left = r.tx.left || r.tx.group
 	return nil
 }
 

@@ -61,7 +61,7 @@ func (t *txn) pos(now uint64) uint64 {
 }
 
 // errOrder is a log whose transactions do not begin and end as they should.
-var errOrder = errors.New("the log is out of order: a transaction begins before another ended")
+var errOrder = hint.Wrap(errors.New("the log is out of order: a transaction begins before another ended"), "%s", copyAnew)
 
 // begin starts a transaction.
 func (r *stream) begin(h binlog.Header, body []byte) error {
@@ -123,14 +123,14 @@ func (r *stream) covers(f *followed) bool {
 func (r *stream) end(ctx context.Context) error {
 	if r.tx.spool != nil {
 		r.again = r.tx.spool.replay()
-		return r.replay(ctx)
+		return r.replay()
 	}
 	r.committed()
 	return nil
 }
 
 // replay deals with one event of what was spooled.
-func (r *stream) replay(context.Context) error {
+func (r *stream) replay() error {
 	typ, pos, body, err := r.again.next()
 	if errors.Is(err, io.EOF) {
 		r.again.s.close()
@@ -198,13 +198,27 @@ func (r *stream) close() {
 // undo takes back what the transaction at hand has done.
 func (r *stream) undo() error {
 	if r.tx.left {
-		return hint.Wrap(fmt.Errorf("a large transaction that is rolled back in the log ends at %s:%d: part of it was handed on", r.d.file, r.d.pos), "run the command again from what is committed")
+		return hint.Wrap(fmt.Errorf("a large transaction that is rolled back in the log ends at %s:%d: part of it was handed on", r.d.file, r.d.pos), "copy the tables anew")
 	}
 	r.tx.drop()
 	r.tx.savepoints = nil
 	for _, f := range r.tx.touched {
 		r.cut(f)
 	}
+	return nil
+}
+
+// abandon forgets the transaction at hand, whose end was never written: the
+// server died over it, and has rolled it back. MySQL cuts its log there when it
+// starts, MariaDB begins another file.
+func (r *stream) abandon() error {
+	if err := r.undo(); err != nil {
+		return err
+	}
+	for _, f := range r.tx.touched {
+		f.touched, f.base = false, 0
+	}
+	r.tx = txn{touched: r.tx.touched[:0]}
 	return nil
 }
 
@@ -226,7 +240,7 @@ func (r *stream) rollbackTo(name string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("the log goes back to savepoint %s at %s:%d, which it has not set", name, r.d.file, r.d.pos)
+	return hint.Wrap(fmt.Errorf("the log goes back to savepoint %s at %s:%d, which it has not set", name, r.d.file, r.d.pos), "%s", copyAnew)
 }
 
 // xaPrepare ends an XA transaction for now, or for good if it has one phase.
@@ -240,6 +254,10 @@ func (r *stream) xaPrepare(ctx context.Context, body []byte) error {
 	}
 	p := &prepared{spool: r.tx.spool, gtid: r.tx.gtid, before: r.place(r.tx.start)}
 	r.tx.spool = nil
+	if err := p.spool.rest(); err != nil {
+		p.spool.close()
+		return err
+	}
 	if old := r.prepared[xid]; old != nil {
 		old.spool.close()
 	}
@@ -297,7 +315,7 @@ func (r *stream) lookBack(ctx context.Context, xid string) (*prepared, error) {
 // lookInto reads one file of the log up to a spot for a transaction that is
 // prepared in it.
 func (r *stream) lookInto(ctx context.Context, file string, end spot, xid string) (found *prepared, err error) {
-	d, err := r.s.dump(ctx, dumpStart{spot: spot{file, 4}})
+	d, err := r.s.dump(ctx, dumpStart{spot: spot{file, 4}, aside: true})
 	if err != nil {
 		return nil, err
 	}

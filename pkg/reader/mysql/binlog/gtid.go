@@ -286,7 +286,7 @@ func (s Set) Encode() []byte {
 // DecodeSet reads what Encode writes, which is also the body of a
 // PREVIOUS_GTIDS event.
 func DecodeSet(p []byte) (Set, error) {
-	r := intake{p: p}
+	r := cursor{p: p}
 	count := r.uint64()
 	tags := count>>56 == tagged
 	if tags {
@@ -295,50 +295,22 @@ func DecodeSet(p []byte) (Set, error) {
 		return nil, errors.New("GTID set in an unknown format")
 	}
 	s := Set{}
-	for ; count > 0 && !r.short; count-- {
+	for ; count > 0 && !r.bad; count-- {
 		var src Source
 		copy(src.UUID[:], r.bytes(16))
 		if tags {
 			src.Tag = string(r.bytes(int(r.uint8() >> 1)))
 		}
-		for n := r.uint64(); n > 0 && !r.short; n-- {
+		for n := r.uint64(); n > 0 && !r.bad; n-- {
 			iv := Interval{First: r.uint64(), Last: r.uint64() - 1}
-			if r.short || iv.First == 0 || iv.Last < iv.First || iv.Last > 1<<63 {
+			if r.bad || iv.First == 0 || iv.Last < iv.First || iv.Last > 1<<63 {
 				return nil, errors.New("GTID set with a bad interval")
 			}
 			s.AddInterval(src, iv)
 		}
 	}
-	if r.short {
+	if r.bad {
 		return nil, errors.New("GTID set is cut short")
 	}
 	return s, nil
 }
-
-// An intake reads little-endian numbers from bytes; once they do not suffice,
-// short stays set and everything reads as zero.
-type intake struct {
-	p     []byte
-	short bool
-}
-
-func (r *intake) bytes(n int) []byte {
-	if n < 0 || len(r.p) < n {
-		r.short, r.p = true, nil
-		return nil
-	}
-	b := r.p[:n]
-	r.p = r.p[n:]
-	return b
-}
-
-func (r *intake) uint(n int) (v uint64) {
-	for i, c := range r.bytes(n) {
-		v |= uint64(c) << (8 * i)
-	}
-	return v
-}
-
-func (r *intake) uint8() uint8   { return uint8(r.uint(1)) }
-func (r *intake) uint32() uint32 { return uint32(r.uint(4)) }
-func (r *intake) uint64() uint64 { return r.uint(8) }

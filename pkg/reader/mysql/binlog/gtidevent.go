@@ -41,12 +41,12 @@ const timeBit = 1 << 55
 // ParseGTID reads the body of GTIDEvent and AnonymousGTID. Its source is the
 // comment of Gtid_event in MySQL's control_events.h.
 func ParseGTID(h Header, body []byte) (GTID, error) {
-	r := intake{p: body}
+	r := cursor{p: body}
 	r.uint8() // flags
 	var g GTID
 	copy(g.Source.UUID[:], r.bytes(16))
 	g.N = r.uint64()
-	if r.short {
+	if r.bad {
 		return g, errShort
 	}
 	if g.Anonymous = h.Type == AnonymousGTID; g.Anonymous {
@@ -55,7 +55,7 @@ func ParseGTID(h Header, body []byte) (GTID, error) {
 	// Older servers end before this.
 	if r.uint8() == 2 {
 		r.bytes(16) // logical clock
-		if t := r.uint(7); !r.short {
+		if t := r.uint(7); !r.bad {
 			g.Time = int64(t &^ timeBit)
 		}
 	}
@@ -77,14 +77,14 @@ const (
 // MySQL's library of serialization: numbered fields in order, their numbers and
 // all integers of variable length.
 func ParseTaggedGTID(body []byte) (GTID, error) {
-	r := intake{p: body}
+	r := cursor{p: body}
 	if version := r.uint8() >> 1; version != 1 {
 		return GTID{}, errors.New("GTID event in an unknown format")
 	}
 	r.varint() // size of the fields
 	r.varint() // last field that may not be skipped
 	var g GTID
-	for len(r.p) > 0 && !r.short {
+	for len(r.p) > 0 && !r.bad {
 		switch id := r.varint(); id {
 		case fieldFlags:
 			r.varint()
@@ -105,7 +105,7 @@ func ParseTaggedGTID(body []byte) (GTID, error) {
 			return g, errors.New("GTID event without a time")
 		}
 	}
-	if r.short || g.N == 0 || g.Time == 0 {
+	if r.bad || g.N == 0 || g.Time == 0 {
 		return g, errShort
 	}
 	return g, nil
@@ -113,7 +113,7 @@ func ParseTaggedGTID(body []byte) (GTID, error) {
 
 // varint reads an integer of one to nine bytes: as many ones as the first byte
 // ends with, so many bytes follow it.
-func (r *intake) varint() uint64 {
+func (r *cursor) varint() uint64 {
 	first := r.uint8()
 	n := bits.TrailingZeros8(^first)
 	if n == 8 {
@@ -130,11 +130,11 @@ const (
 
 // ParseMariaGTID reads the body of MariaGTID.
 func ParseMariaGTID(h Header, body []byte) (GTID, error) {
-	r := intake{p: body}
+	r := cursor{p: body}
 	g := GTID{Mark: Mark{Server: h.Server, Seq: r.uint64()}, Time: int64(h.Time) * 1e6}
 	g.Domain = r.uint32()
 	flags := r.uint8()
-	if r.short {
+	if r.bad {
 		return g, errShort
 	}
 	g.Standalone, g.Prepared = flags&mariaStandalone != 0, flags&mariaPrepared != 0
@@ -143,15 +143,15 @@ func ParseMariaGTID(h Header, body []byte) (GTID, error) {
 
 // ParseGTIDList reads the body of MariaGTIDList: the place of the file's start.
 func ParseGTIDList(body []byte) (List, error) {
-	r := intake{p: body}
+	r := cursor{p: body}
 	l := List{}
-	for n := r.uint32() & (1<<28 - 1); n > 0 && !r.short; n-- {
+	for n := r.uint32() & (1<<28 - 1); n > 0 && !r.bad; n-- {
 		domain, server, seq := r.uint32(), r.uint32(), r.uint64()
 		if old, ok := l[domain]; !ok || old.Seq < seq {
 			l[domain] = Mark{server, seq}
 		}
 	}
-	if r.short {
+	if r.bad {
 		return nil, errShort
 	}
 	return l, nil

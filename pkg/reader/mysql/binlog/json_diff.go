@@ -90,7 +90,7 @@ func appendDiff(dst, before, diffs []byte) ([]byte, error) {
 		return dst, err
 	}
 	for c := (&cursor{p: diffs}); len(c.p) > 0; {
-		op := c.u8()
+		op := c.uint8()
 		path := c.take(c.lenenc())
 		var value *jsonNode
 		if op != diffRemove {

@@ -152,7 +152,7 @@ func Decompress(typ EventType, body, buf []byte) (EventType, []byte, error) {
 	c := cursor{p: body}
 	c.take(8)
 	if to == WriteRowsV2 || to == UpdateRowsV2 || to == DeleteRowsV2 {
-		c.take(max(uint64(c.u16()), 2) - 2)
+		c.take(max(uint64(c.uint16()), 2) - 2)
 	}
 	bitmap := (c.lenenc() + 7) / 8
 	c.take(bitmap)

@@ -237,11 +237,11 @@ func (l *lexer) xa() Statement {
 // ParseXAPrepare reads the body of XAPrepare: the transaction's id as XA COMMIT
 // prints it, and whether it is committed with this event already.
 func ParseXAPrepare(body []byte) (xid string, onePhase bool, err error) {
-	r := intake{p: body}
+	r := cursor{p: body}
 	onePhase = r.uint8() != 0
 	format, trid, qual := r.uint32(), r.uint32(), r.uint32()
 	xid = fmt.Sprintf("X'%x',X'%x',%d", r.bytes(int(trid)), r.bytes(int(qual)), format)
-	if r.short {
+	if r.bad {
 		return "", false, errShort
 	}
 	return xid, onePhase, nil
@@ -269,7 +269,7 @@ type QueryEvent struct {
 // ParseQuery reads the body of Query, MariaQueryCompressed and, as it begins
 // alike, ExecuteLoadQuery.
 func ParseQuery(typ EventType, body []byte) (q QueryEvent, err error) {
-	r := intake{p: body}
+	r := cursor{p: body}
 	r.bytes(8) // session and duration
 	db := int(r.uint8())
 	q.Error = uint16(r.uint(2))
@@ -280,7 +280,7 @@ func ParseQuery(typ EventType, body []byte) (q QueryEvent, err error) {
 	r.bytes(vars)
 	q.DB = string(r.bytes(db))
 	r.uint8() // the 0 behind it
-	if r.short {
+	if r.bad {
 		return q, errShort
 	}
 	q.Query = r.p

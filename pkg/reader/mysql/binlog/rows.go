@@ -50,6 +50,7 @@ type Decoder struct {
 
 	before, after []span // of fields, of the row at hand
 	text          []byte // scratch
+	grown         int    // how much longer the row's values are than they were in the log
 	ops           []batch.Op
 	inserts       int // rows before the first that is not a plain insert, while ops is nil
 }
@@ -80,7 +81,7 @@ func NewDecoder(t *schema.Table, m *TableMap, b *batch.Builder, o Options) (*Dec
 			d.fields[i].width, d.fields[i].prefix = shape(&m.Columns[i], 0)
 			continue
 		}
-		f, err := newField(&t.Columns[i], &m.Columns[i], b.Columns[i], &o)
+		f, err := newField(&t.Columns[i], &m.Columns[i], b.Columns[i], &o, &d.grown)
 		if err != nil {
 			return nil, &schema.TableError{Table: t.String(), Err: fmt.Errorf("column %s (%s): %w", t.Columns[i].Name, t.Columns[i].Native, err)}
 		}
@@ -132,7 +133,7 @@ func (d *Decoder) header(typ EventType, body []byte) ([]byte, changeFunc, error)
 	c := cursor{p: body}
 	c.take(8) // id and flags
 	if extra {
-		c.take(max(uint64(c.u16()), 2) - 2) // the length counts itself
+		c.take(max(uint64(c.uint16()), 2) - 2) // the length counts itself
 	}
 	n := c.lenenc()
 	if !c.bad && n != uint64(len(d.fields)) {

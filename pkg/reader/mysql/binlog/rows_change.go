@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
@@ -36,18 +37,12 @@ func kindOf(typ EventType) (kind int, extra bool) {
 		return kindDelete, true
 	case PartialUpdateRows:
 		return kindPartialUpdate, true
-	case WriteRowsV1, MariaWriteRowsCompressedV1:
+	case WriteRowsV1:
 		return kindInsert, false
-	case UpdateRowsV1, MariaUpdateRowsCompressedV1:
+	case UpdateRowsV1:
 		return kindUpdate, false
-	case DeleteRowsV1, MariaDeleteRowsCompressedV1:
+	case DeleteRowsV1:
 		return kindDelete, false
-	case MariaWriteRowsCompressed:
-		return kindInsert, true
-	case MariaUpdateRowsCompressed:
-		return kindUpdate, true
-	case MariaDeleteRowsCompressed:
-		return kindDelete, true
 	}
 	return -1, false
 }
@@ -149,7 +144,8 @@ func (d *Decoder) moved(p []byte) bool {
 
 // endRow completes a row.
 func (d *Decoder) endRow(op batch.Op, name string, size int) error {
-	d.builder.EndRow(size)
+	d.builder.EndRow(size + d.grown)
+	d.grown = 0
 	if d.changelog != nil {
 		d.changelog.row(name)
 		return nil
@@ -159,11 +155,8 @@ func (d *Decoder) endRow(op batch.Op, name string, size int) error {
 		return nil
 	}
 	if d.keys == nil && op != batch.Insert {
-		if op == batch.After && d.opts.Upsert {
-			d.inserts++ // an insert like any other
-			return nil
-		}
-		return errors.New("rows of a table without a key were changed or deleted, which cannot be told apart")
+		return hint.Wrap(errors.New("rows of a table without a key were changed or deleted, which cannot be told apart"),
+			"follow it with --keyless append, into a table of its own, or leave it out with --exclude")
 	}
 	if d.ops == nil {
 		d.ops = make([]batch.Op, d.inserts, max(2*d.inserts, 1024)) // of zeros, which is Insert

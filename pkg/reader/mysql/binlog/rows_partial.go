@@ -70,6 +70,7 @@ func (d *Decoder) diff(p []byte, c int) error {
 	var err error
 	if d.text, err = appendDiff(d.text[:0], p[before.start:before.end], p[after.start:after.end]); err == nil {
 		b.Append(d.text)
+		d.grown += len(d.text)
 	}
 	return err
 }

@@ -110,7 +110,6 @@ func TestOps(t *testing.T) {
 			of(DeleteRowsV1, null, small("x", 5, 5)),
 			of(UpdateRowsV1, null, small("z", 9, 1)),
 		}, []string{"insert x 1 2", "after longer 1 9", "before 3", "after x 4 2", "delete 9", "delete 5", "after z 9 1"}},
-		{"compressed types", table, false, []func() (EventType, []byte){func() (EventType, []byte) { return MariaDeleteRowsCompressedV1, event(DeleteRowsV1, null) }}, []string{"delete 9"}},
 		{"keyless", keyless, false, []func() (EventType, []byte){of(WriteRowsV2, small("x", 1, 2))}, []string{"plain x 1 2"}},
 		{"changelog", log, true, []func() (EventType, []byte){
 			of(WriteRowsV2, small("x", 1, 2), small("y", 2, 2)), of(UpdateRowsV2, small("x", 1, 2), small("x", 1, 9)), of(DeleteRowsV1, null),

@@ -94,23 +94,22 @@ func (c *cursor) take(n uint64) []byte {
 	return v
 }
 
-func (c *cursor) u8() byte {
-	if v := c.take(1); v != nil {
-		return v[0]
-	}
-	return 0
+// bytes returns the next n bytes; no length may be negative.
+func (c *cursor) bytes(n int) []byte {
+	return c.take(uint64(n)) // a negative one is more than there is
 }
 
-func (c *cursor) u16() uint16 {
-	if v := c.take(2); v != nil {
-		return binary.LittleEndian.Uint16(v)
-	}
-	return 0
-}
+// uint reads a number of n bytes.
+func (c *cursor) uint(n int) uint64 { return littleEndian(c.bytes(n)) }
+
+func (c *cursor) uint8() uint8   { return uint8(c.uint(1)) }
+func (c *cursor) uint16() uint16 { return uint16(c.uint(2)) }
+func (c *cursor) uint32() uint32 { return uint32(c.uint(4)) }
+func (c *cursor) uint64() uint64 { return c.uint(8) }
 
 // lenenc reads a length-encoded integer.
 func (c *cursor) lenenc() uint64 {
-	b := c.u8()
+	b := c.uint8()
 	if b < 0xfb {
 		return uint64(b)
 	}
@@ -158,7 +157,7 @@ func ParseTableMap(body []byte) (*TableMap, error) {
 	}
 	var seen [256]bool
 	for len(c.p) > 0 && !c.bad {
-		kind := c.u8()
+		kind := c.uint8()
 		if seen[kind] {
 			return nil, errMap
 		}
@@ -177,18 +176,18 @@ func (col *MapColumn) readMeta(c *cursor) {
 	switch col.Type {
 	case typeFloat, typeDouble, typeTinyBlob, typeBlob, typeMediumBlob, typeLongBlob, typeBlobCompressed,
 		typeJSON, typeGeometry, typeVector, typeTimestamp2, typeDateTime2, typeTime2:
-		col.Meta = uint16(c.u8())
+		col.Meta = uint16(c.uint8())
 	case typeVarchar, typeVarcharCompressed:
-		col.Meta = c.u16()
+		col.Meta = c.uint16()
 	case typeBit: // bits beyond whole bytes, whole bytes
-		bits, whole := c.u8(), c.u8()
+		bits, whole := c.uint8(), c.uint8()
 		n := min(uint16(whole)*8+uint16(bits), 255)
 		col.Meta = (n+7)/8<<8 | n
 	case typeNewDecimal:
-		precision, scale := c.u8(), c.u8()
+		precision, scale := c.uint8(), c.uint8()
 		col.Meta = uint16(precision)<<8 | uint16(scale)
 	case typeString, typeVarString, typeEnum, typeSet:
-		real, length := c.u8(), uint16(c.u8())
+		real, length := c.uint8(), uint16(c.uint8())
 		// Two bits of a length above 255 hide, inverted, in the type's byte.
 		if real&0x30 != 0x30 {
 			length |= uint16(real&0x30^0x30) << 4

@@ -18,8 +18,9 @@ var errValue = errors.New("a value in the log is not of the column's type")
 // An appendFunc appends a value to its column.
 type appendFunc func(v []byte) error
 
-// newField returns how to read a column that checkMap has let pass.
-func newField(c *schema.Column, w *MapColumn, col batch.Column, o *Options) (field, error) {
+// newField returns how to read a column that checkMap has let pass. What values
+// grow by on the way is added to grown.
+func newField(c *schema.Column, w *MapColumn, col batch.Column, o *Options, grown *int) (field, error) {
 	f := field{col: col, nullable: c.Nullable, json: w.Type == typeJSON}
 	f.width, f.prefix = shape(w, c.Type.Precision)
 	var err error
@@ -47,7 +48,9 @@ func newField(c *schema.Column, w *MapColumn, col batch.Column, o *Options) (fie
 		f.append = decimal128Append(c, b)
 	case *batch.Bytes:
 		f.blank = func() { b.Append(nil) }
-		f.append, err = bytesAppend(c, w, b, o)
+		if f.append, err = bytesAppend(c, w, b, o); err == nil {
+			f.append = unpacked(w, grown, f.append)
+		}
 	case *batch.Bools:
 		f.blank = func() { b.Append(false) }
 		f.append = func(v []byte) error {
@@ -201,7 +204,7 @@ func bytesAppend(c *schema.Column, w *MapColumn, b *batch.Bytes, o *Options) (ap
 			return nil
 		}, nil
 	case schema.Binary:
-		return unpacked(w, binaryAppend(w, b)), nil
+		return binaryAppend(w, b), nil
 	case schema.String:
 		if f := textOf(c.Native, b); f != nil {
 			return f, nil
@@ -210,7 +213,7 @@ func bytesAppend(c *schema.Column, w *MapColumn, b *batch.Bytes, o *Options) (ap
 		if err != nil {
 			return nil, err
 		}
-		return unpacked(w, convert.append(b)), nil
+		return convert.append(b), nil
 	}
 	return nil, nil
 }

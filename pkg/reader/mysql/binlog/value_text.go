@@ -149,7 +149,8 @@ func appendIP(dst, v []byte) []byte {
 }
 
 // unpacked decompresses the values of MariaDB's COMPRESSED columns before next.
-func unpacked(w *MapColumn, next appendFunc) appendFunc {
+// What they grow by is added to grown.
+func unpacked(w *MapColumn, grown *int, next appendFunc) appendFunc {
 	if w.Type != typeBlobCompressed && w.Type != typeVarcharCompressed {
 		return next
 	}
@@ -185,6 +186,7 @@ func unpacked(w *MapColumn, next appendFunc) appendFunc {
 		if uint64(buf.Len()) != want {
 			return errValue
 		}
+		*grown += buf.Len()
 		return next(buf.Bytes())
 	}
 }
