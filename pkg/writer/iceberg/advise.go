@@ -69,8 +69,11 @@ func readOnly(err error) bool {
 }
 
 // localCause reports whether this machine's disk is to blame, so that nothing
-// has reached the catalog and asking it again is of no use.
-func localCause(err error) bool { return diskFull(err) || readOnly(err) }
+// has reached the catalog and asking it again is of no use. A REST catalog that
+// complains about its own disk may use the same words.
+func localCause(err error) bool {
+	return (diskFull(err) || readOnly(err)) && !errors.Is(err, restcat.ErrRESTError)
+}
 
 func unreachable(err error) bool {
 	var op *net.OpError

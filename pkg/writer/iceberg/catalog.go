@@ -14,8 +14,6 @@ import (
 	restcat "github.com/apache/iceberg-go/catalog/rest"
 	sqlcat "github.com/apache/iceberg-go/catalog/sql"
 	"github.com/apache/iceberg-go/table"
-	_ "github.com/uptrace/bun/driver/sqliteshim" // the driver that .iceberg-go.yaml files name
-	_ "modernc.org/sqlite"
 )
 
 // A tableCatalog is an iceberg-go catalog that can also make a table appear
@@ -76,12 +74,11 @@ func (c restCatalog) commitAll(ctx context.Context, commits []table.TableCommit)
 // sqlCatalog is a SQL catalog whose database this program opened.
 type sqlCatalog struct {
 	*sqlcat.Catalog
-	db      *sql.DB
-	dialect string
-	name    string
-	v0      bool // the older table layout, without iceberg_type
-	props   iceberg.Properties
-	cache   metadataCache
+	db    *sql.DB // SQLite
+	name  string
+	v0    bool // the older table layout, without iceberg_type
+	props iceberg.Properties
+	cache metadataCache
 }
 
 // createWhole writes the metadata file and then the catalog's row.
@@ -98,17 +95,14 @@ func (c *sqlCatalog) createWhole(ctx context.Context, ident table.Identifier, me
 	}
 	ns := namespaceKey(catalog.NamespaceFromIdent(ident))
 	if _, err := c.db.ExecContext(ctx, query, c.name, ns, catalog.TableNameFromIdent(ident), loc); err != nil {
-		var now sql.NullString
-		e := c.db.QueryRowContext(ctx, `SELECT metadata_location FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = ? AND table_name = ?`,
-			c.name, ns, catalog.TableNameFromIdent(ident)).Scan(&now)
-		switch {
-		case e == nil && now.String == loc: // it was only the reply that failed
+		switch c.location(ctx, ident) {
+		case loc: // it was only the reply that failed
 			return meta, nil
-		case e == nil:
-			_ = st.remove(loc)
-			return nil, fmt.Errorf("%w: %s", catalog.ErrTableAlreadyExists, strings.Join(ident, "."))
+		case "":
+			return nil, err
 		}
-		return nil, err
+		_ = st.remove(loc)
+		return nil, fmt.Errorf("%w: %s", catalog.ErrTableAlreadyExists, strings.Join(ident, "."))
 	}
 	return meta, nil
 }

@@ -149,11 +149,11 @@ func (w *Writer) try(ctx context.Context, base *table.Table, pos batch.Position)
 	defer cancel()
 	if w.st == nil { // an empty table that only the catalog can place
 		if err := w.begin(ctx); err != nil {
-			return refused, err
+			return unsent(err), err
 		}
 		return conflict, errors.New("created at the catalog's choice of place")
 	}
-	p, o, err := w.prepare(ctx, base, pos, w.sink.run.commitID())
+	p, o, err := w.prepare(ctx, base, pos, w.sink.session.commitID())
 	if err != nil {
 		return o, err
 	}
@@ -193,18 +193,23 @@ func (w *Writer) prepare(ctx context.Context, base *table.Table, pos batch.Posit
 	p.attempt = attempt{id: id, pos: pos, staged: len(w.staged)}
 	if p.commit, p.meta, err = w.build(ctx, base, &p.attempt); err != nil {
 		w.removeMade(p.made)
-		if transient(err) {
-			return p, conflict, err
-		}
-		return p, refused, err
+		return p, unsent(err), err
 	}
-	if err = w.record.alive(); err == nil && w.sink.late {
+	if err = w.record.alive(); err == nil && w.sink.rest {
 		err = w.record.sent()
 	}
 	if err != nil {
 		w.removeMade(p.made)
 	}
-	return p, refused, err
+	return p, unsent(err), err
+}
+
+// unsent is the outcome of a commit that has come to an end before it was sent.
+func unsent(err error) outcome {
+	if err != nil && (transient(err) || errors.Is(err, catalog.ErrTableAlreadyExists)) { // createBare's
+		return conflict
+	}
+	return refused
 }
 
 // send notes that a commit goes out.
@@ -233,8 +238,9 @@ func (w *Writer) conclude(p prepared, o outcome) {
 	}
 }
 
-// supersededMetadata lists the metadata files that now is the first not to keep.
-// A SQL catalog leaves them to its clients.
+// supersededMetadata lists the metadata files that before remembers as earlier
+// ones and now, its successor, does not any more. A REST catalog removes them
+// itself, a SQL catalog leaves that to its clients.
 func (w *Writer) supersededMetadata(before, now table.Metadata) []string {
 	if w.sink.rest || !now.Properties().GetBool(table.MetadataDeleteAfterCommitEnabledKey, false) {
 		return nil

@@ -13,7 +13,7 @@ import (
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/catalog"
-	_ "github.com/apache/iceberg-go/catalog/rest" // registers the REST catalog
+	restcat "github.com/apache/iceberg-go/catalog/rest" // also registers it
 	sqlcat "github.com/apache/iceberg-go/catalog/sql"
 	"github.com/apache/iceberg-go/config"
 	iceio "github.com/apache/iceberg-go/io"
@@ -32,7 +32,7 @@ func openCatalog(ctx context.Context, t target) (c tableCatalog, root string, er
 		return openEmbedded(ctx, t)
 	case sqlite:
 		root = strings.TrimSuffix(t.props["warehouse"], "/")
-		c, err = openSQL(ctx, t.name, "sqlite", "sqlite", sqliteDSN(t.path), t.props)
+		c, err = openSQL(ctx, t.name, sqliteDSN(t.path), t.props)
 		return c, root, err
 	case rest:
 		envProps(t.props)
@@ -52,8 +52,7 @@ func openEmbedded(ctx context.Context, t target) (tableCatalog, string, error) {
 	if err := errors.Join(made.make(t.path), made.sync()); err != nil {
 		return nil, "", err
 	}
-	c, err := openSQL(ctx, t.name, "sqlite", "sqlite", sqliteDSN(filepath.Join(t.path, "catalog.db")),
-		iceberg.Properties{"warehouse": root})
+	c, err := openSQL(ctx, t.name, sqliteDSN(filepath.Join(t.path, "catalog.db")), iceberg.Properties{"warehouse": root})
 	return c, root, err
 }
 
@@ -69,25 +68,25 @@ const sqlitePragmas = "_pragma=busy_timeout(60000)&_txlock=immediate"
 
 const defaultCatalogName = "default"
 
-func openSQL(ctx context.Context, name, driver, dialect, dsn string, props iceberg.Properties) (*sqlCatalog, error) {
-	db, err := sql.Open(driver, dsn)
+func openSQL(ctx context.Context, name, dsn string, props iceberg.Properties) (*sqlCatalog, error) {
+	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, err
 	}
 	// One connection: SQLite has one writer anyway, and waiting in Go is fairer
 	// than its busy loop.
 	db.SetMaxOpenConns(1)
-	c, err := newSQLCatalog(ctx, db, name, dialect, props)
+	c, err := newSQLCatalog(ctx, db, name, props)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return c, nil
 }
 
-func newSQLCatalog(ctx context.Context, db *sql.DB, name, dialect string, props iceberg.Properties) (*sqlCatalog, error) {
-	c := &sqlCatalog{db: db, dialect: dialect, props: props}
+func newSQLCatalog(ctx context.Context, db *sql.DB, name string, props iceberg.Properties) (*sqlCatalog, error) {
+	c := &sqlCatalog{db: db, props: props}
 	// Once for the tables, and once more when the name its rows go by is known.
-	cat, err := sqlcat.NewCatalog(defaultCatalogName, db, sqlcat.SupportedDialect(dialect), props)
+	cat, err := sqlcat.NewCatalog(defaultCatalogName, db, sqlcat.SQLite, props)
 	if err != nil {
 		return nil, err
 	}
@@ -95,16 +94,14 @@ func newSQLCatalog(ctx context.Context, db *sql.DB, name, dialect string, props 
 		return nil, err
 	}
 	if c.name != defaultCatalogName {
-		if cat, err = sqlcat.NewCatalog(c.name, db, sqlcat.SupportedDialect(dialect), props); err != nil {
+		if cat, err = sqlcat.NewCatalog(c.name, db, sqlcat.SQLite, props); err != nil {
 			return nil, err
 		}
 	}
 	c.Catalog = cat
-	if dialect == "sqlite" {
-		var n int
-		err = db.QueryRowContext(ctx, `SELECT count(*) FROM pragma_table_info('iceberg_tables') WHERE name = 'iceberg_type'`).Scan(&n)
-		c.v0 = n == 0
-	}
+	var n int
+	err = db.QueryRowContext(ctx, `SELECT count(*) FROM pragma_table_info('iceberg_tables') WHERE name = 'iceberg_type'`).Scan(&n)
+	c.v0 = n == 0
 	return c, err
 }
 
@@ -144,6 +141,8 @@ func openREST(ctx context.Context, props iceberg.Properties) (tableCatalog, stri
 	for k, v := range props {
 		p[k] = v
 	}
+	// Whether a commit has landed is looked up in the whole history.
+	p["snapshot-loading-mode"] = string(restcat.SnapshotModeAll)
 	cat, err := catalog.Load(ctx, "tablehaul", p)
 	if err != nil {
 		return nil, "", err
@@ -190,17 +189,13 @@ func openNamed(ctx context.Context, t target) (tableCatalog, string, error) {
 		return openREST(ctx, props)
 	case "sql":
 		dsn := strings.TrimPrefix(conf.URI, "sql://")
-		driver := conf.SQLDriver
-		switch {
-		case strings.EqualFold(conf.SQLDialect, "sqlite"):
-			driver = "sqlite" // whatever of its drivers the file names
-			if !strings.Contains(dsn, "busy_timeout") {
-				dsn += map[bool]string{true: "&", false: "?"}[strings.Contains(dsn, "?")] + sqlitePragmas
-			}
-		case !slices.Contains(sql.Drivers(), driver):
-			return nil, "", fmt.Errorf("catalog %q wants the SQL driver %q, which is not built in", t.name, driver)
+		if !strings.EqualFold(conf.SQLDialect, "sqlite") { // whatever of its drivers the file names
+			return nil, "", fmt.Errorf("catalog %q wants the SQL dialect %q, which is not built in", t.name, conf.SQLDialect)
 		}
-		c, err := openSQL(ctx, t.name, driver, strings.ToLower(conf.SQLDialect), dsn, props)
+		if !strings.Contains(dsn, "busy_timeout") {
+			dsn += map[bool]string{true: "&", false: "?"}[strings.Contains(dsn, "?")] + sqlitePragmas
+		}
+		c, err := openSQL(ctx, t.name, dsn, props)
 		root := strings.TrimSuffix(conf.Warehouse, "/")
 		if !strings.Contains(root, "://") && root != "" {
 			root = "file://" + filepath.ToSlash(strings.TrimPrefix(root, "file:"))

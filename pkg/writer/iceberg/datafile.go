@@ -40,7 +40,7 @@ func (w *Writer) newFile(ctx context.Context, content content) (*dataFile, error
 	if err != nil {
 		return nil, err
 	}
-	location, err := w.fileLocation(w.run, w.files)
+	location, err := w.fileLocation(w.prefix, w.files)
 	if err != nil {
 		return nil, err
 	}

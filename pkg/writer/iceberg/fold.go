@@ -43,7 +43,7 @@ type fold struct {
 	data, deletes *dataFile
 	files         []string // of this commit's data files, by chunk.file
 	gone          []rowAt
-	runs          []*indexRun
+	spilled       []*spillFile // oldest first
 }
 
 // A chunk is one batch.
@@ -298,9 +298,9 @@ func (f *fold) finish(ctx context.Context) error {
 		return nil
 	}
 	err := f.flush(ctx)
-	if err == nil && len(f.runs) > 0 {
+	if err == nil && len(f.spilled) > 0 {
 		if err = f.spill(); err == nil {
-			err = f.mergeRuns(ctx)
+			err = f.mergeSpilled(ctx)
 		}
 	}
 	if err == nil {
@@ -339,10 +339,10 @@ func (f *fold) reset() {
 	clear(f.chunks)
 	f.chunks, f.flushed = f.chunks[:0], 0
 	f.index.reset()
-	for _, r := range f.runs {
+	for _, r := range f.spilled {
 		r.close()
 	}
-	f.runs, f.files, f.gone = nil, nil, nil
+	f.spilled, f.files, f.gone = nil, nil, nil
 	f.active, f.fresh, f.dirty = false, false, false
 	f.account()
 }

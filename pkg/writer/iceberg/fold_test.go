@@ -245,8 +245,8 @@ func TestLargeTransaction(t *testing.T) {
 		}
 	}
 	must(t, w.Commit(t.Context(), "p1"))
-	if len(w.fold.runs) != 0 || s.buffered.Load() > 2<<20 {
-		t.Errorf("%d runs and %d bytes are left", len(w.fold.runs), s.buffered.Load())
+	if len(w.fold.spilled) != 0 || s.buffered.Load() > 2<<20 {
+		t.Errorf("%d runs and %d bytes are left", len(w.fold.spilled), s.buffered.Load())
 	}
 	if left := filesIn(t, spill); len(left) > 0 {
 		t.Errorf("left behind: %v", left)

@@ -125,7 +125,7 @@ func TestKilledAfterCommitKeepsFiles(t *testing.T) {
 	tbl := accounts("t")
 	w := openTable(t, s, tbl, writer.Create)
 	write(t, w, rows(tbl, 0, 10))
-	run := w.run
+	run := w.prefix
 	must(t, w.Commit(t.Context(), "p1"))
 	dir := filepath.Join(lake, "shop", "t", "metadata", "_staging")
 	must(t, os.MkdirAll(dir, 0o755))
@@ -150,7 +150,7 @@ func TestKilledWhileLookedFor(t *testing.T) {
 		h.loaded = func() {
 			w := openTable(t, s, tbl, writer.Append)
 			write(t, w, rows(tbl, from, 20))
-			run := w.run
+			run := w.prefix
 			must(t, w.Commit(t.Context(), "p1"))
 			dir, err := localPath(w.stagingFolder())
 			must(t, err)

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
 )
 
 // What a run stages it announces by a record, TABLE/metadata/_staging/RUN, that
@@ -37,14 +40,14 @@ type stagingRecord struct {
 }
 
 func newRecord(st *storage, location string) (*stagingRecord, error) {
-	r := &stagingRecord{st: st, location: location}
+	r := &stagingRecord{st: st, location: location, stop: func() {}}
 	if st.local() {
 		if err := r.acquire(); err != nil {
 			return nil, err
 		}
 	}
 	if err := r.write(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, r.remove(true))
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -70,7 +73,7 @@ func (r *stagingRecord) acquire() error {
 		// Until the lock is held, a run that is looking for dead ones may take
 		// this record for one; it has no files yet, so all it loses is the record.
 		if err := lockFile(f); err != nil {
-			return errors.Join(err, f.Close())
+			return errors.Join(err, f.Close(), os.Remove(name))
 		}
 		if _, err := os.Stat(name); err == nil {
 			r.lock = f
@@ -109,21 +112,27 @@ func (r *stagingRecord) write() error {
 	return r.lock.Sync()
 }
 
-// machine tells the machine that a lock is known to. Containers of one machine
-// have names of their own, but one kernel.
+// machine tells the machine that a lock is known to: its name, which kernel runs
+// since when, and the id that it keeps over a restart. Containers of one machine
+// have names of their own, but one kernel; machines with disks in common may have
+// one name.
 var machine = sync.OnceValue(func() string {
 	name, _ := os.Hostname()
 	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	return name + " " + strings.TrimSpace(string(boot))
+	id, _ := os.ReadFile("/etc/machine-id")
+	return name + " " + strings.TrimSpace(string(boot)) + " " + strings.TrimSpace(string(id))
 })
 
 // sameMachine reports whether the record that has this content is of a run on
 // this machine.
-func sameMachine(content string) bool {
+func sameMachine(content, machine string) bool {
 	line, _, _ := strings.Cut(content, "\n")
-	name, boot, _ := strings.Cut(line, " ")
-	ourName, ourBoot, _ := strings.Cut(machine(), " ")
-	return name != "" && name == ourName || boot != "" && boot == ourBoot
+	theirs, ours := append(strings.Split(line, " "), "", ""), append(strings.Split(machine, " "), "", "")
+	if boot := ours[1]; boot != "" && boot == theirs[1] {
+		return true
+	}
+	// Started anew since, or a system that tells no more than its name.
+	return ours[0] != "" && ours[0] == theirs[0] && ours[2] == theirs[2] && (ours[2] != "" || ours[1] == "")
 }
 
 // sent notes that a commit is about to be sent. r may be nil: nothing is staged.
@@ -141,8 +150,12 @@ func (r *stagingRecord) alive() error {
 		return nil
 	}
 	f, err := r.st.files().Open(r.location)
-	if err != nil {
-		return fmt.Errorf("the staging record of this run is gone, and its files may be too: %w", err)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = fmt.Errorf("the staging record of this run is gone, and its files may be too: %w", err)
+		return hint.Transient(hint.Wrap(err, "run the same command again"))
+	case err != nil:
+		return fmt.Errorf("look for the staging record: %w", err)
 	}
 	return f.Close()
 }

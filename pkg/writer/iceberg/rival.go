@@ -14,33 +14,33 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/writer"
 )
 
-// A run is one use of a Sink, from Open to Close. Its name begins the ids of its
-// commits, and says when it began, so that of two runs that write to the same
+// A session is one use of a Sink, from Open to Close. Its name begins the ids of
+// its commits, and says when it began, so that of two that write to the same
 // tables both know which is the elder.
-type run struct {
+type session struct {
 	name string
 
 	mu   sync.Mutex
-	lost map[string]bool // elder runs that have been in our way
+	lost map[string]bool // elder sessions that have been in our way
 }
 
 const rivalTime = "20060102T150405,000000Z"
 
-func newRun() *run {
+func newSession() *session {
 	var b [4]byte
 	_, _ = rand.Read(b[:]) // never fails
-	return &run{name: time.Now().UTC().Format(rivalTime) + "-" + hex.EncodeToString(b[:]), lost: map[string]bool{}}
+	return &session{name: time.Now().UTC().Format(rivalTime) + "-" + hex.EncodeToString(b[:]), lost: map[string]bool{}}
 }
 
 // commitID returns the id of a new commit.
-func (r *run) commitID() string { return r.name + "." + uuid.NewString() }
+func (s *session) commitID() string { return s.name + "." + uuid.NewString() }
 
 // fenced is the error of a commit that another one, of that id, has preceded.
 //
 // Of two runs that go on writing one must give way, and not both: the younger
 // does. The elder is told that it may try again from what the table holds. Where a
 // commit may land after its sender has died, so is the younger, once.
-func (r *run) fenced(id string, late bool) error {
+func (s *session) fenced(id string, late bool) error {
 	const advice = "let only one run write to a table; run the same command again to go on from what the table holds now"
 	other, _, _ := strings.Cut(id, ".")
 	at, _, _ := strings.Cut(other, "-")
@@ -50,10 +50,10 @@ func (r *run) fenced(id string, late bool) error {
 	}
 	text := fmt.Errorf("%w: one that began at %s", writer.ErrFenced, began.Format("2006-01-02 15:04:05 UTC"))
 	fatal := hint.Wrap(text, advice)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if other >= r.name || late && !r.lost[other] {
-		r.lost[other] = true
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if other >= s.name || late && !s.lost[other] {
+		s.lost[other] = true
 		return hint.Transient(fatal)
 	}
 	return fatal

@@ -10,7 +10,7 @@ import (
 
 // Of two runs one gives way, whoever looks and however often.
 func TestRivals(t *testing.T) {
-	elder, younger := newRun(), newRun()
+	elder, younger := newSession(), newSession()
 	if elder.name >= younger.name {
 		younger.name = elder.name + "1"
 	}

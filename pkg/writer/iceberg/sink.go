@@ -63,9 +63,10 @@ type Sink struct {
 	root  string // where new tables go; "" if the catalog decides
 	retry retryPolicy
 	dead  time.Duration // after which a run that has not touched its record is
-	rest  bool          // the catalog is one behind HTTP, which may hand out credentials with each table
-	late  bool          // a commit may land after its sender has died
-	run   *run
+	// rest means a catalog behind HTTP: it may hand out credentials with each
+	// table, and a commit may land there after its sender has died.
+	rest    bool
+	session *session
 
 	aws *aws.Config // with the one HTTP client for all object stores; nil for a lake on disk
 
@@ -124,16 +125,13 @@ func Open(ctx context.Context, url string, opts Options) (*Sink, error) {
 		return nil, advise(fmt.Errorf("open the Iceberg catalog: %w", err))
 	}
 	s := &Sink{
-		opts: opts, kind: t.kind, ns: t.ns, props: t.props, cat: cat, root: root, retry: defaultRetry, run: newRun(), dead: 24 * time.Hour, aws: s3conf,
+		opts: opts, kind: t.kind, ns: t.ns, props: t.props, cat: cat, root: root, retry: defaultRetry, session: newSession(), dead: 24 * time.Hour, aws: s3conf,
 		once:  make(map[string]*sync.Mutex),
 		ready: make(map[string]bool),
 		homes: make(map[string]string),
 		ios:   make(map[string]iceio.WriteFileIO),
 	}
 	_, s.rest = cat.(restCatalog)
-	if c, ok := cat.(*sqlCatalog); !ok || c.dialect != "sqlite" {
-		s.late = true
-	}
 	return s, nil
 }
 

@@ -11,10 +11,10 @@ import (
 	"os"
 )
 
-// An indexRun is an index that was written to a temporary file, in the order of
+// An spillFile is an index that was written to a temporary file, in the order of
 // its hashes. On Unix the file has no name any more, so that it goes whatever
 // becomes of the process.
-type indexRun struct {
+type spillFile struct {
 	file *os.File
 	n    int
 }
@@ -28,9 +28,9 @@ func (f *fold) spill() error {
 	if err != nil {
 		return fmt.Errorf("spill keys: %w", err)
 	}
-	r := &indexRun{file: file, n: f.index.n}
+	r := &spillFile{file: file, n: f.index.n}
 	_ = os.Remove(file.Name()) // where this is refused, close does it
-	f.runs = append(f.runs, r)
+	f.spilled = append(f.spilled, r)
 	out := bufio.NewWriterSize(file, 256<<10)
 	var b [indexEntryBytes]byte
 	err = f.index.sorted(func(e indexEntry) error {
@@ -47,13 +47,13 @@ func (f *fold) spill() error {
 	return nil
 }
 
-func (r *indexRun) close() {
+func (r *spillFile) close() {
 	_ = r.file.Close()
 	_ = os.Remove(r.file.Name())
 }
 
-// A runReader reads a run.
-type runReader struct {
+// A spillReader reads a run.
+type spillReader struct {
 	in   *bufio.Reader
 	left int
 	age  int // 0 is the oldest
@@ -61,7 +61,7 @@ type runReader struct {
 }
 
 // next reads an entry; at the end of the run it returns false.
-func (r *runReader) next() (bool, error) {
+func (r *spillReader) next() (bool, error) {
 	if r.left == 0 {
 		return false, nil
 	}
@@ -75,33 +75,33 @@ func (r *runReader) next() (bool, error) {
 	return true, nil
 }
 
-// runHeap orders runs by their next entries, those of one key by age.
-type runHeap []*runReader
+// spillHeap orders runs by their next entries, those of one key by age.
+type spillHeap []*spillReader
 
-func (h runHeap) Len() int      { return len(h) }
-func (h runHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h runHeap) Less(i, j int) bool {
+func (h spillHeap) Len() int      { return len(h) }
+func (h spillHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h spillHeap) Less(i, j int) bool {
 	if c := h[i].hash.compare(h[j].hash); c != 0 {
 		return c < 0
 	}
 	return h[i].age < h[j].age
 }
-func (h *runHeap) Push(x any) { *h = append(*h, x.(*runReader)) }
-func (h *runHeap) Pop() any {
+func (h *spillHeap) Push(x any) { *h = append(*h, x.(*spillReader)) }
+func (h *spillHeap) Pop() any {
 	old := *h
 	r := old[len(old)-1]
 	*h = old[:len(old)-1]
 	return r
 }
 
-// mergeRuns finds the rows that a later run has superseded.
-func (f *fold) mergeRuns(ctx context.Context) error {
-	h := make(runHeap, 0, len(f.runs))
-	for i, run := range f.runs {
+// mergeSpilled finds the rows that a later run has superseded.
+func (f *fold) mergeSpilled(ctx context.Context) error {
+	h := make(spillHeap, 0, len(f.spilled))
+	for i, run := range f.spilled {
 		if _, err := run.file.Seek(0, io.SeekStart); err != nil {
 			return fmt.Errorf("read keys back: %w", err)
 		}
-		r := &runReader{in: bufio.NewReaderSize(run.file, 32<<10), left: run.n, age: i}
+		r := &spillReader{in: bufio.NewReaderSize(run.file, 32<<10), left: run.n, age: i}
 		ok, err := r.next()
 		if err != nil {
 			return fmt.Errorf("read keys back: %w", err)

@@ -76,11 +76,9 @@ func (c *sqlCatalog) location(ctx context.Context, ident table.Identifier) strin
 
 // LoadTable reads the metadata file only if it is another than the last time.
 func (c *sqlCatalog) LoadTable(ctx context.Context, ident table.Identifier) (*table.Table, error) {
-	if c.dialect == "sqlite" {
-		at := c.location(ctx, ident)
-		if meta := c.cache.get(ident, at); meta != nil {
-			return table.New(ident, meta, at, iceio.LoadFSFunc(c.props, at), c), nil
-		}
+	at := c.location(ctx, ident)
+	if meta := c.cache.get(ident, at); meta != nil {
+		return table.New(ident, meta, at, iceio.LoadFSFunc(c.props, at), c), nil
 	}
 	tbl, err := c.Catalog.LoadTable(ctx, ident)
 	if err == nil {
@@ -91,9 +89,6 @@ func (c *sqlCatalog) LoadTable(ctx context.Context, ident table.Identifier) (*ta
 
 // CommitTable does what iceberg-go's does, without reading what is known.
 func (c *sqlCatalog) CommitTable(ctx context.Context, ident table.Identifier, reqs []table.Requirement, updates []table.Update) (table.Metadata, string, error) {
-	if c.dialect != "sqlite" {
-		return c.Catalog.CommitTable(ctx, ident, reqs, updates)
-	}
 	tbl, err := c.LoadTable(ctx, ident)
 	if err != nil {
 		return nil, "", err
@@ -120,6 +115,13 @@ func (c *sqlCatalog) CommitTable(ctx context.Context, ident table.Identifier, re
 		WHERE catalog_name = ? AND table_namespace = ? AND table_name = ? AND metadata_location = ?`,
 		at, before, c.name, namespaceKey(catalog.NamespaceFromIdent(ident)), catalog.TableNameFromIdent(ident), before)
 	if err != nil {
+		switch c.location(ctx, ident) {
+		case at: // it was only the reply that failed
+			c.cache.put(ident, at, meta)
+			return meta, at, nil
+		case before:
+			_ = st.remove(at)
+		}
 		return nil, "", err
 	}
 	if n, err := res.RowsAffected(); err != nil || n == 0 {
@@ -150,5 +152,8 @@ func (c *sqlCatalog) writeMetadata(ctx context.Context, meta table.Metadata, num
 	if err != nil {
 		return nil, "", err
 	}
-	return st, at, st.files().WriteFile(at, text)
+	if err = st.files().WriteFile(at, text); err != nil {
+		_ = st.remove(at) // there may be half of it
+	}
+	return st, at, err
 }

@@ -28,7 +28,7 @@ func (w *Writer) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	if w.run != "" {
+	if w.prefix != "" {
 		return nil
 	}
 	var b [6]byte
@@ -38,16 +38,16 @@ func (w *Writer) begin(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("announce run: %w", err)
 	}
-	w.run, w.record, w.files = run, r, 0
+	w.prefix, w.record, w.files = run, r, 0
 	return nil
 }
 
 // endRun withdraws the record.
 func (w *Writer) endRun() error {
-	if w.run == "" {
+	if w.prefix == "" {
 		return nil
 	}
-	w.run = ""
+	w.prefix = ""
 	r := w.record
 	w.record = nil
 	return r.remove(w.exists)
@@ -249,5 +249,5 @@ func isDead(f *os.File, after time.Duration) bool {
 	text := make([]byte, 1<<10)
 	n, _ := f.ReadAt(text, 0) // to the end, which is an error to ReadAt
 	content := string(text[:n])
-	return sameMachine(content) && !strings.HasSuffix(content, sentMark)
+	return sameMachine(content, machine()) && !strings.HasSuffix(content, sentMark)
 }

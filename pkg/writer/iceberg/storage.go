@@ -156,10 +156,12 @@ type objectFile struct {
 	io.WriteCloser
 	cancel context.CancelFunc
 	remove func()
+	closed bool
 }
 
 func (f *objectFile) Close() error {
 	err := f.WriteCloser.Close()
+	f.closed = true
 	f.cancel()
 	return err
 }
@@ -168,7 +170,9 @@ func (f *objectFile) Interrupt() { f.cancel() }
 
 func (f *objectFile) Abort() {
 	f.cancel()
-	_ = f.WriteCloser.Close()
+	if !f.closed {
+		_ = f.WriteCloser.Close()
+	}
 	if f.remove != nil {
 		f.remove()
 	}

@@ -176,6 +176,13 @@ func (w *Writer) createBare(ctx context.Context) error {
 	return w.storeOf(ctx, tbl)
 }
 
+// isBare reports whether the table is as createBare makes it.
+func (w *Writer) isBare(tbl *table.Table) bool {
+	p := tbl.Properties()
+	return tbl.CurrentSnapshot() == nil && p[positionProperty] == "" && p[commitProperty] == "" &&
+		p[sourceProperty] == w.src.String() && sameIDs(w.schema, tbl.Schema())
+}
+
 // sameIDs reports whether columns of one name have one id.
 func sameIDs(a, b *iceberg.Schema) bool {
 	for _, f := range a.Fields() {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/apache/iceberg-go/table"
 	"golang.org/x/sync/errgroup"
@@ -24,13 +23,12 @@ func (s *Sink) CommitAll(ctx context.Context, ws []writer.Writer, pos batch.Posi
 		return err
 	}
 	group := make([]*Writer, len(ws))
-	names := make([]string, len(ws))
 	for i, w := range ws {
 		iw, ok := w.(*Writer)
 		if !ok || iw.sink != s {
 			return fmt.Errorf("%T is no writer of this sink", w)
 		}
-		group[i], names[i] = iw, iw.name()
+		group[i] = iw
 	}
 	if len(group) == 1 {
 		return group[0].Commit(ctx, pos)
@@ -39,7 +37,7 @@ func (s *Sink) CommitAll(ctx context.Context, ws []writer.Writer, pos batch.Posi
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(s.opts.Parallel)
 	for _, w := range group {
-		g.Go(func() error { return w.finishAll(gctx) })
+		g.Go(func() error { return w.of(w.finishAll(gctx)) })
 	}
 	err := g.Wait()
 	if err == nil {
@@ -47,9 +45,17 @@ func (s *Sink) CommitAll(ctx context.Context, ws []writer.Writer, pos batch.Posi
 		err = s.commitAll(ctx, group, pos)
 	}
 	if err != nil {
-		return advise(fmt.Errorf("commit %s: %w", strings.Join(names, ", "), err))
+		return advise(fmt.Errorf("commit %d tables: %w", len(group), err))
 	}
 	return nil
+}
+
+// of says which table of several an error is of.
+func (w *Writer) of(err error) error {
+	if err != nil {
+		err = fmt.Errorf("%s: %w", w.name(), err)
+	}
+	return err
 }
 
 // commitAll is Writer.commit for several writers. Attempts go on with those that
@@ -100,7 +106,7 @@ func (s *Sink) lookAll(ctx context.Context, ws []*Writer, pos batch.Position) (b
 	for i, w := range ws {
 		g.Go(func() (err error) {
 			views[i], err = w.look(gctx)
-			return err
+			return w.of(err)
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -111,7 +117,7 @@ func (s *Sink) lookAll(ctx context.Context, ws []*Writer, pos batch.Position) (b
 			continue
 		}
 		if err := w.fence(views[i]); err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", w.name(), err)
+			return nil, nil, w.of(err)
 		}
 		bases, left = append(bases, views[i].tbl), append(left, w)
 	}
@@ -125,34 +131,29 @@ func (s *Sink) tryAll(ctx context.Context, ws []*Writer, bases []*table.Table, p
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.retry.timeout)
 	defer cancel()
-	id := s.run.commitID()
+	id := s.session.commitID()
 	all := make([]prepared, len(ws))
 	commits := make([]table.TableCommit, len(ws))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)
-	outcomes := make([]outcome, len(ws))
 	for i, w := range ws {
 		g.Go(func() (err error) {
 			base := bases[i]
 			if base == nil {
 				if base, err = w.bare(gctx); err != nil {
-					return err
+					return w.of(err)
 				}
 			}
-			all[i], outcomes[i], err = w.prepare(gctx, base, pos, id)
+			all[i], _, err = w.prepare(gctx, base, pos, id)
 			commits[i] = all[i].commit
-			return err
+			return w.of(err)
 		})
 	}
 	if err := g.Wait(); err != nil {
-		o := refused
-		if transient(err) {
-			o = conflict
-		}
 		for i, w := range ws {
 			w.removeMade(all[i].made)
 		}
-		return o, err
+		return unsent(err), err
 	}
 	s.step("manifests written")
 	for i, w := range ws {
@@ -182,7 +183,7 @@ func (w *Writer) bare(ctx context.Context) (*table.Table, error) {
 func (s *Sink) committedAll(ctx context.Context, ws []*Writer) error {
 	var errs []error
 	for _, w := range ws {
-		errs = append(errs, w.committed(ctx))
+		errs = append(errs, w.of(w.committed(ctx)))
 	}
 	return errors.Join(errs...)
 }

@@ -37,6 +37,12 @@ func (w *Writer) look(ctx context.Context) (view, error) {
 		w.stale = false
 		w.pos, w.last = batch.Position(tbl.Properties()[positionProperty]), tbl.Properties()[commitProperty]
 	}
+	if !w.exists && w.isBare(tbl) {
+		// Ours, by a createBare whose reply was lost, or that of a run which was
+		// quicker: who commits first decides.
+		w.note(tbl)
+		return v, w.storeOf(ctx, tbl)
+	}
 	return v, nil
 }
 
@@ -95,11 +101,14 @@ func (w *Writer) fence(v view) error {
 	}
 	// Other programs leave both properties alone. The id alone would do, but for
 	// tables that somebody has given a position by hand.
-	pos := batch.Position(v.tbl.Properties()[positionProperty])
-	if pos != w.pos || v.tbl.Properties()[commitProperty] != w.last {
+	pos, id := batch.Position(v.tbl.Properties()[positionProperty]), v.tbl.Properties()[commitProperty]
+	if pos != w.pos || id != w.last {
 		// For good: once the writer has asked for the position, it would follow the
 		// other's commit, and what is staged does not.
-		err := w.sink.run.fenced(v.tbl.Properties()[commitProperty], w.sink.late)
+		err := w.sink.session.fenced(id, w.sink.rest)
+		if id == "" && w.last != "" {
+			err = w.tableError(hint.Wrap(errors.New("the tablehaul.… properties were removed from the table while it was written"), dropFirst))
+		}
 		w.stale = true
 		w.fail(err)
 		return err

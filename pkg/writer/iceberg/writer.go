@@ -46,7 +46,7 @@ type Writer struct {
 	st       *storage // nil until the location is known
 
 	mu      sync.Mutex
-	run     string // prefix of file names; "" until something is staged
+	prefix  string // of file names, and the record's name; "" until something is staged
 	files   int    // names given out
 	record  *stagingRecord
 	idle    []*dataFile
@@ -182,6 +182,7 @@ func (w *Writer) finish(f *dataFile) error {
 		defer w.mu.Unlock()
 		delete(w.ending, f.out)
 		if err != nil {
+			f.out.Abort() // nothing names the file, so nobody else removes it
 			w.failed = err
 			return
 		}
