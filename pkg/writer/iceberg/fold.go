@@ -299,8 +299,8 @@ func (f *fold) finish(ctx context.Context) error {
 	}
 	err := f.flush(ctx)
 	if err == nil && len(f.spilled) > 0 {
-		if err = f.spill(); err == nil {
-			err = f.mergeSpilled(ctx)
+		if err = f.spill(ctx); err == nil {
+			err = f.mergeSpilled(ctx, f.spilled, func(indexEntry) error { return nil })
 		}
 	}
 	if err == nil {

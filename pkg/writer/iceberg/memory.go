@@ -27,7 +27,7 @@ func (f *fold) makeRoom(ctx context.Context, n int) error {
 	if err := f.flush(ctx); err != nil {
 		return err
 	}
-	return f.spill()
+	return f.spill(ctx)
 }
 
 // relieve writes to files what is kept in memory, if that is too much.
@@ -62,7 +62,7 @@ func (f *fold) unload(ctx context.Context) error {
 	case f.index.n == 0:
 		f.index.slots = nil
 	case err == nil && f.index.bytes() > f.w.sink.opts.Memory/16:
-		err = f.spill()
+		err = f.spill(ctx)
 	}
 	f.account()
 	return err
