@@ -72,8 +72,24 @@ func (d *DB) Purge() {
 
 func position(version int) batch.Position { return batch.Position("mem:" + strconv.Itoa(version)) }
 
+// Of returns what a position means for one table: it may have come further than
+// the others before the log was read for all of them together.
+func Of(pos batch.Position, t *schema.Table) batch.Position {
+	words := strings.Fields(string(pos))
+	for _, w := range words[min(1, len(words)):] {
+		if own, ok := strings.CutPrefix(w, t.String()+"="); ok {
+			return batch.Position(own)
+		}
+	}
+	if len(words) > 1 && words[1] != "loose" {
+		return batch.Position(words[0])
+	}
+	return pos
+}
+
 func versionOf(pos batch.Position) (version int, loose bool, err error) {
 	text, loose := strings.CutSuffix(string(pos), " loose")
+	text, _, _ = strings.Cut(text, " ")
 	version, err = strconv.Atoi(strings.TrimPrefix(text, "mem:"))
 	if err != nil {
 		return 0, false, fmt.Errorf("position %q is none of this source's", pos)
@@ -127,7 +143,7 @@ func (s *Stock) Changes(ctx context.Context, from map[*schema.Table]batch.Positi
 	purged := s.DB.purged
 	s.DB.mu.Unlock()
 	for t, pos := range from {
-		if r.from[t], r.loose[t], err = versionOf(pos); err != nil {
+		if r.from[t], r.loose[t], err = versionOf(Of(pos, t)); err != nil {
 			return nil, err
 		}
 		if r.from[t] < purged {
@@ -169,7 +185,7 @@ func (r *logReader) Read(ctx context.Context) (*batch.Batch, error) {
 			r.build(tx)
 			r.next = tx.version
 		case time.Since(idle) > 5*time.Millisecond:
-			return &batch.Batch{Pos: position(r.next)}, nil
+			return &batch.Batch{Pos: r.position(r.next)}, nil
 		default:
 			if err := sleep(ctx, time.Millisecond); err != nil {
 				return nil, err
@@ -243,7 +259,19 @@ func (r *logReader) build(tx transaction) {
 		r.ready = []*batch.Batch{{}}
 	}
 	last := r.ready[len(r.ready)-1]
-	last.Pos, last.Time = position(tx.version), tx.at
+	last.Pos, last.Time = r.position(tx.version), tx.at
+}
+
+// position names the tables that are still ahead of the log.
+func (r *logReader) position(version int) batch.Position {
+	var ahead []string
+	for t, from := range r.from {
+		if from > version {
+			ahead = append(ahead, " "+t.String()+"="+string(position(from)))
+		}
+	}
+	slices.Sort(ahead)
+	return position(version) + batch.Position(strings.Join(ahead, ""))
 }
 
 // listed returns the table as it was asked for, nil if it was not.

@@ -42,6 +42,41 @@ func TestLog(t *testing.T) {
 	})
 }
 
+// A position that was met while tables were at different points gives each its own.
+func TestLogAhead(t *testing.T) {
+	a, b := batchtest.Shape("db", "a", "id bigint key"), batchtest.Shape("db", "b", "id bigint key")
+	db := mem.NewDB(batchtest.Table{Table: a}, batchtest.Table{Table: b})
+	for i := range 3 {
+		db.Apply(mem.Change{Table: a, Op: batch.Insert, Row: batchtest.Row{i}}, mem.Change{Table: b, Op: batch.Insert, Row: batchtest.Row{i}})
+	}
+	now, err := (&mem.Stock{DB: db}).Locate(t.Context(), "now")
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := map[*schema.Table]batch.Position{a: "mem:0", b: now}
+	rd, err := (&mem.Stock{DB: db}).Changes(t.Context(), from, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rd.Close()
+	for _, want := range []batch.Position{"mem:3 db.b=" + now, "mem:4 db.b=" + now, now} {
+		got, err := rd.Read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.Release()
+		if got.Table != a || got.Pos != want || mem.Of(got.Pos, b) != now {
+			t.Errorf("got %s of %s, want %s", got.Pos, got.Table, want)
+		}
+	}
+	if got := mem.Of("mem:1 db.b=mem:3", a); got != "mem:1" {
+		t.Errorf("got %s", got)
+	}
+	if got := mem.Of("mem:1 loose", a); got != "mem:1 loose" {
+		t.Errorf("got %s", got)
+	}
+}
+
 // memChanges puts changes as a reader of a log does.
 func memChanges(changes []readertest.Change) []mem.Change {
 	var out []mem.Change
