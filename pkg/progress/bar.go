@@ -85,6 +85,7 @@ func (b *Bar) Close(v View) error {
 		io.WriteString(b.w, "\n") //nolint:errcheck // an aside: the run does not depend on it
 	}
 	b.drawn = nil
+	b.top, b.meter = 0, meter{} // of what is drawn next, if anything is
 	return nil
 }
 

@@ -3,6 +3,7 @@ package progress
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -74,6 +75,37 @@ func TestJSON(t *testing.T) {
 `)
 	if got := notes.String(); got != "a note\n" {
 		t.Errorf("notes: %q", got)
+	}
+}
+
+// TestEndsAgain: a table that failed and was begun anew is told of each time.
+func TestEndsAgain(t *testing.T) {
+	r := NewRun()
+	var e ended
+	told := func(want ...State) {
+		t.Helper()
+		var got []State
+		for range 2 { // once each
+			for _, n := range e.news(r.View()) {
+				got = append(got, n.State)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("told %v, want %v", got, want)
+		}
+	}
+	a := r.Table("a", 0)
+	a.Add(5, 50)
+	told()
+	a.Fail(errors.New("truncated"))
+	told(Failed)
+	a = r.Table("a", 0)
+	a.Add(3, 30)
+	told()
+	a.Done()
+	told(Whole)
+	if v := r.View().Tables[0]; v.Rows != 3 || v.Spent != 5 {
+		t.Errorf("got %d rows, and %d before", v.Rows, v.Spent)
 	}
 }
 

@@ -55,18 +55,19 @@ func watch(show func(), end func() error) (stop func() error) {
 	}
 }
 
-// ended remembers which tables have ended, so that each is told once.
-type ended struct{ told []bool }
+// ended remembers which tables have ended, so that each is told once. One that
+// failed and was begun anew ends again.
+type ended struct{ told []int } // how many tries of each
 
 // news returns the tables that have ended since the last call.
 func (e *ended) news(v View) []TableView {
 	var out []TableView
 	for i, t := range v.Tables {
 		if i == len(e.told) {
-			e.told = append(e.told, false)
+			e.told = append(e.told, 0)
 		}
-		if t.State.Ended() && !e.told[i] {
-			e.told[i] = true
+		if t.State.Ended() && e.told[i] <= t.Tries {
+			e.told[i] = t.Tries + 1
 			out = append(out, t)
 		}
 	}

@@ -51,6 +51,8 @@ type Table struct {
 	err         atomic.Pointer[error]
 	took        atomic.Int64 // from the first row to the commit
 	began       atomic.Int64
+	tries       int   // of tables that this one is in place of
+	spent       int64 // rows of theirs
 }
 
 // Table adds a table to the run, in place of one of the same name that failed.
@@ -63,6 +65,7 @@ func (r *Run) Table(name string, estimate int64) *Table {
 	defer r.mu.Unlock()
 	for i, old := range r.tables {
 		if old.Name == name && State(old.state.Load()) != Whole {
+			t.tries, t.spent = old.tries+1, old.spent+old.rows.Load()
 			r.tables = slices.Clone(r.tables) // a View may be reading it
 			r.tables[i] = t
 			return t

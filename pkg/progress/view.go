@@ -21,6 +21,8 @@ type TableView struct {
 	State    State
 	Took     time.Duration // from the first row to the commit, or until now
 	Err      error         // of a Failed table
+	Tries    int           // how often the table was begun before, in vain
+	Spent    int64         // rows of those times
 }
 
 // View copies the counters.
@@ -43,7 +45,7 @@ func (r *Run) View() View {
 func (t *Table) view(now time.Time) TableView {
 	s := State(t.state.Load())
 	v := TableView{
-		Name: t.Name, Estimate: t.Estimate, State: s,
+		Name: t.Name, Estimate: t.Estimate, State: s, Tries: t.tries, Spent: t.spent,
 		Rows: t.rows.Load(), Bytes: t.bytes.Load(), Took: time.Duration(t.took.Load()),
 	}
 	if b := t.began.Load(); s == Working && b != 0 {
