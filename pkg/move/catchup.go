@@ -87,9 +87,10 @@ func (r *snapshotRun) replay(ctx context.Context, log reader.Log, until batch.Po
 		if err != nil {
 			return err
 		}
-		if b.Table != nil {
-			c := copies[b.Table]
+		if c := copies[b.Table]; c != nil {
 			err = c.w.Write(ctx, b)
+		} else if b.Table != nil {
+			err = fmt.Errorf("the log brings changes of %s, which was not asked for", b.Table)
 		}
 		b.Release()
 		if err != nil {

@@ -1,6 +1,7 @@
 package move
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,8 +32,8 @@ type follower struct {
 	dirty    []*followed    // tables with something staged
 	since    time.Time      // when the oldest of it came
 	bytes    int64          // how much it is
-	moved    time.Time      // when the run last had something to do
-	allAt    time.Time      // when all tables' positions were last brought up to date
+	moved    time.Time      // when a followed table last changed
+	asked    time.Time      // when the source was last asked how far its log goes
 }
 
 // A followed is one table of a follower.
@@ -71,6 +72,9 @@ func (f *follower) follow(ctx context.Context, rd reader.Reader) error {
 	err := f.drain(ctx, q)
 	stop()
 	q.discard() // until fill has ended
+	if f.lastTime.After(f.furthest) {
+		f.furthest = f.lastTime
+	}
 	if e := rd.Close(); e != nil && err == nil {
 		err = fmt.Errorf("close the log: %w", e)
 	}
@@ -79,7 +83,10 @@ func (f *follower) follow(ctx context.Context, rd reader.Reader) error {
 
 // drain writes and commits what the queue brings.
 func (f *follower) drain(ctx context.Context, q *queue) error {
-	f.moved, f.allAt = time.Now(), time.Now()
+	f.moved = time.Now()
+	if f.allAt.IsZero() {
+		f.allAt = f.moved
+	}
 	tick := time.NewTicker(min(max(f.opts.CommitInterval/20, 5*time.Millisecond), 200*time.Millisecond))
 	defer tick.Stop()
 	for {
@@ -132,9 +139,6 @@ func (f *follower) take(ctx context.Context, b *batch.Batch) error {
 		c.prog.Add(rows, int64(b.Bytes))
 	}
 	if b.Pos != "" {
-		if b.Pos != f.last && time.Since(b.Time) > f.opts.IdleExit {
-			f.moved = time.Now() // still on the way through what others have changed
-		}
 		f.last, f.lastTime, f.inside = b.Pos, b.Time, false
 		f.opts.Progress.Reached(string(b.Pos), b.Time)
 	}
@@ -152,13 +156,55 @@ func (f *follower) boundary(ctx context.Context) (over bool, err error) {
 	case time.Since(f.allAt) >= f.opts.IdleCommit:
 		err = f.commit(ctx, f.all)
 		f.allAt = time.Now()
-	case len(f.dirty) == 0:
-		f.failing = time.Time{} // nothing to do is as good as something done
 	}
-	if err != nil || f.opts.IdleExit == 0 || time.Since(f.moved) < f.opts.IdleExit {
+	if err != nil {
 		return false, err
 	}
+	idle := f.opts.IdleExit > 0 && time.Since(f.moved) >= f.opts.IdleExit
+	failing := !f.failing.IsZero() && len(f.dirty) == 0
+	if failing && f.lastTime.After(f.furthest) {
+		f.well() // past all that had been read, and nothing of it waits for a commit
+		failing = false
+	}
+	if !idle && !failing || time.Since(f.asked) < min(cmp.Or(f.opts.IdleExit, askWait), askWait) {
+		return false, nil
+	}
+	read := f.through(ctx)
+	f.asked = time.Now()
+	if failing && read.After(f.broke) {
+		f.well() // past all that was there
+	}
+	if !idle || read.Sub(f.moved) < f.opts.IdleExit {
+		return false, nil
+	}
 	return true, f.commit(ctx, f.all)
+}
+
+// How often at most the source is asked how far its log goes, and how long it
+// has to answer: nothing is written meanwhile.
+const (
+	askWait = time.Second
+	askTime = 10 * time.Second
+)
+
+// through returns until when, by this machine's clock, all that the source has
+// committed has been read; zero if that is not known. That nothing comes is no
+// sign of it: the connection may have stalled, or a large transaction be on its
+// way. An error is no answer, and none of the run's: a server that is asked at the
+// wrong moment may deny what it has just sent.
+func (f *follower) through(ctx context.Context) time.Time {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	now := time.Now()
+	h, err := f.src.Headroom(ctx, f.last)
+	switch {
+	case err != nil:
+	case h.AtEnd || h.Ahead == 0:
+		return now
+	case h.Behind > 0:
+		return now.Add(-h.Behind)
+	}
+	return time.Time{}
 }
 
 // end is how a log ends: where it was asked to, or by an error.
@@ -167,13 +213,23 @@ func (f *follower) end(ctx context.Context, err error) error {
 		return errors.New("the log ended in the middle of a transaction")
 	}
 	if err == nil {
-		return f.commit(ctx, f.all)
+		if err := f.commit(ctx, f.all); err != nil {
+			return err
+		}
+		f.well()
+		return nil
 	}
-	// What concerns one table alone comes after everything before it: that
-	// much is committed, so that the others need not read it again.
-	if len(tableErrors(err)) > 0 && !f.inside && f.last != "" {
-		if e := f.commit(ctx, f.dirty); e != nil {
-			return e
+	// What has come whole is committed, whatever happened then. Connections that
+	// never last for a commit interval would bring nothing otherwise, and if one
+	// table alone has failed, the others need not read all that again.
+	if !f.inside && ctx.Err() == nil {
+		which := f.dirty
+		if len(which) == 0 && !f.failing.IsZero() {
+			which = f.all // the next attempt need not read again what tables have
+		}
+		if e := f.commit(ctx, which); e != nil {
+			// It says alone what comes next: the log's error comes again.
+			return fmt.Errorf("commit what came before the log ended (%v): %w", err, e)
 		}
 	}
 	return fmt.Errorf("read the log: %w", err)
@@ -199,7 +255,10 @@ func (f *follower) commit(ctx context.Context, which []*followed) error {
 		return err
 	}
 	took := time.Since(began)
-	f.failing = time.Time{}
+	// Positions alone prove nothing: what failed may lie behind them.
+	if len(f.dirty) > 0 {
+		f.well()
+	}
 	for _, c := range todo {
 		c.prog.Committed(c.rows, took)
 		c.dirty, c.rows = false, 0
@@ -282,7 +341,7 @@ func (q *queue) fill(ctx context.Context, rd reader.Reader) {
 			q.err = err
 			return
 		}
-		q.prog.Queued(it.weight)
+		q.count(it, it.weight)
 		select {
 		case q.items <- it:
 		case <-ctx.Done():
@@ -297,7 +356,15 @@ func (q *queue) fill(ctx context.Context, rd reader.Reader) {
 func (q *queue) done(it item) {
 	it.b.Release()
 	q.budget.Release(it.weight)
-	q.prog.Queued(-it.weight)
+	q.count(it, -it.weight)
+}
+
+// count tells of changes only: a batch that just says how far the log has come
+// leaves nothing waiting.
+func (q *queue) count(it item, weight int64) {
+	if it.b.Table != nil {
+		q.prog.Queued(weight)
+	}
 }
 
 // discard empties a queue that nobody drains any more.

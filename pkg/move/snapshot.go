@@ -38,16 +38,8 @@ type SnapshotOptions struct {
 // error ends the run. In Create mode tables that already hold a position are
 // whole from an earlier run and left alone.
 func Snapshot(ctx context.Context, src reader.Stock, sink writer.Sink, tables []*schema.Table, opts SnapshotOptions) error {
-	opts.Mode = cmp.Or(opts.Mode, writer.Create)
-	opts.Parallel = max(opts.Parallel, 1)
-	run := &snapshotRun{src: src, sink: sink, opts: opts}
-	defer run.close()
-
-	if err := run.open(ctx, tables); err != nil {
-		// How many tables are whole is not known: not all have been looked at.
-		return interrupted(ctx, err)
-	}
-	return run.outcome(ctx, run.copy(ctx))
+	run := newSnapshot(src, sink, opts)
+	return run.outcome(ctx, run.run(ctx, tables))
 }
 
 // A snapshotRun is one Snapshot under way.
@@ -57,8 +49,26 @@ type snapshotRun struct {
 	opts SnapshotOptions
 	snap reader.Snapshot
 	// loose says that no point was pinned: tables are committed after catchUp.
-	loose bool
-	todo  []*tableCopy
+	loose  bool
+	opened bool // all of todo has been looked at
+	todo   []*tableCopy
+}
+
+func newSnapshot(src reader.Stock, sink writer.Sink, opts SnapshotOptions) *snapshotRun {
+	opts.Mode = cmp.Or(opts.Mode, writer.Create)
+	opts.Parallel = max(opts.Parallel, 1)
+	return &snapshotRun{src: src, sink: sink, opts: opts}
+}
+
+// run returns what ended the run, if not its end did. What tables have failed of
+// is with them.
+func (r *snapshotRun) run(ctx context.Context, tables []*schema.Table) error {
+	defer r.close()
+	if err := r.open(ctx, tables); err != nil {
+		return err
+	}
+	r.opened = true
+	return r.copy(ctx)
 }
 
 // A tableCopy is one table of a snapshotRun.
@@ -293,7 +303,8 @@ func (r *snapshotRun) outcome(ctx context.Context, err error) error {
 		}
 	}
 	err = errors.Join(errs...)
-	if err == nil || whole == 0 || ctx.Err() != nil {
+	// If not all have been looked at, how many are whole is not known.
+	if err == nil || whole == 0 || !r.opened || ctx.Err() != nil {
 		return interrupted(ctx, err)
 	}
 	return fmt.Errorf("%w: %d of %d tables are whole: %w", ErrIncomplete, whole, len(r.todo), err)

@@ -51,8 +51,8 @@ type TailOptions struct {
 	IdleCommit time.Duration
 	// Resnapshot has tables copied anew whose position the log no longer holds.
 	Resnapshot bool
-	// RetryTime is how long transient errors are met by trying again while
-	// nothing is committed; 0 is 10 min.
+	// RetryTime is how long transient errors are met by trying again while the run
+	// gets no further; 0 is 10 min, less than 0 not at all.
 	RetryTime time.Duration
 	// RetryPause is about how long the first pause before trying again takes; each
 	// further one takes twice as long, up to 30 s. 0 is 500 ms.
@@ -98,7 +98,11 @@ type tailRun struct {
 	until    batch.Position // located once, so that a retried run ends where the first would have
 	followed bool           // the log was reached: from here on transient errors are worth waiting for
 	rival    bool           // another run was ahead of the last commit
+	going    bool           // tables held positions before the run: what stops one table must not stop them
 	failing  time.Time      // of the first error since anything was well; zero while it is
+	broke    time.Time      // of the last error
+	furthest time.Time      // the source's commit time where the log was left that has been read furthest
+	allAt    time.Time      // when all tables' positions were last brought up to date
 }
 
 // maxPause bounds the pause between two attempts after transient errors.
@@ -121,11 +125,12 @@ func (r *tailRun) persist(ctx context.Context) error {
 			}
 			continue
 		}
-		if !r.followed || !hint.IsTransient(err) {
+		if !r.followed || r.opts.RetryTime < 0 || !hint.IsTransient(err) {
 			return err
 		}
+		r.broke = time.Now()
 		if r.failing.IsZero() {
-			r.failing, wait = time.Now(), r.opts.RetryPause
+			r.failing, wait = r.broke, r.opts.RetryPause
 		}
 		if d := time.Since(r.failing); d > r.opts.RetryTime {
 			return fmt.Errorf("nothing committed for %s: %w", d.Round(time.Second), err)
@@ -142,11 +147,18 @@ func (r *tailRun) persist(ctx context.Context) error {
 	}
 }
 
+// well notes that what has failed is mended.
+func (r *tailRun) well() {
+	r.failing = time.Time{}
+	r.opts.Progress.Recovered()
+}
+
 // leave marks the tables that an error is about, if it is about tables alone.
-// Before the log was ever reached, such an error ends the run: whoever has just
-// typed the command wants to hear of it.
+// Before the log was ever reached, such an error ends the first run: whoever has
+// just typed the command wants to hear of it. One that goes on what others have
+// begun must not leave all tables standing for the sake of one.
 func (r *tailRun) leave(err error) bool {
-	if !r.followed || errors.Is(err, writer.ErrFenced) {
+	if !r.followed && !r.going || errors.Is(err, writer.ErrFenced) {
 		return false
 	}
 	left := false
@@ -185,6 +197,7 @@ func tableErrors(err error) []*schema.TableError {
 	return nil
 }
 
+// outcome adds what tables were left behind for.
 func (r *tailRun) outcome(ctx context.Context, err error) error {
 	if len(r.failed) == 0 || ctx.Err() != nil {
 		return err
@@ -195,11 +208,11 @@ func (r *tailRun) outcome(ctx context.Context, err error) error {
 			errs = append(errs, e)
 		}
 	}
-	err = errors.Join(errs...)
-	if len(r.failed) == len(r.tables) {
-		return err
+	all := errors.Join(errs...)
+	if err != nil || len(r.failed) == len(r.tables) {
+		return all // the run could not go on
 	}
-	return fmt.Errorf("%w: %d of %d tables were left behind: %w", ErrIncomplete, len(r.failed), len(r.tables), err)
+	return fmt.Errorf("%w: %d of %d tables were left behind: %w", ErrIncomplete, len(r.failed), len(r.tables), all)
 }
 
 // attempt opens everything and follows the log.
@@ -250,17 +263,17 @@ func (f *follower) open(ctx context.Context) error {
 			todo = append(todo, t)
 		}
 	}
-	if err := f.openTables(ctx, todo); err != nil {
-		return err
-	}
+	err := f.openTables(ctx, todo)
 	var fresh []*followed
 	for _, c := range f.all {
 		if c.pos == "" {
 			fresh = append(fresh, c)
+		} else {
+			f.going = true
 		}
 	}
-	if len(fresh) == 0 {
-		return nil
+	if err != nil || len(fresh) == 0 {
+		return err
 	}
 	if f.opts.Start == StartSnapshot {
 		if err := f.probe(ctx, fresh); err != nil {
@@ -274,35 +287,54 @@ func (f *follower) open(ctx context.Context) error {
 	}
 	// Committed at once: whatever happens to this run, the next one starts at
 	// the same place.
-	return f.commitTo(ctx, fresh, pos)
+	if err := f.commitTo(ctx, fresh, pos); err != nil {
+		return err
+	}
+	f.opts.Progress.Started(string(pos))
+	return nil
 }
 
-// openTables adds writers for tables, with the positions that they hold.
+// openTables adds writers for tables, with the positions that they hold. A table
+// that cannot be opened keeps none of the others from it.
 func (f *follower) openTables(ctx context.Context, tables []*schema.Table) error {
 	opened := make([]*followed, len(tables))
+	own := make([]error, len(tables))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)
 	for i, t := range tables {
 		g.Go(func() error {
-			w, err := f.sink.Open(gctx, t, writer.Follow)
-			if err != nil {
-				return fmt.Errorf("open %s at the sink: %w", t, err)
-			}
-			c := &followed{table: t, w: w, prog: f.opts.Progress.Table(t.String())}
+			c, err := f.openTable(gctx, t)
 			opened[i] = c
-			if c.pos, err = w.Position(gctx); err != nil {
-				return fmt.Errorf("read position of %s: %w", t, err)
+			if len(tableErrors(err)) > 0 {
+				own[i] = err
+				return nil
 			}
-			return nil
+			return err
 		})
 	}
 	err := g.Wait()
+	if err == nil {
+		err = errors.Join(own...)
+	}
 	for _, c := range opened {
 		if c != nil {
 			f.add(c)
 		}
 	}
 	return err
+}
+
+// openTable returns a table that was opened even if its position cannot be read.
+func (f *follower) openTable(ctx context.Context, t *schema.Table) (*followed, error) {
+	w, err := f.sink.Open(ctx, t, writer.Follow)
+	if err != nil {
+		return nil, fmt.Errorf("open %s at the sink: %w", t, err)
+	}
+	c := &followed{table: t, w: w, prog: f.opts.Progress.Table(t.String())}
+	if c.pos, err = w.Position(ctx); err != nil {
+		return c, fmt.Errorf("read position of %s: %w", t, err)
+	}
+	return c, nil
 }
 
 // claim commits the positions that the tables hold, if another run was ahead of
@@ -354,19 +386,31 @@ func (f *follower) copyStock(ctx context.Context, which []*followed, mode writer
 			return err
 		}
 	}
+	tries := stockTries
+	if f.opts.RetryTime < 0 {
+		tries = 1
+	}
 	for try := 1; ; try++ {
-		opts := SnapshotOptions{Mode: mode, Parallel: f.opts.Parallel, Progress: f.opts.Progress.Stock()}
-		err := Snapshot(ctx, f.src, f.sink, tables, opts)
+		run := newSnapshot(f.src, f.sink, SnapshotOptions{Mode: mode, Parallel: f.opts.Parallel, Progress: f.opts.Progress.Stock()})
+		died := run.run(ctx, tables)
+		err := run.outcome(ctx, died)
 		if errors.Is(err, ErrIncomplete) {
 			f.followed = true // what is whole goes on, what is not is left behind
 		}
+		if died != nil {
+			err = died // not for the sake of its tables, so none of them is left behind
+		}
 		// In Replace mode a table that failed cannot be told from one that did not.
-		if err != nil && (try == stockTries || mode != writer.Create || ctx.Err() != nil || !passing(err)) {
+		if err != nil && (try == tries || mode != writer.Create || ctx.Err() != nil || !passing(err)) {
 			return err
 		}
 		known := len(f.all)
-		if e := f.openTables(ctx, tables); e != nil || err == nil {
+		if e := f.openTables(ctx, tables); e != nil {
 			return e
+		}
+		if err == nil {
+			f.well()
+			return nil
 		}
 		var left []*schema.Table
 		for _, c := range slices.Clone(f.all[known:]) {
@@ -378,6 +422,7 @@ func (f *follower) copyStock(ctx context.Context, which []*followed, mode writer
 			}
 		}
 		if tables = left; len(tables) == 0 {
+			f.well()
 			return nil
 		}
 		pause := f.opts.RetryPause << try

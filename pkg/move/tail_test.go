@@ -14,6 +14,7 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/batch/batchtest"
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/move"
+	"github.com/tablehaul/tablehaul/pkg/progress"
 	"github.com/tablehaul/tablehaul/pkg/reader"
 	rmem "github.com/tablehaul/tablehaul/pkg/reader/mem"
 	"github.com/tablehaul/tablehaul/pkg/schema"
@@ -138,7 +139,7 @@ func (b *bank) check() {
 	b.t.Helper()
 	for _, t := range b.tables {
 		for i, v := range b.state.History(t) {
-			want, ok := b.states[v.Position]
+			want, ok := b.states[rmem.Of(v.Position, t)]
 			if !ok {
 				b.t.Errorf("%s: commit %d has position %s, where no transaction ends", t, i, v.Position)
 				continue
@@ -395,8 +396,13 @@ func TestTailStockAgain(t *testing.T) {
 			}
 			return nil
 		}
-		if err := b.run(src, b.open(), move.TailOptions{}); err != nil || !failed {
+		prog := progress.NewStream()
+		failing := false // when the log is opened, which the probe does before anything can have failed
+		if err := b.run(watched{src, func() { failing = failing || prog.View().Retry.Now() }}, b.open(), move.TailOptions{Progress: prog}); err != nil || !failed {
 			t.Errorf("%s: %v", name, err)
+		}
+		if failing {
+			t.Errorf("%s: it is not known to have passed", name)
 		}
 		b.whole()
 	}
@@ -429,8 +435,12 @@ func TestTailPurged(t *testing.T) {
 // run ends before anything does.
 func TestTailStartNow(t *testing.T) {
 	b := newBank(t, 8)
-	if err := b.run(b.stock(), b.open(), move.TailOptions{Start: "now"}); err != nil {
+	prog := progress.NewStream()
+	if err := b.run(b.stock(), b.open(), move.TailOptions{Start: "now", Progress: prog}); err != nil {
 		t.Fatal(err)
+	}
+	if got, want := batch.Position(prog.View().Started), b.state.Position(b.table("notes")); got != want {
+		t.Errorf("got %s as the start, want %s", got, want)
 	}
 	b.db.Apply(rmem.Change{Table: b.table("notes"), Op: batch.Insert, Row: batchtest.Row{"a", int64(1), "x"}})
 	if err := b.run(b.stock(), b.open(), move.TailOptions{Start: "now"}); err != nil {
@@ -466,5 +476,80 @@ func TestSnapshotLoose(t *testing.T) {
 				t.Errorf("%s: got %d commits, want 1", table, got)
 			}
 		}
+	}
+}
+
+// What ends the run while stock is copied leaves no table behind, even if some
+// are whole.
+func TestTailStockDies(t *testing.T) {
+	b := newBank(t, 10)
+	full := errors.New("no space left on device")
+	plan := &fault.Plan{At: 1, Only: fault.Commit, Table: "bank.notes", Err: full}
+	err := b.run(b.stock(), fault.Wrap(b.open(), plan), move.TailOptions{Parallel: 1})
+	if !errors.Is(err, full) || errors.Is(err, move.ErrIncomplete) {
+		t.Errorf("got %v", err)
+	}
+	if b.state.Commits(b.table("accounts")) == 0 {
+		t.Error("no table was whole")
+	}
+}
+
+// What ends the run later is no less of a failure for a table left behind.
+func TestTailDiesIncomplete(t *testing.T) {
+	b := newBank(t, 11)
+	if err := b.run(b.stock(), b.open(), move.TailOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	b.transact(10)
+	altered, gone := &schema.TableError{Table: "bank.notes", Err: errors.New("altered")}, errors.New("the log has a gap")
+	src := b.stock()
+	failed := false
+	src.Fault = func(op rmem.Op, t *schema.Table) error {
+		switch {
+		case op == rmem.ReadLog && t != nil && t.Name == "notes":
+			failed = true
+			return altered
+		case op == rmem.ReadLog && failed:
+			return gone
+		}
+		return nil
+	}
+	err := b.run(src, b.open(), move.TailOptions{})
+	if !errors.Is(err, gone) || !errors.Is(err, altered.Err) || errors.Is(err, move.ErrIncomplete) {
+		t.Errorf("got %v", err)
+	}
+	b.check()
+}
+
+// A table that cannot be opened stops the first run, while nothing is lost yet,
+// and none of those that go on from it.
+func TestTailOpenRefused(t *testing.T) {
+	b := newBank(t, 12)
+	refused := func() (writer.Sink, error) {
+		cause := &schema.TableError{Table: "bank.notes", Err: errors.New("another shape")}
+		return fault.Wrap(b.open(), &fault.Plan{At: 1, Only: fault.Open, Table: "bank.notes", Err: cause}), cause.Err
+	}
+	sink, cause := refused()
+	if err := b.run(b.stock(), sink, move.TailOptions{}); !errors.Is(err, cause) || errors.Is(err, move.ErrIncomplete) {
+		t.Errorf("first run: got %v", err)
+	}
+	if got := b.state.Commits(b.table("accounts")); got != 0 {
+		t.Errorf("first run: got %d commits", got)
+	}
+	if err := b.run(b.stock(), b.open(), move.TailOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	b.transact(10)
+	before := b.state.Position(b.table("notes"))
+	sink, cause = refused()
+	var warned []string
+	err := b.run(b.stock(), sink, move.TailOptions{Warn: func(s string) { warned = append(warned, s) }})
+	if !errors.Is(err, move.ErrIncomplete) || !errors.Is(err, cause) || len(warned) != 1 {
+		t.Errorf("got %v, warnings %q", err, warned)
+	}
+	b.check()
+	b.want(b.table("accounts"), b.db.Rows(b.table("accounts")))
+	if got := b.state.Position(b.table("notes")); got != before {
+		t.Errorf("got position %s of the table that failed, want %s", got, before)
 	}
 }

@@ -23,6 +23,7 @@ type Stream struct {
 	reached point
 	behind  time.Duration // how far reached was behind the source when it was told
 	seen    time.Time     // when reached was told last
+	started string        // where tables begin that were not copied
 	pending time.Time     // commit time at the source of the oldest row that is staged only, about
 	dropped time.Time     // the same of what an error has dropped; zero if nothing
 	commit  Commit        // the last one
@@ -75,6 +76,15 @@ func (s *Stream) Table(name string) *StreamTable {
 	return t
 }
 
+// Started says that tables begin at pos in the log, without what they held before.
+func (s *Stream) Started(pos string) {
+	if s != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.started = pos
+	}
+}
+
 // Reached says that the log has been read up to pos, which the source committed
 // at that time, zero if unknown. The same pos again says that the log stands
 // still.
@@ -116,12 +126,16 @@ func (s *Stream) Committed(pos string, at time.Time, tables int, took time.Durat
 	s.total += rows
 	s.commit = Commit{Position: pos, At: at, Time: now, Tables: tables, Rows: rows, Took: took, Seq: s.commit.Seq + 1}
 	s.times.add(took)
-	s.retry.Over, s.dropped = true, time.Time{}
-	// Nobody writes while there is a commit, so nothing is staged; but changes
-	// may wait in the queue.
-	s.staged.Store(false)
-	if s.pending = at; at.IsZero() {
-		s.pending = now
+	s.staged.Store(false) // nobody writes while there is a commit
+}
+
+// Recovered says that what has failed is mended: all that was read then is
+// visible.
+func (s *Stream) Recovered() {
+	if s != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.retry.Over, s.dropped = true, time.Time{}
 	}
 }
 

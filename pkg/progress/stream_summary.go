@@ -63,7 +63,7 @@ func WriteStreamSummary(w io.Writer, s StreamStart, stream *Stream, o Outcome) e
 }
 
 // committed returns the position up to which all is visible: that of the last
-// commit, or the stock's.
+// commit, of the stock, or the one where tables were made to begin.
 func (v StreamView) committed() string {
 	switch {
 	case v.Last.Seq > 0:
@@ -71,7 +71,7 @@ func (v StreamView) committed() string {
 	case v.Stock.Totals().Count[Whole] > 0:
 		return v.Stock.Position
 	}
-	return ""
+	return v.Started
 }
 
 // A streamTable is a table with what was read of its stock, nil if it was not.
@@ -122,7 +122,7 @@ func WriteStreamText(w io.Writer, stream *Stream) error {
 			changed++
 		}
 	}
-	if copied == 0 && v.Last.Seq == 0 {
+	if v.committed() == "" {
 		return nil
 	}
 	if copied+changed > 0 && len(tables) <= few {
@@ -137,7 +137,10 @@ func WriteStreamText(w io.Writer, stream *Stream) error {
 	}
 	b.WriteString(Seconds(v.Elapsed))
 	if v.Errors > 0 {
-		fmt.Fprintf(&b, ", %s overcome", Plural(v.Errors, "error"))
+		fmt.Fprintf(&b, ", %s", Plural(v.Errors, "error"))
+		if !v.Retry.Now() {
+			b.WriteString(" overcome")
+		}
 	}
 	b.WriteString("\n")
 	if p := v.committed(); p != "" {

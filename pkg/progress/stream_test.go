@@ -62,6 +62,8 @@ func TestStreamNil(t *testing.T) {
 	s.Reached("x", time.Now())
 	s.Queued(1)
 	s.Committed("x", time.Now(), 1, time.Second)
+	s.Started("x")
+	s.Recovered()
 	s.Retrying(errors.New("x"), time.Second)
 	s.Stock().Phase("x")
 	tab := s.Table("x")
@@ -104,13 +106,21 @@ func TestLag(t *testing.T) {
 	near(t, "it stood still", s.View().Lag, 0)
 
 	s.Queued(10)
-	s.pending = ago(time.Minute)
-	near(t, "changes wait in the queue", s.View().Lag, time.Minute)
+	s.seen = ago(10 * time.Second)
+	near(t, "changes wait in the queue", s.View().Lag, 10*time.Second)
+	s.Reached("4", ago(time.Minute))
+	near(t, "old ones", s.View().Lag, time.Minute)
+	s.Reached("4", ago(time.Minute))
 	s.Queued(-10)
 	s.Table("a").Add(1, 1)
 	near(t, "staged just now", s.View().Lag, 0)
 	s.pending = ago(time.Minute)
 	near(t, "staged a minute ago", s.View().Lag, time.Minute)
+	s.Committed("4", ago(time.Hour), 1, 0) // in a quiet hour
+	s.Reached("4", ago(time.Hour))
+	s.Queued(10)
+	near(t, "the first change after a quiet hour", s.View().Lag, 0)
+	s.Queued(-10)
 	s.Reached("4", time.Now().Add(time.Hour)) // a clock that is ahead
 	s.Committed("4", time.Now().Add(time.Hour), 1, 0)
 	near(t, "clocks differ", s.View().Lag, 0)
@@ -134,15 +144,9 @@ func TestRetry(t *testing.T) {
 	if !s.View().Retry.Now() {
 		t.Error("what is read before the next attempt is no sign of success")
 	}
-	s.Committed("1", time.Time{}, 1, 0)
-	if s.View().Retry.Now() {
-		t.Error("a commit is a sign of success")
-	}
-	s.Retrying(errors.New("c"), 0)
-	s.retry.Until = time.Now().Add(-2 * time.Second)
-	s.Reached("2", time.Time{})
-	if v := s.View(); v.Retry.Now() || v.Errors != 3 {
-		t.Errorf("the log is read again: %+v", v.Retry)
+	s.Recovered()
+	if v := s.View(); v.Retry.Now() || v.Errors != 2 {
+		t.Errorf("recovered: %+v", v.Retry)
 	}
 
 	// The catalog is down: the log is read well, but nothing is committed.
@@ -150,22 +154,16 @@ func TestRetry(t *testing.T) {
 	s.pending = time.Now().Add(-time.Hour)
 	s.Retrying(errors.New("d"), 0)
 	s.Table("a").Add(1, 1)
-	s.retry.Until = time.Now().Add(-2 * time.Second)
 	s.Reached("3", time.Now())
-	if v := s.View(); !v.Retry.Now() {
-		t.Error("reading is no sign of success while something waits for a commit")
-	} else {
-		near(t, "what was dropped is not visible", v.Lag, time.Hour)
-	}
-	// It was up after all: what seemed to fail is visible, and not read again.
-	s.Retrying(errors.New("e"), 0)
-	s.retry.Until = time.Now().Add(-2 * time.Second)
-	s.Reached("3", time.Now())
+	s.Committed("3", time.Now(), 1, 0)
+	s.Reached("4", time.Now())
 	v := s.View()
-	if v.Retry.Now() {
-		t.Error("nothing is left to commit")
+	if !v.Retry.Now() {
+		t.Error("only who reads the log knows what lies behind a position")
 	}
-	near(t, "nothing is left to commit", v.Lag, 0)
+	near(t, "what was dropped is not visible", v.Lag, time.Hour)
+	s.Recovered()
+	near(t, "nothing is left to commit", s.View().Lag, 0)
 }
 
 const gtid = `{"server":"62f9dfc2-e6c3-11f1-b366-02fc00000001","gtid":"62f9dfc2-e6c3-11f1-b366-02fc00000001:1-965,72f9dfc2-e6c3-11f1-b366-02fc00000001:1-3"}`
@@ -227,6 +225,13 @@ func TestStreamBar(t *testing.T) {
  100% |██████████████████████████████| 1,000 rows  97.7 KiB  500 rows/s  2.00 s
 ⠋ pinning one point
 `)
+	// Another copy begins at its own beginning.
+	again := copyingAt(4, Working)
+	again.Stock.Tables[0].Rows = 500
+	b.Show(again)
+	if got := s.String(); !strings.Contains(got, "\n  50% |") {
+		t.Errorf("got\n%s", got)
+	}
 }
 
 func TestStreamBarFollows(t *testing.T) {
@@ -348,6 +353,7 @@ func endedStream() *Stream {
 	s.Table("shop.odd").Failed(&named{"shop.odd: bad date"})
 	s.Committed("p1", time.Time{}, 2, 0)
 	s.Retrying(errors.New("x"), 0)
+	s.Recovered()
 	return s
 }
 
@@ -382,6 +388,20 @@ position: p1
 	diff(t, got, `
 {"event":"summary","time":"","status":"incomplete","exit":3,"source":"a","sink":"b","position":"p1","seconds":0,"stock_rows":5,"rows":12,"bytes":120,"commits":1,"errors":1,"tables":[{"table":"shop.items","stock_rows":5,"rows":0,"bytes":0,"commits":1,"commit_seconds":0},{"table":"shop.odd","stock_rows":null,"rows":0,"bytes":0,"commits":0,"commit_seconds":0,"error":"bad date"},{"table":"shop.orders","stock_rows":null,"rows":12,"bytes":120,"commits":1,"commit_seconds":0}],"error":"e"}
 `)
+	// One that the error ended has not overcome it.
+	s.Retrying(errors.New("y"), 0)
+	out.Reset()
+	if err := WriteStreamText(&out, s); err != nil || !strings.Contains(out.String(), ", 2 errors\n") {
+		t.Errorf("%v %s", err, &out)
+	}
+	// Where tables begin is all that there is of a log that stands still.
+	started := NewStream()
+	started.Table("a")
+	started.Started("p7")
+	out.Reset()
+	if err := WriteStreamText(&out, started); err != nil || !strings.HasSuffix(out.String(), "\nposition: p7\n") {
+		t.Errorf("%v %s", err, &out)
+	}
 	// A run that moved nothing has nothing to tell.
 	out.Reset()
 	if err := WriteStreamText(&out, NewStream()); err != nil || out.Len() > 0 {

@@ -15,9 +15,11 @@ type StreamView struct {
 	// visible yet; 0 if all is visible. Before the log is followed it is Elapsed.
 	Lag time.Duration
 
-	Staged, Bytes int64 // rows and bytes staged, those staged again after an error included
-	Rows          int64 // committed
-	Queued        int64 // bytes between the log's reader and the writers
+	Staged, Bytes int64  // rows and bytes staged, those staged again after an error included
+	Rows          int64  // committed
+	Queued        int64  // bytes between the log's reader and the writers
+	Waiting       bool   // changes have come that are not committed
+	Started       string // where tables begin that were not copied; "" if there are none
 	Last          Commit
 	Times         Durations // of commits
 	Errors        int64
@@ -99,13 +101,9 @@ func (s *Stream) View() StreamView {
 	v.Now, v.Elapsed = v.Stock.Now, v.Stock.Elapsed
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// To read on after the next attempt has begun, with nothing to commit, is as
-	// good as a commit.
-	if s.seen.After(s.retry.Until.Add(time.Second)) && !s.staged.Load() && v.Queued == 0 {
-		s.retry.Over, s.dropped = true, time.Time{}
-	}
 	v.Following = !s.seen.IsZero()
-	v.Position, v.Last, v.Times, v.Rows = s.reached.pos, s.commit, s.times, s.total
+	v.Position, v.Started, v.Last, v.Times, v.Rows = s.reached.pos, s.started, s.commit, s.times, s.total
+	v.Waiting = s.staged.Load() || v.Queued > 0
 	v.Errors, v.Retry, v.Lag = s.errors, s.retry, s.lag(v)
 	return v
 }
@@ -118,8 +116,11 @@ func (s *Stream) lag(v StreamView) time.Duration {
 	if quiet := v.Now.Sub(s.seen); quiet > grace {
 		lag += quiet
 	}
-	if (s.staged.Load() || v.Queued > 0) && !s.pending.IsZero() {
+	switch {
+	case s.staged.Load():
 		lag = max(lag, v.Now.Sub(s.pending))
+	case v.Queued > 0: // what is behind the place that was reached last
+		lag = max(lag, v.Now.Sub(s.seen.Add(-s.behind)))
 	}
 	if !s.dropped.IsZero() {
 		lag = max(lag, v.Now.Sub(s.dropped))
