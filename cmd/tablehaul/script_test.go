@@ -50,7 +50,8 @@ const scripts = "../../testdata/script"
 
 // TestScript runs the scripts of testdata/script, which README.md there tells
 // how to write. Those in a folder need the server that the folder is named
-// after: `make test` starts it.
+// after: `make test` starts it. With -own behind the name each script gets one of
+// its own.
 func TestScript(t *testing.T) {
 	err := filepath.WalkDir(scripts, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || filepath.Ext(path) != ".txtar" {
@@ -63,9 +64,14 @@ func TestScript(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := &script{t: t, dir: t.TempDir(), env: append(os.Environ(), "NO_COLOR=1")}
 			if dir, _, ok := strings.Cut(name, "/"); ok {
-				s.url = services.Env(t, "TABLEHAUL_TEST_"+strings.ToUpper(dir))
+				service, own := strings.CutSuffix(dir, "-own")
+				s.url = services.Env(t, "TABLEHAUL_TEST_"+strings.ToUpper(service))
+				if own {
+					addr, _ := services.Private(t, service)
+					s.url = "mysql://root@" + addr
+				}
 				_, host, _ := strings.Cut(s.url, "@")
-				s.client = os.Getenv("TABLEHAUL_TEST_" + strings.ToUpper(dir) + "_CLIENT")
+				s.client = os.Getenv("TABLEHAUL_TEST_" + strings.ToUpper(service) + "_CLIENT")
 				s.env = append(s.env, "URL="+s.url, "HOST="+host)
 			} else {
 				t.Parallel()

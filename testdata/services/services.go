@@ -3,7 +3,11 @@
 package services
 
 import (
+	"fmt"
+	"net"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
 )
 
@@ -26,4 +30,42 @@ func Env(t testing.TB, name string) string {
 		t.Fatalf("%s is not set: run `make test`, or start the service under testdata/services and export what its `env` prints", name)
 	}
 	return v
+}
+
+// Private starts a server of the test's own, by the script of that name: one whose
+// settings and logs the test may change. It returns its host:port, and a function
+// that runs another verb of the script.
+func Private(t testing.TB, service string) (addr string, script func(verb string)) {
+	t.Helper()
+	Need(t)
+	root, err := Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
+	l.Close()
+	// Not t.TempDir: paths of sockets must be short.
+	dir, err := os.MkdirTemp("", "th")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script = func(verb string) {
+		t.Helper()
+		out, err := exec.Command(filepath.Join(root, "testdata", "services", service), verb, "--port", port, "--data", dir).CombinedOutput()
+		if err != nil {
+			t.Errorf("%s %s: %v\n%s", service, verb, err, out)
+		}
+	}
+	t.Cleanup(func() {
+		script("stop")
+		os.RemoveAll(dir)
+	})
+	if script("start"); t.Failed() {
+		t.FailNow()
+	}
+	return "127.0.0.1:" + port, script
 }

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -20,33 +18,8 @@ import (
 // settings it may change.
 func private(t *testing.T, service string) *testServer {
 	t.Helper()
-	services.Need(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
-	l.Close()
-	// Not t.TempDir: paths of sockets must be short.
-	dir, err := os.MkdirTemp("", "th")
-	if err != nil {
-		t.Fatal(err)
-	}
-	script := func(verb string) {
-		t.Helper()
-		out, err := exec.Command("../../../testdata/services/"+service, verb, "--port", port, "--data", dir).CombinedOutput()
-		if err != nil {
-			t.Errorf("%s %s: %v\n%s", service, verb, err, out)
-		}
-	}
-	t.Cleanup(func() {
-		script("stop")
-		os.RemoveAll(dir)
-	})
-	if script("start"); t.Failed() {
-		t.FailNow()
-	}
-	s := newTestServer(t, "mysql://root@127.0.0.1:"+port)
+	addr, script := services.Private(t, service)
+	s := newTestServer(t, "mysql://root@"+addr)
 	s.script = script
 	return s
 }
