@@ -41,6 +41,8 @@ type question struct {
 	// Together says that tables of one commit are published in one step. A REST
 	// catalog is asked for it.
 	Together bool `json:"together,omitempty"`
+	// Confirmed are the snapshots of transactions that the catalog says were made.
+	Confirmed []confirmed `json:"confirmed,omitempty"`
 }
 
 // A verdict is what check.py answers.
@@ -53,6 +55,7 @@ type verdict struct {
 	Pairs     int      `json:"pairs"`     // positions at which there are snapshots of two tables
 	Orphans   int      `json:"orphans"`   // files that nothing names, and that should be gone
 	Held      int      `json:"held"`      // those that a commit may still name, see question.Late
+	Dropped   int      `json:"dropped"`   // snapshots that the catalog confirmed and has not made
 	Findings  []string `json:"findings"`
 	Error     string   `json:"error"`
 	Seconds   float64  `json:"seconds"`

@@ -32,7 +32,7 @@ class Check:
         self.lake = lakes.Rest(question["rest"]) if "rest" in question else lakes.Folder(question["folder"])
         self.db = self.lake.db
         self.space = question["namespace"]
-        self.lost = self.doubled = self.torn = self.snapshots = self.pairs = self.orphans = self.held = 0
+        self.lost = self.doubled = self.torn = self.snapshots = self.pairs = self.orphans = self.held = self.dropped = 0
         self.together = question.get("together", False)
         if "rest" in question:
             self.together = TOGETHER in self.lake.get("config").get("endpoints", [])
@@ -52,6 +52,7 @@ class Check:
             metadata, _ = self.metadata(table["name"])
             self.placed(table["name"], metadata)
             self.files(table["name"], metadata)
+            self.dropped += len(self.missing(table["name"], metadata))
         commits = 0
         if {"accounts", "ledger"} <= there:
             accounts, ledger = self.history("accounts", "balance", "version"), self.history("ledger", "amount", "delta")
@@ -64,7 +65,7 @@ class Check:
                 self.partners("ledger", ledger, accounts)
         return {
             "lost": self.lost, "doubled": self.doubled, "torn": self.torn, "snapshots": self.snapshots,
-            "commits": commits, "pairs": self.pairs, "orphans": self.orphans, "held": self.held, "findings": self.findings,
+            "commits": commits, "pairs": self.pairs, "orphans": self.orphans, "held": self.held, "dropped": self.dropped, "findings": self.findings,
             "seconds": round(time.monotonic() - start, 2),
         }  # fmt: skip
 
@@ -168,6 +169,18 @@ class Check:
         if self.shown[kind] <= SHOWN:
             self.findings.append(text)
 
+    def missing(self, name, metadata):
+        """The snapshots of a table that the catalog has confirmed and has not.
+
+        Iceberg's RESTCatalogAdapter checks a transaction's requirements, then has
+        each table committed. If one has moved on meanwhile, BaseTransaction starts
+        again from what it is now, without the changes, finds nothing to commit, and
+        calls it well. Tablehaul finds out with its next commit, whose fence does
+        not find the one that it follows: nothing is lost. But what the snapshot
+        named is left over, and other tables of the transaction have theirs."""
+        there = {s["snapshot-id"] for s in metadata.get("snapshots", [])}
+        return [c for c in self.q.get("confirmed") or [] if c["table"] == name and c["id"] not in there]
+
     def placed(self, name, metadata):
         """Each snapshot has a position, and holds all that the one before did."""
         before = None
@@ -232,7 +245,9 @@ class Check:
         theirs = [seen for seen in other if seen["place"] and not seen["error"]]
         if not theirs:
             return
+        partner = "ledger" if name == "accounts" else "accounts"
         stock, places = theirs[0]["version"], {seen["place"] for seen in theirs}
+        places.update(place(c["position"], f"{self.space}.{partner}") for c in self.missing(partner, self.metadata(partner)[0]))
         before = None
         for seen in history:
             if seen["error"]:
@@ -240,6 +255,15 @@ class Check:
             if seen["place"] and before is not None and seen["version"] > max(before, stock) and seen["place"] not in places:
                 self.fault("partners", f"{name}: snapshot {seen['id']} at {seen['position']} appeared without its partner")
             before = seen["version"]
+
+    def named(self, lists):
+        """The names of the files that lists of manifests lead to."""
+        found = set()
+        if lists:
+            for (path,) in self.db.execute("SELECT DISTINCT manifest_path FROM read_avro(?)", [lists]).fetchall():
+                rows = self.db.execute("SELECT data_file.file_path FROM read_avro(?)", [local(path)]).fetchall()
+                found.update(pathlib.Path(local(row[0])).name for row in rows)
+        return found
 
     def files(self, name, metadata):
         """Counts the data files of a table's folder that no snapshot names, and
@@ -250,23 +274,21 @@ class Check:
         a server and not heard of it (pkg/writer/iceberg/record.go)."""
         try:
             lists = [local(s["manifest-list"]) for s in metadata.get("snapshots", [])]
-            named = set()
-            if lists:
-                manifests = self.db.execute("SELECT DISTINCT manifest_path FROM read_avro(?)", [lists]).fetchall()
-                for (path,) in manifests:
-                    rows = self.db.execute("SELECT data_file.file_path FROM read_avro(?)", [local(path)]).fetchall()
-                    named.update(pathlib.Path(local(row[0])).name for row in rows)
+            named = self.named(lists)
+            gone = self.named([local(c["list"]) for c in self.missing(name, metadata)])
         except Exception as error:
             self.findings.append(f"{name}: its files cannot be listed: {str(error)[:200]}")
             return
         home = pathlib.Path(local(metadata["location"]))
+        # An empty record is of a run that died before its first file, or, for all
+        # that can be told, of another machine's that is about to begin: it stays.
         records = {f.name: f.read_text() for f in (home / "metadata" / "_staging").glob("*")}
         sent = {run for run, text in records.items() if self.q.get("late") and text.endswith(SENT)}
-        orphans = [run for run in records if run not in sent]
+        orphans = [run for run, text in records.items() if text and run not in sent]
         for file in (home / "data").rglob("*.parquet"):
             if file.name in named:
                 continue
-            if file.name.rpartition("-")[0] in sent:
+            if file.name.rpartition("-")[0] in sent or file.name in gone:
                 self.held += 1
             else:
                 orphans.append(file.name)

@@ -355,6 +355,8 @@ func TestCheckFindsOrphans(t *testing.T) {
 	check(false, 2, 0) // a folder has no server that could be late
 	put("metadata/_staging/run", "machine\n")
 	check(true, 2, 0)
+	put("metadata/_staging/run", "") // it has no file yet, but for the one
+	check(true, 1, 0)
 }
 
 // A file that only an old snapshot names is missed as well.

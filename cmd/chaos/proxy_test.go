@@ -139,3 +139,14 @@ func TestRESTProxy(t *testing.T) {
 		})
 	}
 }
+
+// What a transaction adds is known by the request.
+func TestSnapshotsOfTransaction(t *testing.T) {
+	got, err := snapshots([]byte(`{"table-changes":[
+		{"identifier":{"namespace":["n"],"name":"accounts"},"updates":[{"action":"set-properties","updates":{"a":"b"}},
+			{"action":"add-snapshot","snapshot":{"snapshot-id":7811277488596257723,"manifest-list":"file:/l","summary":{"operation":"append","tablehaul.position":"p1"}}}]},
+		{"identifier":{"namespace":["n"],"name":"idle"},"updates":[]}]}`))
+	if err != nil || len(got) != 1 || got[0].Table != "accounts" || string(got[0].ID) != "7811277488596257723" || got[0].List != "file:/l" || got[0].Position != "p1" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}

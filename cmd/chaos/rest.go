@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -28,6 +30,63 @@ type restProxy struct {
 	severed []span // when it had no answer, or not soon
 	down    bool
 	commits int
+	// confirmed are the snapshots of transactions that the catalog has said were
+	// made. Iceberg's own RESTCatalogAdapter, which the fixture is, drops a table's
+	// part without a word if the table has moved on between the transaction's
+	// check and its commit: see check.py.
+	confirmed []confirmed
+	odd       error
+}
+
+// A confirmed is a snapshot of one table.
+type confirmed struct {
+	Table    string          `json:"table"`
+	ID       json.RawMessage `json:"id"` // does not fit into a float
+	List     string          `json:"list"`
+	Position string          `json:"position"`
+}
+
+// snapshots lists those that a transaction's request adds.
+func snapshots(body []byte) (list []confirmed, err error) {
+	var request struct {
+		Changes []struct {
+			Identifier struct {
+				Name string `json:"name"`
+			} `json:"identifier"`
+			Updates []struct {
+				Snapshot *struct {
+					ID      json.RawMessage   `json:"snapshot-id"`
+					List    string            `json:"manifest-list"`
+					Summary map[string]string `json:"summary"`
+				} `json:"snapshot"`
+			} `json:"updates"`
+		} `json:"table-changes"`
+	}
+	if err := json.Unmarshal(body, &request); err != nil {
+		return nil, err
+	}
+	for _, c := range request.Changes {
+		for _, u := range c.Updates {
+			if s := u.Snapshot; s != nil {
+				list = append(list, confirmed{c.Identifier.Name, s.ID, s.List, s.Summary["tablehaul.position"]})
+			}
+		}
+	}
+	return list, nil
+}
+
+// confirm notes what a transaction that the catalog has made adds.
+func (p *restProxy) confirm(r *http.Request, body []byte) {
+	if !strings.HasSuffix(r.URL.Path, "transactions/commit") {
+		return
+	}
+	list, err := snapshots(body)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil {
+		p.odd = errors.Join(p.odd, fmt.Errorf("a transaction's request: %w", err))
+	}
+	p.confirmed = append(p.confirmed, list...)
 }
 
 func newRESTProxy(target string) (*restProxy, error) {
@@ -113,6 +172,9 @@ func (p *restProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// Not with the request's context: what was sent is done, even if the client
 	// is killed meanwhile.
 	status, header, answer, err := p.forward(context.WithoutCancel(r.Context()), r, body)
+	if err == nil && status < 300 {
+		p.confirm(r, body)
+	}
 	switch {
 	case err != nil || e.fault == replyLost:
 		drop(w)

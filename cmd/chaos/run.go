@@ -41,9 +41,9 @@ func (r *result) String() string {
 	if r.failed() {
 		word = fmt.Sprintf("FAILED: lost %d, doubled %d, torn %d, orphans %d, ended badly %d", r.verdict.Lost, r.verdict.Doubled, r.verdict.Torn, r.verdict.Orphans, len(r.failures))
 	}
-	return fmt.Sprintf("seed=%d %s [%s] transactions=%d commits=%d starts=%d gave-up=%d snapshots=%d pairs=%d orphans=%d held=%d %.1fs %s",
+	return fmt.Sprintf("seed=%d %s [%s] transactions=%d commits=%d starts=%d gave-up=%d snapshots=%d pairs=%d orphans=%d held=%d dropped=%d %.1fs %s",
 		r.plan.seed, r.plan.sink(), strings.Join(faults, " "), r.done, r.verdict.Commits, r.starts, r.gaveUp,
-		r.verdict.Snapshots, r.verdict.Pairs, r.verdict.Orphans, r.verdict.Held, r.seconds, word)
+		r.verdict.Snapshots, r.verdict.Pairs, r.verdict.Orphans, r.verdict.Held, r.verdict.Dropped, r.seconds, word)
 }
 
 // A world is what one run is made of.
@@ -83,6 +83,9 @@ func (e *env) run(ctx context.Context, seed uint64) (*result, error) {
 		return nil, err
 	}
 	w.rest.closeIf()
+	if w.rest != nil && w.rest.odd != nil {
+		w.errs = append(w.errs, w.rest.odd)
+	}
 	if r.verdict, err = e.checker.ask(w.question()); err != nil {
 		w.errs = append(w.errs, err)
 	}
@@ -346,7 +349,7 @@ func (w *world) finish(ctx context.Context) {
 func (w *world) question() question {
 	q := question{Namespace: w.bank.db, Source: filepath.Join(w.dir, "source"), Tables: w.bank.tables(), Total: w.bank.total(), Changelog: []string{}}
 	if w.rest != nil {
-		q.REST, q.Late = w.env.rest, true
+		q.REST, q.Late, q.Confirmed = w.env.rest, true, w.rest.confirmed
 	} else {
 		q.Folder = w.lake()
 	}
