@@ -553,3 +553,30 @@ func TestTailOpenRefused(t *testing.T) {
 		t.Errorf("got position %s of the table that failed, want %s", got, before)
 	}
 }
+
+// A stray source has a log that brings what nobody asked for.
+type stray struct{ *rmem.Stock }
+
+func (s stray) Changes(ctx context.Context, from map[*schema.Table]batch.Position, until batch.Position) (reader.Reader, error) {
+	rd, err := s.Stock.Changes(ctx, from, until)
+	return strayReader{rd}, err
+}
+
+type strayReader struct{ reader.Reader }
+
+func (strayReader) Read(context.Context) (*batch.Batch, error) {
+	return &batch.Batch{Table: batchtest.Shape("bank", "other", "id bigint key"), Emptied: true}, nil
+}
+
+func TestStrayChanges(t *testing.T) {
+	b := newBank(t, 13)
+	src := b.stock()
+	src.Loose = true
+	snapshot := b.snapshot(stray{src}, b.open(), move.SnapshotOptions{})
+	tail := b.run(stray{b.stock()}, b.open(), move.TailOptions{})
+	for _, err := range []error{snapshot, tail} {
+		if err == nil || !strings.Contains(err.Error(), "changes of bank.other, which was not asked for") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
