@@ -240,3 +240,28 @@ func TestLog(t *testing.T) {
 		}
 	})
 }
+
+// TestLogCascades follows what foreign keys do by themselves, where the server logs
+// it, and warns where it does not.
+func TestLogCascades(t *testing.T) {
+	servers(t, func(t *testing.T, s *testServer) {
+		s.must(t, "CREATE TABLE a (id INT PRIMARY KEY)", "CREATE TABLE b (id INT PRIMARY KEY, a INT, FOREIGN KEY (a) REFERENCES a (id) ON DELETE CASCADE)",
+			"INSERT INTO a VALUES (1),(2)", "INSERT INTO b VALUES (10,1),(20,2),(21,2)")
+		var warned []string
+		st := s.open(t, Options{Warn: func(text string) { warned = append(warned, text) }})
+		tables := s.tables(t, st)
+		rows, pos := stockOf(t, st, tables)
+		s.must(t, "DELETE FROM a WHERE id=2")
+		if _, err := drain(t, changes(t, st, all(tables, pos), locate(t, st, "now")), rows, false); err != nil {
+			t.Fatal(err)
+		}
+		want, _ := stockOf(t, st, tables)
+		d := rows.diff(want)
+		if told := len(warned) == 1 && strings.Contains(warned[0], s.db+".b") && !strings.Contains(warned[0], s.db+".a"); told == (d == "") {
+			t.Errorf("the copy differs: %q; warned: %q", d, warned)
+		}
+		if s.maria == (d == "") {
+			t.Errorf("the copy differs: %q", d)
+		}
+	})
+}
