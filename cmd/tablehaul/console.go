@@ -17,6 +17,12 @@ import (
 // errInterrupted is the cause of a context that a signal has ended.
 var errInterrupted = errors.New("interrupted")
 
+// isCancelled reports whether err is that of a context that has ended, which some
+// tell by its cause.
+func isCancelled(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, errInterrupted)
+}
+
 // A console is where messages for people go: past the progress display while
 // there is one, so that neither garbles the other.
 type console struct {

@@ -30,7 +30,8 @@ import (
 // tables have so many rows each, broken ones (* all) cannot be read, hang means
 // one that yields a batch and then no more until the run is cancelled, deaf one
 // that does not even notice that, dies that reading it ends the whole run, and
-// pause is the time that each batch of 100 rows takes. changes is how many rows
+// pause is the time that each batch of 100 rows takes. mute is a server
+// that does not answer, whatever the context is ended for being the error. changes is how many rows
 // each table gets in the log, one transaction each, before the log stands still;
 // cuts how often reading the log breaks off before it does so no more; keyless
 // tables (* all) have no key; purged says that the log has lost what it had, and
@@ -46,7 +47,7 @@ type fakeSource struct {
 	cuts         int
 }
 
-func openFakeSource(_ context.Context, s string, o storeOptions) (source, error) {
+func openFakeSource(ctx context.Context, s string, o storeOptions) (source, error) {
 	u, err := url.Parse(s)
 	if err != nil {
 		return nil, err
@@ -55,6 +56,10 @@ func openFakeSource(_ context.Context, s string, o storeOptions) (source, error)
 	if q.Has("refuse") {
 		// As careless a message as any library's.
 		return nil, hint.Wrap(fmt.Errorf("access denied to %s", s), "check TABLEHAUL_PASSWORD")
+	}
+	if q.Has("mute") {
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
 	}
 	if q.Has("warn") {
 		o.warn(q.Get("warn"))

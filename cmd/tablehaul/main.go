@@ -62,7 +62,7 @@ func run(args []string, kinds stores) int {
 	case exitDone:
 	case exitInterrupted:
 		con.Note("tablehaul: interrupted; nothing half done is visible")
-		if !errors.Is(err, context.Canceled) {
+		if !isCancelled(err) {
 			printError(con, err)
 		}
 	case exitUsage:

@@ -26,14 +26,14 @@ type metricsServer struct {
 
 // serveMetrics listens at addr, which fails before the run has done anything.
 // interval is that of commits.
-func serveMetrics(addr string, s *progress.Stream, interval time.Duration, warn func(string)) (*metricsServer, error) {
+func serveMetrics(addr string, s *progress.Stream, interval time.Duration, hide secrets, warn func(string)) (*metricsServer, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, hint.Wrap(fmt.Errorf("--metrics: %w", err), "another process may use the port: choose another one")
 	}
 	m := &metricsServer{
 		addr:   l.Addr().String(),
-		server: &http.Server{Handler: metricsHandler(s, interval), ReadHeaderTimeout: 10 * time.Second},
+		server: &http.Server{Handler: metricsHandler(s, interval, hide), ReadHeaderTimeout: 10 * time.Second},
 		done:   make(chan struct{}),
 	}
 	go func() {
@@ -54,7 +54,7 @@ func (m *metricsServer) close() {
 	<-m.done
 }
 
-func metricsHandler(s *progress.Stream, interval time.Duration) http.Handler {
+func metricsHandler(s *progress.Stream, interval time.Duration, hide secrets) http.Handler {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(streamCollector{s}, buildInfo(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
@@ -62,7 +62,7 @@ func metricsHandler(s *progress.Stream, interval time.Duration) http.Handler {
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if why := unready(s.View(), interval); why != "" {
-			http.Error(w, why, http.StatusServiceUnavailable)
+			http.Error(w, hide.redact(why), http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprintln(w, "ok")
@@ -79,6 +79,7 @@ func unready(v progress.StreamView, interval time.Duration) string {
 		return "not following yet: " + progress.Printable(v.Stock.Phase)
 	case v.Retry.Now():
 		return "trying again: " + progress.Printable(v.Retry.Err.Error())
+	case !v.Waiting: // behind through what others have changed, if at all
 	case v.Lag > patience && v.Last.Seq == 0 && v.Elapsed > patience:
 		return "behind, and nothing committed yet"
 	case v.Lag > patience && v.Last.Seq > 0 && v.Now.Sub(v.Last.Time) > patience:
@@ -162,7 +163,7 @@ func (c streamCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	stock := map[string]int64{} // a table may have been copied more than once
 	for _, t := range v.Stock.Tables {
-		stock[t.Name] += t.Rows
+		stock[t.Name] += t.Spent + t.Rows
 	}
 	for name, rows := range stock {
 		send(descStock, prometheus.CounterValue, float64(rows), name)

@@ -31,7 +31,8 @@ func get(t *testing.T, url string) (code int, body string) {
 
 func TestMetrics(t *testing.T) {
 	s := progress.NewStream()
-	m, err := serveMetrics("127.0.0.1:0", s, time.Second, func(msg string) { t.Error(msg) })
+	hide := newSecrets([]string{"mysql://a:s3cret@h"})
+	m, err := serveMetrics("127.0.0.1:0", s, time.Second, hide, func(msg string) { t.Error(msg) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +44,10 @@ func TestMetrics(t *testing.T) {
 	if code, body := get(t, url+"/readyz"); code != 503 || body != "not following yet: listing tables\n" {
 		t.Errorf("readyz: %d %s", code, body)
 	}
-	s.Stock().Table("shop.a", 0).Add(7, 70)
+	begun := s.Stock().Table("shop.a", 0)
+	begun.Add(5, 50)
+	begun.Fail(errors.New("truncated"))
+	s.Stock().Table("shop.a", 0).Add(2, 20)
 	a := s.Table("shop.a")
 	a.Add(10, 1000)
 	s.Queued(5)
@@ -54,8 +58,8 @@ func TestMetrics(t *testing.T) {
 	if code, body := get(t, url+"/readyz"); code != 200 || body != "ok\n" {
 		t.Errorf("readyz: %d %s", code, body)
 	}
-	s.Retrying(errors.New("connection\nreset"), time.Minute)
-	if code, body := get(t, url+"/readyz"); code != 503 || body != "trying again: connection reset\n" {
+	s.Retrying(errors.New("connect to mysql://a:s3cret@h:\nrefused"), time.Minute)
+	if code, body := get(t, url+"/readyz"); code != 503 || body != "trying again: connect to mysql://a:***@h: refused\n" {
 		t.Errorf("readyz: %d %s", code, body)
 	}
 	_, body := get(t, url+"/metrics")
@@ -78,11 +82,11 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	// Nobody else gets the port, and it is free again at the end.
-	if _, err := serveMetrics(m.addr, s, time.Second, nil); err == nil {
+	if _, err := serveMetrics(m.addr, s, time.Second, hide, nil); err == nil {
 		t.Error("listens twice")
 	}
 	m.close()
-	m, err = serveMetrics(m.addr, s, time.Second, func(msg string) { t.Error(msg) })
+	m, err = serveMetrics(m.addr, s, time.Second, hide, func(msg string) { t.Error(msg) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +127,7 @@ func TestMetricsLint(t *testing.T) {
 
 func TestUnready(t *testing.T) {
 	now := time.Now()
-	ok := progress.StreamView{Now: now, Elapsed: time.Hour, Following: true, Last: progress.Commit{Seq: 5, Time: now.Add(-time.Minute)}}
+	ok := progress.StreamView{Now: now, Elapsed: time.Hour, Following: true, Waiting: true, Last: progress.Commit{Seq: 5, Time: now.Add(-time.Minute)}}
 	for _, c := range []struct {
 		name   string
 		change func(*progress.StreamView)
@@ -132,6 +136,8 @@ func TestUnready(t *testing.T) {
 		{"idle", func(*progress.StreamView) {}, ""},
 		{"catching up", func(v *progress.StreamView) { v.Lag, v.Last.Time = time.Hour, now.Add(-20*time.Second) }, ""},
 		{"just begun", func(v *progress.StreamView) { v.Lag, v.Last, v.Elapsed = time.Hour, progress.Commit{}, time.Second }, ""},
+		{"skipping", func(v *progress.StreamView) { v.Lag, v.Waiting = time.Hour, false }, ""},
+		{"skipping from the start", func(v *progress.StreamView) { v.Lag, v.Waiting, v.Last = time.Hour, false, progress.Commit{} }, ""},
 		{"stuck", func(v *progress.StreamView) { v.Lag = time.Minute }, "behind, and nothing committed for 1 min"},
 		{"stuck from the start", func(v *progress.StreamView) { v.Lag, v.Last = time.Minute, progress.Commit{} }, "behind, and nothing committed yet"},
 		{"slow commits", func(v *progress.StreamView) { v.Lag, v.Last.Took = time.Minute, 30*time.Second }, ""},

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"io"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -73,8 +75,32 @@ func passwords(arg, rest string) []string {
 	return out
 }
 
-// spellings returns a secret as it was typed and as a library may print it.
+// spellings returns a secret as it was typed and as a library may print it, also
+// within quotes, and those again within JSON. The longest come first: a shorter
+// one may be their beginning.
 func spellings(s string) []string {
+	var out []string
+	for _, plain := range plainSpellings(s) {
+		quoted := escaped(plain)
+		out = append(out, plain, quoted, escaped(quoted))
+	}
+	slices.SortStableFunc(out, func(a, b string) int { return len(b) - len(a) })
+	return slices.Compact(out)
+}
+
+// escaped returns a text as it stands within the quotes of a JSON string, or, as
+// far as it can be printed, of one of Go's.
+func escaped(s string) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if e.Encode(s) != nil {
+		return s // a string always has a form
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(b.String(), `"`), "\"\n")
+}
+
+func plainSpellings(s string) []string {
 	out := []string{s}
 	if plain, err := url.QueryUnescape(s); err == nil && plain != s {
 		out = append(out, plain, url.QueryEscape(plain), url.PathEscape(plain))

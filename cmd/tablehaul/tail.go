@@ -17,7 +17,6 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/progress"
 	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/schema"
-	"github.com/tablehaul/tablehaul/pkg/writer"
 )
 
 // tailOptions are the command line of `tablehaul tail`.
@@ -82,7 +81,7 @@ was cut, is tried again.
 	f.Var(o.keyless, "keyless", "tables without a primary key: append writes each of their changes\nas a row of its own with _op, _ts, _gtid and _pos")
 	f.BoolVar(&o.changelog, "changelog", false, "write each change of every table as a row of its own")
 	f.Var(o.onPurged, "on-purged", "when the log no longer holds what follows a table's position:\nsnapshot copies the table anew")
-	f.DurationVar(&o.retryTime, "retry-time", o.retryTime, "`time` for which errors that may pass are met by trying again")
+	f.DurationVar(&o.retryTime, "retry-time", o.retryTime, "`time` for which errors that may pass are met by trying again;\n0 ends the run at the first one")
 	f.Lookup("retry-time").DefValue = "10m"
 	f.Uint32Var(&o.serverID, "server-id", 0, "`number` to be known by as a replica of the source, which nobody else\nmay have (default one that is free)")
 	f.DurationVar(&o.heartbeat, "heartbeat", o.heartbeat, "`time` after which a source without news is to give a sign of life;\nits connection is lost if three are missing")
@@ -118,6 +117,8 @@ func (o *tailOptions) check(given func(flag string) bool) error {
 		return errors.New("--server-id must be at least 1")
 	case given("until") && o.until == "":
 		return errors.New("--until is empty")
+	case given("metrics") && o.metrics == "":
+		return errors.New("--metrics is empty")
 	}
 	if o.start != move.StartSnapshot {
 		if err := checkPlace("start", o.start, move.StartSnapshot, "now", "earliest"); err != nil {
@@ -185,7 +186,7 @@ func (p *program) tail(ctx context.Context, o tailOptions) (err error) {
 	debug.SetMemoryLimit(int64(o.memory))
 	stream := progress.NewStream()
 	if o.metrics != "" && !o.dryRun {
-		m, err := serveMetrics(o.metrics, stream, o.commitInterval, p.console.warn)
+		m, err := serveMetrics(o.metrics, stream, o.commitInterval, p.hide, p.console.warn)
 		if err != nil {
 			return err
 		}
@@ -210,7 +211,7 @@ func (p *program) tail(ctx context.Context, o tailOptions) (err error) {
 	written := stop()
 	p.console.use(nil)
 
-	stopped := err != nil && !o.bounded() && errors.Is(context.Cause(ctx), errInterrupted) && errors.Is(err, context.Canceled)
+	stopped := err != nil && !o.bounded() && errors.Is(context.Cause(ctx), errInterrupted) && isCancelled(err)
 	if stopped {
 		err = leftBehind(stream)
 		p.console.Note("tablehaul: stopped" + stoppedAt(stream.View()))
@@ -246,8 +247,7 @@ func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *
 	if tables, err = o.shape(tables); err != nil {
 		return err
 	}
-	// To learn only after hours of copying that the log is not to be had would be
-	// too late.
+	// What cannot be followed is told before anything is made.
 	if _, err := log.Locate(ctx, "now"); err != nil {
 		return fmt.Errorf("look at the log of %s: %w", p.hide.redact(o.source), err)
 	}
@@ -265,20 +265,17 @@ func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *
 			err = fmt.Errorf("close %s: %w", p.hide.redact(o.sink), e)
 		}
 	}()
-	err = move.Tail(ctx, log, sink, tables, move.TailOptions{
+	retryTime := o.retryTime
+	if retryTime == 0 {
+		retryTime = -1 // not at all
+	}
+	return move.Tail(ctx, log, sink, tables, move.TailOptions{
 		Start: o.start, Until: o.until, IdleExit: o.idleExit,
 		CommitInterval: o.commitInterval, CommitSize: int64(o.commitSize),
-		Resnapshot: o.onPurged.value == "snapshot", RetryTime: o.retryTime,
+		Resnapshot: o.onPurged.value == "snapshot", RetryTime: retryTime,
 		Parallel: o.parallel, Memory: int64(o.memory) / queueShare,
 		Progress: stream, Warn: p.console.warn,
 	})
-	switch {
-	case errors.Is(err, reader.ErrPurged):
-		err = hint.Wrap(err, "--on-purged snapshot copies such tables anew; a longer binlog_expire_logs_seconds at the source keeps its log for longer")
-	case errors.Is(err, writer.ErrFenced):
-		err = hint.Wrap(err, "only one run can follow into a table: find the other one and stop it")
-	}
-	return err
 }
 
 // A logSource is a source that can be followed.

@@ -73,6 +73,7 @@ func TestTailPlaces(t *testing.T) {
 		"--commit-size=1k":            "",
 		"--server-id=0":               "",
 		"--metrics=9100":              "want :PORT",
+		"--metrics=":                  "",
 		"--keyless=ignore":            "",
 		"--server-id=99999999999":     "",
 		"--on-purged=snapsot":         "",
@@ -133,6 +134,7 @@ func TestTailStops(t *testing.T) {
 		notes string
 	}{
 		{"unbounded", "", nil, exitDone, `"status":"stopped","exit":0,`, "tablehaul: stopped at fake:12; the same command goes on from there"},
+		{"connecting", "&mute", nil, exitDone, `"status":"stopped","exit":0,`, "tablehaul: stopped before the log was followed; the same command goes on"},
 		{"bounded", "", []string{"--idle-exit", "1h"}, exitInterrupted, `"status":"interrupted","exit":130,`, "tablehaul: interrupted"},
 		{"left behind", "&alters=b", nil, exitIncomplete, `"status":"incomplete","exit":3,`, "tablehaul: incomplete: 1 of 2 tables were left behind: shop.b: was altered"},
 	} {
@@ -152,7 +154,9 @@ func TestTailStops(t *testing.T) {
 			defer timeout.Stop()
 			last := ""
 			for sc := bufio.NewScanner(stdout); sc.Scan(); {
-				if last = sc.Text(); strings.Contains(last, `"position":"fake:12"`) && strings.Contains(last, `"event":"commit"`) {
+				last = sc.Text()
+				committed := strings.Contains(last, `"position":"fake:12"`) && strings.Contains(last, `"event":"commit"`)
+				if committed || c.name == "connecting" && strings.Contains(last, `"event":"start"`) {
 					_ = cmd.Process.Signal(syscall.SIGTERM)
 				}
 			}
