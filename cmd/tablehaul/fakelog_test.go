@@ -48,6 +48,9 @@ func (f *fakeSource) Headroom(_ context.Context, pos batch.Position) (reader.Hea
 	if f.q.Has("deadlog") {
 		return reader.Headroom{}, errors.New("may not read the log")
 	}
+	if f.q.Get("odd") == string(pos) {
+		return reader.Headroom{}, errors.New("no such place in the log")
+	}
 	h := reader.Headroom{Gone: f.q.Has("purged") && n < end, AtEnd: n >= end, Ahead: (end - n) * 1000, Before: (n - fakeStart) * 1000, Keep: 72 * time.Hour}
 	if !h.AtEnd {
 		h.Behind = time.Duration(end-n) * time.Minute

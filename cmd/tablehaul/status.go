@@ -29,7 +29,8 @@ func newStatus(run func(context.Context, statusOptions) error) *cobra.Command {
 		Short: "Show which tables hold a position, and how they stand to the source",
 		Long: `Show the tables at SINK that hold a position, that is those that were copied or
 are followed: the position, the last commit, the rows. With SOURCE also how far
-each is behind, and whether the source's log still holds what comes next.
+each is behind, and whether the source's log still holds what comes next. If the
+source cannot be asked, or not about all positions, the rest is shown all the same.
 
 A commit that only notes a position happens every few minutes, so a table that
 does not change shows a lag of up to that.`,
@@ -61,8 +62,9 @@ does not change shows a lag of up to that.`,
 // A standing is a table of the sink and how it stands to the source.
 type standing struct {
 	writer.Held
-	asked    bool // there is a source
-	foreign  bool // the position was made by another one
+	asked    bool  // there is a source, and it has answered
+	foreign  bool  // the position was made by another one
+	err      error // why nothing is known of the position
 	headroom reader.Headroom
 }
 
@@ -87,15 +89,21 @@ func (p *program) status(ctx context.Context, o statusOptions) error {
 	if err != nil {
 		return err
 	}
-	if openSource != nil && len(tables) > 0 {
-		if err := p.compare(ctx, o, openSource, store, tables); err != nil {
-			return err
-		}
+	var failed error
+	if openSource != nil {
+		failed = p.compare(ctx, o, openSource, store, tables)
 	}
-	if err := writeStatus(p.stdout, o.json, time.Now(), p.hide.redact(o.sink), p.hide.redact(o.source), tables); err != nil {
+	if failed != nil && ctx.Err() != nil {
+		return failed
+	}
+	// What the sink holds is told whatever became of the source.
+	if err := writeStatus(p.stdout, o.json, time.Now(), p.hide.redact(o.sink), p.hide.redact(o.source), tables, failed); err != nil {
 		return fmt.Errorf("write to standard output: %w", err)
 	}
-	return p.judge(tables)
+	if err := p.judge(tables); failed == nil {
+		failed = err
+	}
+	return failed
 }
 
 func (p *program) listHeld(ctx context.Context, o statusOptions, open openSink, store storeOptions) (tables []standing, err error) {
@@ -123,7 +131,8 @@ func (p *program) listHeld(ctx context.Context, o statusOptions, open openSink, 
 }
 
 // compare asks the source how it stands with each position: once, however many
-// tables hold it.
+// tables hold it. A position that it cannot place is no reason not to ask for
+// the others; a source that is gone is.
 func (p *program) compare(ctx context.Context, o statusOptions, open openSource, store storeOptions, tables []standing) error {
 	src, err := open(ctx, o.source, store)
 	if err != nil {
@@ -134,35 +143,36 @@ func (p *program) compare(ctx context.Context, o statusOptions, open openSource,
 	if !ok {
 		return fmt.Errorf("%s has no log that could be followed", p.hide.redact(o.source))
 	}
-	type answer struct {
-		foreign bool
-		reader.Headroom
-	}
-	known := map[batch.Position]answer{}
+	known := map[batch.Position]standing{}
 	for i := range tables {
 		t := &tables[i]
 		a, ok := known[t.Position]
 		if !ok {
 			if a.foreign = src.Owns(t.Position) != nil; !a.foreign {
-				if a.Headroom, err = log.Headroom(ctx, t.Position); err != nil {
-					return fmt.Errorf("find the position of %s in the log: %w", t.Name, err)
-				}
+				a.headroom, a.err = log.Headroom(ctx, t.Position)
+			}
+			if a.err != nil && (ctx.Err() != nil || hint.IsTransient(a.err)) {
+				return fmt.Errorf("find the position of %s in the log: %w", t.Name, a.err)
 			}
 			known[t.Position] = a
 		}
-		t.asked, t.foreign, t.headroom = true, a.foreign, a.Headroom
+		t.asked, t.foreign, t.err, t.headroom = true, a.foreign, a.err, a.headroom
 	}
 	return nil
 }
 
-// judge warns of what needs somebody to act, and fails if it is too late.
+// judge warns of what needs somebody to act, and fails if it is too late, or if
+// that cannot be told.
 func (p *program) judge(tables []standing) error {
 	var gone, late, foreign []string
+	var unknown []error
 	keep := time.Duration(0)
 	for _, t := range tables {
 		switch h := t.headroom; {
 		case t.foreign:
 			foreign = append(foreign, t.Name)
+		case t.err != nil:
+			unknown = append(unknown, fmt.Errorf("find the position of %s in the log: %w", t.Name, t.err))
 		case h.Gone:
 			gone = append(gone, t.Name)
 		case h.Keep > 0 && h.Behind > h.Keep/2:
@@ -174,11 +184,18 @@ func (p *program) judge(tables []standing) error {
 	}
 	if len(late) > 0 {
 		p.console.warn(fmt.Sprintf("%s behind by more than half of the time for which the source keeps its log (%s): %s",
-			count(len(late), "table is", "tables are"), age(keep), progress.Some(late)))
+			count(len(late), "table is", "tables are"), progress.Age(keep), progress.Some(late)))
 	}
-	if len(gone) == 0 {
-		return nil
+	const remedy = "tablehaul tail --on-purged snapshot copies them anew"
+	lost := fmt.Sprintf("the log no longer holds what follows the position of %s: %s", count(len(gone), "table", "tables"), progress.Some(gone))
+	switch {
+	case len(unknown) > 0:
+		if len(gone) > 0 {
+			p.console.warn(lost + " (" + remedy + ")")
+		}
+		return errors.Join(unknown...)
+	case len(gone) > 0:
+		return hint.Wrap(fmt.Errorf("%w: %s", move.ErrIncomplete, lost), remedy)
 	}
-	err := fmt.Errorf("%w: the log no longer holds what follows the position of %s: %s", move.ErrIncomplete, count(len(gone), "table", "tables"), progress.Some(gone))
-	return hint.Wrap(err, "tablehaul tail --on-purged snapshot copies them anew")
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/progress"
 )
 
@@ -25,6 +26,8 @@ type statusTable struct {
 	Behind *int64   `json:"bytes_behind,omitempty"`
 	Before *int64   `json:"bytes_before,omitempty"`
 	Keep   *float64 `json:"keep_seconds,omitempty"`
+	Error  string   `json:"error,omitempty"`
+	Hint   string   `json:"hint,omitempty"`
 }
 
 // The states of a table as to its source.
@@ -33,6 +36,7 @@ const (
 	stateBehind  = "behind"
 	stateGone    = "gone"
 	stateForeign = "foreign" // of another source
+	stateUnknown = "unknown" // the source could not tell
 )
 
 func (t standing) state() string {
@@ -41,6 +45,8 @@ func (t standing) state() string {
 		return ""
 	case t.foreign:
 		return stateForeign
+	case t.err != nil:
+		return stateUnknown
 	case t.headroom.Gone:
 		return stateGone
 	case t.headroom.AtEnd:
@@ -49,9 +55,10 @@ func (t standing) state() string {
 	return stateBehind
 }
 
-func writeStatus(w io.Writer, asJSON bool, now time.Time, sink, source string, tables []standing) error {
+// writeStatus prints all that is known, failed being why that is not more.
+func writeStatus(w io.Writer, asJSON bool, now time.Time, sink, source string, tables []standing, failed error) error {
 	if asJSON {
-		return writeStatusJSON(w, now, sink, source, tables)
+		return writeStatusJSON(w, now, sink, source, tables, failed)
 	}
 	var b strings.Builder
 	if len(tables) > 0 {
@@ -65,8 +72,9 @@ func writeStatus(w io.Writer, asJSON bool, now time.Time, sink, source string, t
 // statusRows lays the tables out, under a head. Columns that would say the same
 // of every table, or nothing, are left out.
 func statusRows(now time.Time, tables []standing) [][]string {
-	asked, renamed := tables[0].asked, false
+	asked, renamed := false, false
 	for _, t := range tables {
+		asked = asked || t.asked
 		renamed = renamed || t.Source != "" && t.Source != t.Name
 	}
 	head := []string{"TABLE", "", "ROWS", "COMMITTED", "POSITION"}
@@ -86,7 +94,7 @@ func statusRows(now time.Time, tables []standing) [][]string {
 			r[2] = progress.Count(t.Rows)
 		}
 		if !t.Committed.IsZero() {
-			r[3] = age(now.Sub(t.Committed)) + " ago"
+			r[3] = progress.Age(now.Sub(t.Committed)) + " ago"
 		}
 		if asked {
 			r = append(r, headroomCells(t)...)
@@ -106,6 +114,8 @@ func headroomCells(t standing) []string {
 		return progress.Bytes(n)
 	}
 	switch t.state() {
+	case "", stateUnknown:
+		return []string{"unknown", "", ""}
 	case stateForeign:
 		return []string{"other source", "", ""}
 	case stateGone:
@@ -115,7 +125,7 @@ func headroomCells(t standing) []string {
 	}
 	lag := "?"
 	if h.Behind > 0 {
-		lag = age(h.Behind)
+		lag = progress.Age(h.Behind)
 	}
 	return []string{lag, size(h.Ahead), size(h.Before)}
 }
@@ -131,17 +141,15 @@ func statusTotal(tables []standing) string {
 	}
 	text := progress.Plural(int64(len(tables)), "table") + ", " + progress.Plural(rows, "row") + ", " + progress.Plural(int64(len(positions)), "position")
 	if behind > 0 {
-		text += "; at most " + age(behind) + " behind"
+		text += "; at most " + progress.Age(behind) + " behind"
 	}
 	if keep > 0 {
-		text += "; the source keeps its log for " + age(keep)
+		text += "; the source keeps its log for " + progress.Age(keep)
 	}
 	return text
 }
 
-func age(d time.Duration) string { return progress.Age(d) }
-
-func writeStatusJSON(w io.Writer, now time.Time, sink, source string, tables []standing) error {
+func writeStatusJSON(w io.Writer, now time.Time, sink, source string, tables []standing, failed error) error {
 	const layout = "2006-01-02T15:04:05.000Z07:00"
 	out := struct {
 		Event  string        `json:"event"`
@@ -149,7 +157,12 @@ func writeStatusJSON(w io.Writer, now time.Time, sink, source string, tables []s
 		Sink   string        `json:"sink"`
 		Source string        `json:"source,omitempty"`
 		Tables []statusTable `json:"tables"`
-	}{"status", now.UTC().Format(layout), sink, source, []statusTable{}}
+		Error  string        `json:"error,omitempty"`
+		Hint   string        `json:"hint,omitempty"`
+	}{Event: "status", Time: now.UTC().Format(layout), Sink: sink, Source: source, Tables: []statusTable{}}
+	if failed != nil {
+		out.Error, out.Hint = oneLine(failed), hint.Of(failed)
+	}
 	for _, t := range tables {
 		s := statusTable{Table: t.Name, Source: t.Source, Position: string(t.Position), State: t.state()}
 		if !t.Committed.IsZero() {
@@ -157,6 +170,9 @@ func writeStatusJSON(w io.Writer, now time.Time, sink, source string, tables []s
 		}
 		if t.Rows >= 0 {
 			s.Rows = &t.Rows
+		}
+		if t.err != nil {
+			s.Error, s.Hint = oneLine(t.err), hint.Of(t.err)
 		}
 		if h := t.headroom; s.State == stateCurrent || s.State == stateBehind {
 			if h.AtEnd || h.Behind > 0 {

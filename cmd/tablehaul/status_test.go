@@ -29,12 +29,13 @@ func standings() []standing {
 		{Held: held("lake.stuck", "shop.stuck", old, 20*24*time.Hour, 0), asked: true, headroom: h(20*24*time.Hour, 7<<30, 100)},
 		{Held: held("lake.gone", "shop.gone", "x", time.Hour, 1), asked: true, headroom: reader.Headroom{Gone: true, Ahead: -1, Before: -1}},
 		{Held: held("lake.other", "", "y", time.Hour, 1), asked: true, foreign: true},
+		{Held: held("lake.odd", "shop.odd", "z", time.Hour, 1), asked: true, err: hint.Wrap(errors.New("no such place"), "copy it anew")},
 	}
 }
 
 func TestWriteStatus(t *testing.T) {
 	var b strings.Builder
-	if err := writeStatus(&b, false, statusNow, "iceberg:lake", "mysql://h", standings()); err != nil {
+	if err := writeStatus(&b, false, statusNow, "iceberg:lake", "mysql://h", standings(), nil); err != nil {
 		t.Fatal(err)
 	}
 	want := `
@@ -44,7 +45,8 @@ lake.items    shop.items          ?  3 min ago  binlog.000007:8801208         1 
 lake.stuck    shop.stuck          0   20 d ago        binlog.000002:4          20 d  7.0 GiB    100 B
 lake.gone      shop.gone          1    1 h ago                      x      log gone
 lake.other                        1    1 h ago                      y  other source
-5 tables, 1,234,569 rows, 4 positions; at most 20 d behind; the source keeps its log for 30 d
+lake.odd        shop.odd          1    1 h ago                      z       unknown
+6 tables, 1,234,570 rows, 5 positions; at most 20 d behind; the source keeps its log for 30 d
 `[1:]
 	if got := b.String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -54,7 +56,7 @@ lake.other                        1    1 h ago                      y  other sou
 func TestJudge(t *testing.T) {
 	var out strings.Builder
 	p := &program{console: &console{stderr: &out}}
-	err := p.judge(standings())
+	err := p.judge(standings()[:5])
 	if !errors.Is(err, move.ErrIncomplete) || !strings.HasSuffix(err.Error(), "the position of 1 table: lake.gone") || hint.Of(err) == "" {
 		t.Errorf("got %v", err)
 	}
@@ -65,5 +67,30 @@ func TestJudge(t *testing.T) {
 	}
 	if err := p.judge(standings()[:2]); err != nil {
 		t.Error(err)
+	}
+	// What is not known may be worse than what is.
+	err = p.judge(standings())
+	if err == nil || errors.Is(err, move.ErrIncomplete) || err.Error() != "find the position of lake.odd in the log: no such place" || hint.Of(err) != "copy it anew" {
+		t.Errorf("got %v", err)
+	}
+	if !strings.Contains(out.String(), "warning: the log no longer holds what follows the position of 1 table: lake.gone (tablehaul tail ") {
+		t.Errorf("got %s", &out)
+	}
+}
+
+func TestWriteStatusJSON(t *testing.T) {
+	var b strings.Builder
+	failed := hint.Wrap(errors.New("open mysql://h: refused"), "start it")
+	known := standings()[5:]
+	known = append(known, standing{Held: known[0].Held})
+	if err := writeStatus(&b, true, statusNow, "iceberg:lake", "mysql://h", known, failed); err != nil {
+		t.Fatal(err)
+	}
+	want := `{"event":"status","time":"2026-07-01T12:00:00.000Z","sink":"iceberg:lake","source":"mysql://h","tables":[` +
+		`{"table":"lake.odd","source_table":"shop.odd","position":"z","committed":"2026-07-01T11:00:00.000Z","age_seconds":3600,"rows":1,"state":"unknown","error":"no such place","hint":"copy it anew"},` +
+		`{"table":"lake.odd","source_table":"shop.odd","position":"z","committed":"2026-07-01T11:00:00.000Z","age_seconds":3600,"rows":1}],` +
+		`"error":"open mysql://h: refused","hint":"start it"}` + "\n"
+	if got := b.String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
