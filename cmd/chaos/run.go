@@ -264,6 +264,10 @@ func (w *world) do(ctx context.Context, e event) error {
 	return err
 }
 
+// patience is how long two processes may run at once. They find out about each
+// other with a commit, and may both have to copy and to wait before it.
+const patience = 30 * time.Second
+
 // strikeProcess reports whether there was a process.
 func (w *world) strikeProcess(ctx context.Context, e event) bool {
 	s := w.product.running()
@@ -277,9 +281,9 @@ func (w *world) strikeProcess(ctx context.Context, e event) bool {
 	case interrupt:
 		err = s.end(syscall.SIGTERM, 15*time.Second)
 	case twin:
-		err = w.product.twins(ctx, 0, 10*time.Second)
+		err = w.product.twins(ctx, 0, patience)
 	case sleeper:
-		err = w.product.twins(ctx, e.last, 10*time.Second)
+		err = w.product.twins(ctx, e.last, patience)
 	}
 	if err != nil {
 		w.errs = append(w.errs, err)
