@@ -275,7 +275,10 @@ class Check:
         try:
             lists = [local(s["manifest-list"]) for s in metadata.get("snapshots", [])]
             named = self.named(lists)
-            gone = self.named([local(c["list"]) for c in self.missing(name, metadata)])
+            # Where the answer was lost, the program has seen that the snapshot is not
+            # there, and has removed its lists.
+            lists = [local(c["list"]) for c in self.missing(name, metadata)]
+            gone = self.named([path for path in lists if os.path.exists(path)])
         except Exception as error:
             self.findings.append(f"{name}: its files cannot be listed: {str(error)[:200]}")
             return

@@ -3,10 +3,10 @@
 //
 //	go run ./cmd/chaos [-runs 10] [-seed S] [-binary FILE] [-keep] [-- more flags of tail]
 //
-// Each run prints a line, and under it the ends of processes that were no failures
-// but not ours either, with their excuses; the seed decides all that happens in it but for what
-// the machine's timing adds. Of a run that fails the lake, the logs of all
-// processes and a dump of the source are kept.
+// Each run prints a line, and under it the ends of processes that are excused,
+// with the excuses. The seed decides all that happens in a run but for what the
+// machine's timing adds. Of a run that fails the lake, the logs of all processes
+// and a dump of the source are kept.
 package main
 
 import (
