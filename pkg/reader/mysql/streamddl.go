@@ -96,12 +96,7 @@ func (r *stream) statement(ctx context.Context, q binlog.QueryEvent, st binlog.S
 		}
 	case binlog.AlterTable:
 		if f := r.wanted(st.Tables[0]); f != nil {
-			if err := r.shape(ctx, f, q); err != nil {
-				return err
-			}
-			if what := rewritten(f.t, st.Rewritten); what != "" {
-				return r.broken(f, q, fmt.Errorf("%s, which leaves no rows in the log", what), copyAnew)
-			}
+			return r.altered(ctx, f, q, st)
 		}
 	case binlog.RenameTable:
 		return r.renamed(q, st)
@@ -113,6 +108,17 @@ func (r *stream) statement(ctx context.Context, q binlog.QueryEvent, st binlog.S
 		}
 	case binlog.ChangeRows:
 		return r.unlogged(q)
+	}
+	return nil
+}
+
+// altered ends a table whose shape has changed, or whose values may have.
+func (r *stream) altered(ctx context.Context, f *followed, q binlog.QueryEvent, st binlog.Statement) error {
+	if err := r.shape(ctx, f, q); err != nil {
+		return err
+	}
+	if what := rewritten(f.t, st.Rewritten); what != "" {
+		return r.broken(f, q, fmt.Errorf("%s, which leaves no rows in the log", what), copyAnew)
 	}
 	return nil
 }

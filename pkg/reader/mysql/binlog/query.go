@@ -73,26 +73,8 @@ func (l *lexer) statement(db string) Statement {
 		return Statement{Kind: ChangeRows}
 	}
 	switch word := strings.ToUpper(first.text); word {
-	case "BEGIN":
-		return Statement{Kind: Begin}
-	case "START":
-		if l.accept("TRANSACTION") {
-			return Statement{Kind: Begin}
-		}
-		return Statement{}
-	case "COMMIT":
-		return Statement{Kind: Commit}
-	case "SAVEPOINT":
-		return Statement{Kind: Savepoint, Text: l.next().text}
-	case "ROLLBACK":
-		l.accept("WORK")
-		if !l.accept("TO") {
-			return Statement{Kind: Rollback}
-		}
-		l.accept("SAVEPOINT")
-		return Statement{Kind: RollbackTo, Text: l.next().text}
-	case "XA":
-		return l.xa()
+	case "BEGIN", "START", "COMMIT", "SAVEPOINT", "ROLLBACK", "XA":
+		return l.transaction(word)
 	case "TRUNCATE":
 		l.accept("TABLE")
 		return l.about(EmptyTable, db)
@@ -114,6 +96,32 @@ func (l *lexer) statement(db string) Statement {
 		}
 		return Statement{Kind: ChangeRows}
 	}
+}
+
+// transaction reads the statements of which transactions are made, behind their
+// first word.
+func (l *lexer) transaction(word string) Statement {
+	switch word {
+	case "BEGIN":
+		return Statement{Kind: Begin}
+	case "START":
+		if l.accept("TRANSACTION") {
+			return Statement{Kind: Begin}
+		}
+		return Statement{} // REPLICA and the like
+	case "COMMIT":
+		return Statement{Kind: Commit}
+	case "SAVEPOINT":
+		return Statement{Kind: Savepoint, Text: l.next().text}
+	case "XA":
+		return l.xa()
+	}
+	l.accept("WORK")
+	if !l.accept("TO") {
+		return Statement{Kind: Rollback}
+	}
+	l.accept("SAVEPOINT")
+	return Statement{Kind: RollbackTo, Text: l.next().text}
 }
 
 // about reads the one table that the statement is about.
