@@ -233,6 +233,52 @@ func TestLostReplyToCreateTable(t *testing.T) {
 	}
 }
 
+// halfhearted is a catalog that confirms a commit of several tables and has made
+// that of the first one only, the first time.
+type halfhearted struct {
+	onebyone
+	meanwhile func()
+}
+
+func (c *halfhearted) commitAll(ctx context.Context, commits []table.TableCommit) error {
+	if c.meanwhile != nil && len(commits) > 1 {
+		c.meanwhile()
+		c.meanwhile, commits = nil, commits[:1]
+	}
+	return c.onebyone.commitAll(ctx, commits)
+}
+
+// What a catalog has confirmed and not made is made, or said.
+func TestCommitThatWasDropped(t *testing.T) {
+	s, h := hookedSink(t)
+	half := &halfhearted{onebyone{h, map[string]bool{}}, func() {}}
+	s.cat = half
+	var ws []writer.Writer
+	for _, name := range []string{"t", "u"} {
+		w := openTable(t, s, accounts(name), writer.Create)
+		write(t, w, rows(w.src, 0, 5))
+		ws = append(ws, w)
+	}
+	must(t, s.CommitAll(t.Context(), ws, "p"))
+	wantIDs(t, ids(t, s, "t"), 0, 5)
+	wantIDs(t, ids(t, s, "u"), 0, 5)
+	if half.meanwhile != nil {
+		t.Error("nothing was dropped")
+	}
+	for _, w := range ws {
+		must(t, w.Close())
+	}
+	// Where another run is behind it, the run is told.
+	v, x := openTable(t, s, accounts("t"), writer.Follow), openTable(t, s, accounts("u"), writer.Follow)
+	other := openTable(t, s, accounts("u"), writer.Follow)
+	write(t, v, rows(v.src, 5, 8))
+	write(t, x, rows(x.src, 5, 8))
+	half.meanwhile = func() { must(t, other.Commit(t.Context(), "q")) }
+	if err := s.CommitAll(t.Context(), []writer.Writer{v, x}, "q"); !errors.Is(err, writer.ErrFenced) {
+		t.Errorf("got %v, want that another run was ahead", err)
+	}
+}
+
 // Somebody who takes the properties away is told from another run.
 func TestPropertiesAreGone(t *testing.T) {
 	s, _ := hookedSink(t)
@@ -246,4 +292,22 @@ func TestPropertiesAreGone(t *testing.T) {
 	_, err = tx.Commit(t.Context())
 	must(t, err)
 	wantTableError(t, w.Commit(t.Context(), "q"), "properties were removed")
+}
+
+// crowded is a catalog in which somebody else is always quicker to make a
+// namespace, and which finds odd words for it.
+type crowded struct{ *hooked }
+
+func (c crowded) CreateNamespace(ctx context.Context, ns table.Identifier, props iceberg.Properties) error {
+	if err := c.hooked.CreateNamespace(ctx, ns, props); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: UNIQUE constraint failed", restcat.ErrServerError)
+}
+
+func TestNamespaceOfTwoRuns(t *testing.T) {
+	s, h := hookedSink(t)
+	s.cat = crowded{h}
+	load(t, s, accounts("t"), writer.Create, 0, 5, "p")
+	wantIDs(t, ids(t, s, "t"), 0, 5)
 }

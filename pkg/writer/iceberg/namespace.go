@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/apache/iceberg-go/catalog"
 	"github.com/apache/iceberg-go/table"
 	"github.com/google/uuid"
 
@@ -47,8 +46,11 @@ func (s *Sink) ensureNamespace(ctx context.Context, ns table.Identifier) error {
 	ok, err := s.cat.CheckNamespaceExists(ctx, ns)
 	if err == nil && !ok {
 		err = s.cat.CreateNamespace(ctx, ns, nil)
-		if errors.Is(err, catalog.ErrNamespaceAlreadyExists) { // another run was quicker
-			err = nil
+		// Where another run was quicker, not all catalogs say so.
+		if err != nil {
+			if there, e := s.cat.CheckNamespaceExists(ctx, ns); e == nil && there {
+				err = nil
+			}
 		}
 	}
 	if err != nil {

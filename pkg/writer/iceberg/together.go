@@ -58,17 +58,26 @@ func (w *Writer) of(err error) error {
 	return err
 }
 
+// errDropped is a commit that is nowhere to be found, although the catalog has
+// confirmed it.
+var errDropped = errors.New("the catalog confirmed the commit and did not make it")
+
 // commitAll is Writer.commit for several writers. Attempts go on with those that
 // have not got there: a catalog may turn out to have kept its promise by halves.
+// It is looked at even what was confirmed. Iceberg's own RESTCatalogAdapter, which
+// catalogs are built on, drops a table's part in silence where another commit to
+// the table comes between its check and its commit.
 func (s *Sink) commitAll(ctx context.Context, ws []*Writer, pos batch.Position) error {
 	pending := ws
 	var last error
+	confirmed := false
 	for n := range s.retry.attempts {
-		if n > 0 {
+		if n > 0 && !confirmed {
 			if err := s.retry.wait(ctx, n-1); err != nil {
 				return errors.Join(err, last)
 			}
 		}
+		confirmed = false
 		bases, left, err := s.lookAll(ctx, pending, pos)
 		switch {
 		case err == nil:
@@ -84,7 +93,7 @@ func (s *Sink) commitAll(ctx context.Context, ws []*Writer, pos batch.Position) 
 		o, err := s.tryAll(ctx, pending, bases, pos)
 		switch o {
 		case done:
-			return s.committedAll(ctx, ws)
+			confirmed, err = true, errDropped
 		case refused:
 			return err
 		}
@@ -165,8 +174,12 @@ func (s *Sink) tryAll(ctx context.Context, ws []*Writer, bases []*table.Table, p
 	if o == done {
 		s.step("commit landed")
 	}
+	found := o
+	if o == done { // there it is, or it never will be
+		found = conflict
+	}
 	for i, w := range ws {
-		w.conclude(all[i], o)
+		w.conclude(all[i], found)
 	}
 	return o, err
 }
