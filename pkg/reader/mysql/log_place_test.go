@@ -3,6 +3,7 @@ package mysql
 import (
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,6 +68,14 @@ func TestLogPlaces(t *testing.T) {
 		later := time.Now().Add(3 * time.Second).Truncate(time.Second)
 		if got := count(names[0], "time:"+later.Format(time.RFC3339)); got != rows || time.Now().Before(later) {
 			t.Errorf("to %v: got %d rows at %v, want %d", later, got, time.Now(), rows)
+		}
+		if !s.maria {
+			told := ""
+			odd := s.open(t, Options{Warn: func(text string) { told = text }})
+			locate(t, odd, "gtid:00000000-0000-0000-0000-00000000abcd:1-7")
+			if !strings.Contains(told, "00000000-0000-0000-0000-00000000abcd") || !strings.Contains(told, "no transactions") {
+				t.Errorf("of a server that nobody knows is told %q", told)
+			}
 		}
 		for _, bad := range []string{"", "yesterday", "gtid:x", "file:x", "file:nolog.000001:4", "file:" + st.mustEnd(t) + ":1", "time:noon", "file:" + st.mustEnd(t) + ":99999999999"} {
 			if pos, err := st.Locate(t.Context(), bad); err == nil {

@@ -234,6 +234,11 @@ func (s *Stock) locateGTID(st *logState, text string) (p position, err error) {
 		return p, err
 	}
 	set, err := binlog.ParseSet(text)
+	for src := range set {
+		if _, known := st.executed[src]; !known {
+			s.warn(fmt.Sprintf("gtid:%s names a server of which this one has no transactions: an end there may never come", shorten(text)))
+		}
+	}
 	p.GTID = set.String()
 	return p, err
 }
