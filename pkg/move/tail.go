@@ -96,7 +96,7 @@ type tailRun struct {
 	failed map[*schema.Table]error // left behind
 
 	until    batch.Position // located once, so that a retried run ends where the first would have
-	followed bool           // the log was reached: from here on transient errors are worth waiting for
+	followed bool           // the log was reached, or stock copied: from here on transient errors are worth waiting for
 	rival    bool           // another run was ahead of the last commit
 	going    bool           // tables held positions before the run: what stops one table must not stop them
 	failing  time.Time      // of the first error since anything was well; zero while it is
@@ -394,8 +394,10 @@ func (f *follower) copyStock(ctx context.Context, which []*followed, mode writer
 		run := newSnapshot(f.src, f.sink, SnapshotOptions{Mode: mode, Parallel: f.opts.Parallel, Progress: f.opts.Progress.Stock()})
 		died := run.run(ctx, tables)
 		err := run.outcome(ctx, died)
-		if errors.Is(err, ErrIncomplete) {
-			f.followed = true // what is whole goes on, what is not is left behind
+		if err == nil || errors.Is(err, ErrIncomplete) {
+			// What is whole goes on, whatever has to be waited for; what is not is left
+			// behind.
+			f.followed = true
 		}
 		if died != nil {
 			err = died // not for the sake of its tables, so none of them is left behind
