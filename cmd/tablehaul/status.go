@@ -189,6 +189,8 @@ func (p *program) judge(tables []standing) error {
 	const remedy = "tablehaul tail --on-purged snapshot copies them anew"
 	lost := fmt.Sprintf("the log no longer holds what follows the position of %s: %s", count(len(gone), "table", "tables"), progress.Some(gone))
 	switch {
+	case len(tables) > 0 && len(foreign) == len(tables):
+		return hint.Wrap(errors.New("no table of the sink is from this source"), "name the source that they are followed from")
 	case len(unknown) > 0:
 		if len(gone) > 0 {
 			p.console.warn(lost + " (" + remedy + ")")

@@ -124,6 +124,9 @@ func (o *tailOptions) check(given func(flag string) bool) error {
 		if err := checkPlace("start", o.start, move.StartSnapshot, "now", "earliest"); err != nil {
 			return err
 		}
+		if t, err := time.Parse(time.RFC3339, strings.TrimPrefix(o.start, "time:")); err == nil && time.Until(t) > time.Minute {
+			return hint.Wrap(fmt.Errorf("--start %s lies in the future", o.start), "every change until then would be left out: --until is where to end")
+		}
 	}
 	if o.until != "" {
 		if err := checkPlace("until", o.until, "now"); err != nil {

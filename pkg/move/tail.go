@@ -276,14 +276,27 @@ func (f *follower) open(ctx context.Context) error {
 		return err
 	}
 	if f.opts.Start == StartSnapshot {
-		if err := f.probe(ctx, fresh); err != nil {
+		pos, err := f.src.Locate(ctx, "now")
+		if err != nil {
+			return fmt.Errorf("find the end of the log: %w", err)
+		}
+		if err := f.probe(ctx, fresh, pos); err != nil {
 			return err
 		}
 		return f.copyStock(ctx, fresh, writer.Create)
 	}
 	pos, err := f.src.Locate(ctx, f.opts.Start)
 	if err != nil {
-		return fmt.Errorf("find %q in the log: %w", f.opts.Start, err)
+		err = fmt.Errorf("find %q in the log: %w", f.opts.Start, err)
+	} else if err = f.probe(ctx, fresh, pos); err != nil {
+		err = fmt.Errorf("start at %q: %w", f.opts.Start, err)
+	}
+	if errors.Is(err, reader.ErrPurged) {
+		// Its own remedy is for tables that hold a position.
+		return hint.Wrap(errors.New(err.Error()), "--start earliest begins where the log does now")
+	}
+	if err != nil {
+		return err
 	}
 	// Committed at once: whatever happens to this run, the next one starts at
 	// the same place.
@@ -353,13 +366,9 @@ func (f *follower) claim(ctx context.Context) error {
 	return nil
 }
 
-// probe opens the log before anything is copied: a right that is missing is not
-// to be found out hours later.
-func (f *follower) probe(ctx context.Context, which []*followed) error {
-	pos, err := f.src.Locate(ctx, "now")
-	if err != nil {
-		return fmt.Errorf("find the end of the log: %w", err)
-	}
+// probe opens the log at a position before anything is copied or kept: a right that
+// is missing is not to be found out hours later, nor a place that the log has not.
+func (f *follower) probe(ctx context.Context, which []*followed, pos batch.Position) error {
 	from := make(map[*schema.Table]batch.Position, len(which))
 	for _, c := range which {
 		from[c.table] = pos

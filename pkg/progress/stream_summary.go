@@ -122,7 +122,7 @@ func WriteStreamText(w io.Writer, stream *Stream) error {
 			changed++
 		}
 	}
-	if v.committed() == "" {
+	if v.committed() == "" && !v.Following {
 		return nil
 	}
 	if copied+changed > 0 && len(tables) <= few {
@@ -132,8 +132,11 @@ func WriteStreamText(w io.Writer, stream *Stream) error {
 	if copied > 0 {
 		fmt.Fprintf(&b, "%s copied, ", Plural(stock, "row"))
 	}
-	if v.Last.Seq > 0 {
+	switch {
+	case v.Last.Seq > 0:
 		fmt.Fprintf(&b, "%s in %s, ", Plural(v.Rows, "change"), Plural(v.Last.Seq, "commit"))
+	case v.Following && copied == 0:
+		b.WriteString("no change, ")
 	}
 	b.WriteString(Seconds(v.Elapsed))
 	if v.Errors > 0 {
@@ -144,7 +147,7 @@ func WriteStreamText(w io.Writer, stream *Stream) error {
 	}
 	b.WriteString("\n")
 	if p := v.committed(); p != "" {
-		fmt.Fprintf(&b, "position: %s\n", short(Printable(p)))
+		fmt.Fprintf(&b, "position: %s\n", Printable(p))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

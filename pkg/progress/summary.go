@@ -75,7 +75,7 @@ func WriteText(w io.Writer, v View) error {
 		}
 		b.WriteString("\n")
 		if v.Position != "" {
-			fmt.Fprintf(&b, "position: %s\n", short(Printable(v.Position)))
+			fmt.Fprintf(&b, "position: %s\n", Printable(v.Position))
 		}
 	}
 	if skipped > 0 {
@@ -121,14 +121,4 @@ func writeTables(b *strings.Builder, tables []TableView) {
 	for _, r := range rows {
 		fmt.Fprintf(b, "%s  %s  %s  %s\n", padRight(r[0], widths[0]), padLeft(r[1], widths[1]), padLeft(r[2], widths[2]), padLeft(r[3], widths[3]))
 	}
-}
-
-// short cuts a position, which can list hundreds of servers, to what a person
-// wants to see. --json has it whole.
-func short(s string) string {
-	const limit = 200
-	if len(s) <= limit {
-		return s
-	}
-	return cut(s, limit)
 }

@@ -42,6 +42,9 @@ var metaColumns = []Column{
 	{Name: "_pos", Meta: MetaPos, Arrow: arrow.BinaryTypes.String, Nullable: true},
 }
 
+// Column returns the name of the columns of a kind.
+func (m Meta) Column() string { return metaColumns[m-1].Name }
+
 // Changelog returns the shape in which every change of t is a row of its own:
 // t's columns, all nullable, and _op, _ts, _gtid, _pos. It has no key.
 func Changelog(t *Table) (*Table, error) {

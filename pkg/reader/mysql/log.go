@@ -124,7 +124,7 @@ func (r *stream) start(st *logState) (start dumpStart, err error) {
 	if !r.uneven {
 		r.after = first.from.After
 	}
-	r.at = start.spot
+	r.at = r.least(start.spot)
 	switch {
 	case !st.byGTID:
 		start.set, start.list = nil, nil
@@ -140,6 +140,20 @@ func (r *stream) start(st *logState) (start dumpStart, err error) {
 		r.loosen(st)
 	}
 	return start, nil
+}
+
+// least returns the earliest spot of all tables, and none where one is of another
+// server, whose files are others.
+func (r *stream) least(at spot) spot {
+	for _, f := range r.tables {
+		if f.from.Server != r.server {
+			return spot{}
+		}
+		if f.from.spot.compare(at) < 0 {
+			at = f.from.spot
+		}
+	}
+	return at
 }
 
 // again returns where to read on from a position: before the rows that were

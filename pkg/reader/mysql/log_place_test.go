@@ -85,6 +85,30 @@ func TestLogPlaces(t *testing.T) {
 	})
 }
 
+// TestLogPositionsGoOn ends a run before anything has come: its position is no
+// earlier in the log's files than the one that it began with.
+func TestLogPositionsGoOn(t *testing.T) {
+	servers(t, func(t *testing.T, s *testServer) {
+		s.must(t, "CREATE TABLE a (id INT PRIMARY KEY)", "INSERT INTO a VALUES (1)")
+		st := s.open(t, Options{})
+		tables := s.tables(t, st)
+		from := locate(t, st, "now")
+		time.Sleep(1100 * time.Millisecond) // MariaDB's log has whole seconds
+		until := locate(t, st, "time:"+time.Now().Format(time.RFC3339Nano))
+		time.Sleep(1100 * time.Millisecond)
+		s.must(t, "INSERT INTO a VALUES (2)")
+		steps, err := drain(t, changes(t, st, all(tables, from), until), copied{}, false)
+		if err != nil || len(steps) == 0 {
+			t.Fatalf("got %d positions, %v", len(steps), err)
+		}
+		first, _ := parsePosition(from)
+		last, err := parsePosition(steps[len(steps)-1].pos)
+		if err != nil || (spot{last.File, last.Pos}).compare(spot{first.File, first.Pos}) < 0 {
+			t.Errorf("from %s came %s", from, steps[len(steps)-1].pos)
+		}
+	})
+}
+
 // TestLogPlaceWithinTransaction refuses to begin in the middle of a transaction:
 // the rest of it would pass for read.
 func TestLogPlaceWithinTransaction(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/reader/mysql/binlog"
 )
 
@@ -252,8 +253,10 @@ func (s *Stock) locateFile(ctx context.Context, st *logState, text string) (p po
 	if at.pos, err = strconv.ParseUint(text[i+1:], 10, 63); err != nil || at.pos < 4 {
 		return p, fmt.Errorf("file:%s: %q is no offset", text, text[i+1:])
 	}
-	if err := st.holds(at); err != nil {
+	if err := st.holds(at); errors.Is(err, reader.ErrPurged) {
 		return p, err
+	} else if err != nil { // not that the log was reset, which is said of positions
+		return p, hint.Wrap(fmt.Errorf("file:%s: %v", text, err), "SHOW BINARY LOGS lists the log's files with their sizes")
 	}
 	if at.pos > 4 && at.pos < 1<<32 && at.compare(st.end()) < 0 {
 		if err := s.checkStart(ctx, at); err != nil {

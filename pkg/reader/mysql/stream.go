@@ -163,7 +163,11 @@ func (r *stream) step(ctx context.Context) error {
 		return err
 	}
 	if !r.tx.open {
-		r.at = spot{r.d.file, r.d.pos}
+		// A server that was asked by GTID begins at the start of a file, and sends
+		// nothing of what was read before.
+		if at := (spot{r.d.file, r.d.pos}); !r.byGTID || r.at.compare(at) < 0 {
+			r.at = at
+		}
 		if r.until.spot != nil && r.err == nil && r.at.compare(*r.until.spot) >= 0 {
 			r.finish()
 		}
@@ -281,7 +285,7 @@ func (r *stream) decoder(f *followed, body []byte) error {
 	r.handOut(f)
 	dec, err := binlog.NewDecoder(f.t, m, f.b, binlog.Options{ZeroDate: r.s.zero, Charsets: r.charsets, Upsert: f.upsert, MariaDB: r.maria, RowEnd: f.rowEnd})
 	if err != nil {
-		return err
+		return r.placed(err)
 	}
 	f.dec, f.mapBody = dec, bytes.Clone(body[6:])
 	return nil
@@ -319,7 +323,7 @@ func (r *stream) changes(typ binlog.EventType, body []byte) error {
 	}
 	rows, size := f.b.Rows(), f.b.Bytes()
 	if _, err := f.dec.Rows(typ, body, &r.meta); err != nil {
-		return err
+		return r.placed(err)
 	}
 	r.rows += f.b.Rows() - rows
 	r.bytes += f.b.Bytes() - size
@@ -328,6 +332,15 @@ func (r *stream) changes(typ binlog.EventType, body []byte) error {
 		return r.full(f)
 	}
 	return nil
+}
+
+// placed adds the place in the log to what is wrong with a table there.
+func (r *stream) placed(err error) error {
+	var te *schema.TableError
+	if errors.As(err, &te) {
+		te.Err = fmt.Errorf("%w, at %s:%d", te.Err, r.d.file, r.tx.pos(r.d.pos))
+	}
+	return err
 }
 
 // describe readies what changelogs say of the transaction and the event.

@@ -88,7 +88,7 @@ func (r *stream) statement(ctx context.Context, q binlog.QueryEvent, st binlog.S
 		}
 	case binlog.CreateTable:
 		if f := r.wanted(st.Tables[0]); f != nil && (f.gone || !st.IfNotExists) {
-			if err := r.shape(ctx, f, q); err != nil {
+			if _, err := r.shape(ctx, f, q); err != nil {
 				return err
 			}
 			f.gone = false
@@ -114,10 +114,11 @@ func (r *stream) statement(ctx context.Context, q binlog.QueryEvent, st binlog.S
 
 // altered ends a table whose shape has changed, or whose values may have.
 func (r *stream) altered(ctx context.Context, f *followed, q binlog.QueryEvent, st binlog.Statement) error {
-	if err := r.shape(ctx, f, q); err != nil {
+	now, err := r.shape(ctx, f, q)
+	if err != nil || now == nil {
 		return err
 	}
-	if what := rewritten(f.t, st.Rewritten); what != "" {
+	if what := rewritten(f.t, now, st.Rewritten); what != "" {
 		return r.broken(f, q, fmt.Errorf("%s, which leaves no rows in the log", what), copyAnew)
 	}
 	return nil
@@ -181,24 +182,24 @@ func shortQuery(q []byte) string {
 	return text
 }
 
-// shape compares a table as it is at the source now with the one that is
-// followed. A statement whose effect is gone by now is left to the table maps of
+// shape compares a table as it is at the source now, which it returns, with the
+// one that is followed; nil is a table that is gone. A statement whose effect is gone by now is left to the table maps of
 // the rows that came between.
-func (r *stream) shape(ctx context.Context, f *followed, q binlog.QueryEvent) error {
+func (r *stream) shape(ctx context.Context, f *followed, q binlog.QueryEvent) (*schema.Table, error) {
 	now, err := r.s.shapeOf(ctx, f.t)
 	if err != nil || now == nil {
-		return err
+		return nil, err
 	}
 	if d := difference(f.t, now); d != "" {
-		return r.broken(f, q, fmt.Errorf("the table has another shape now (%s)", d), dropFirst)
+		return nil, r.broken(f, q, fmt.Errorf("the table has another shape now (%s)", d), dropFirst)
 	}
 	for i, c := range now.Columns {
 		old := &f.t.Columns[i]
 		if (old.Type.Kind == schema.Enum || old.Type.Kind == schema.Set) && old.Native != c.Native {
-			return r.broken(f, q, fmt.Errorf("column %s has labels now that were not there before", c.Name), goOn)
+			return nil, r.broken(f, q, fmt.Errorf("column %s has labels now that were not there before", c.Name), goOn)
 		}
 	}
-	return nil
+	return now, nil
 }
 
 // shapeOf lists a table as it is now; it is nil if there is none.
@@ -234,10 +235,9 @@ func difference(t, now *schema.Table) string {
 }
 
 // rewritten says which values of a table an ALTER TABLE may have changed, or "",
-// if it has left the table with the shape that is followed. That shape alone is no
-// proof: a later statement may have brought it back, or a column was dropped and
-// made again.
-func rewritten(t *schema.Table, by []binlog.Rewrite) string {
+// where the table's shape now can be followed. That shape alone is no proof: a later
+// statement may have brought it back, or a column was dropped and made again.
+func rewritten(t, now *schema.Table, by []binlog.Rewrite) string {
 	for _, w := range by {
 		if w.Column == "" {
 			return "values, or the key, may be others now"
@@ -246,7 +246,7 @@ func rewritten(t *schema.Table, by []binlog.Rewrite) string {
 		if i < 0 {
 			continue // it came and went
 		}
-		if c := &t.Columns[i]; plainType(w.Native) != plainType(c.Native) || w.NotNull && c.Nullable {
+		if c := &t.Columns[i]; plainType(w.Native) != plainType(now.Columns[i].Native) || w.NotNull && c.Nullable {
 			return "the values of column " + c.Name + " may be others now"
 		}
 	}

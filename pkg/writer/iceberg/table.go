@@ -62,6 +62,9 @@ func (w *Writer) adopt(ctx context.Context, tbl *table.Table) error {
 			err := fmt.Errorf("%s exists and was made from %s", w.name(), src)
 			return w.tableError(hint.Wrap(err, "name another namespace for one of them in the sink's URL"))
 		}
+		if err := w.sameKind(tbl.Schema()); err != nil {
+			return err
+		}
 		// Left alone, it would pass for what the source holds.
 		if diff := shapeDiff(tbl.Schema(), w.want); diff != "" {
 			err := fmt.Errorf("table %s is whole since an earlier run, but the source's has changed its shape: %s", w.name(), diff)
@@ -95,6 +98,20 @@ func (w *Writer) adopt(ctx context.Context, tbl *table.Table) error {
 		return err
 	}
 	return w.storeOf(ctx, tbl)
+}
+
+// sameKind tells tables of rows from tables in which each change is a row.
+func (w *Writer) sameKind(have *iceberg.Schema) error {
+	_, log := fieldByName(have, schema.MetaOp.Column())
+	switch {
+	case log && !w.src.IsChangelog():
+		return w.tableError(hint.Wrap(fmt.Errorf("table %s holds a row for each change, and not the source's rows", w.name()),
+			"follow it with tail and the flag that it was made with, --changelog or --keyless append, or write to another ?namespace=… of the sink"))
+	case !log && w.src.IsChangelog():
+		return w.tableError(hint.Wrap(fmt.Errorf("table %s holds the source's rows, and not a row for each change", w.name()),
+			"write to another ?namespace=… of the sink, or follow it without --changelog and --keyless append"))
+	}
+	return nil
 }
 
 // storeOf takes the storage that a REST catalog gives with the table.

@@ -71,7 +71,7 @@ func NewDecoder(t *schema.Table, m *TableMap, b *batch.Builder, o Options) (*Dec
 	}
 	var err error
 	if d.rowEnd, err = checkMap(t.Columns[:n], m, &o); err != nil {
-		err = hint.Wrap(fmt.Errorf("the log has another shape of the table: %w", err), "the table was altered; read it anew")
+		err = hint.Wrap(fmt.Errorf("the log has another shape of the table: %w", err), "the table was altered: drop it at the sink and run the command again, which copies it anew")
 		return nil, &schema.TableError{Table: t.String(), Err: err}
 	}
 	all := len(m.Columns)
@@ -142,7 +142,7 @@ func (d *Decoder) header(typ EventType, body []byte) ([]byte, changeFunc, error)
 	for images := 1 + kind&1; images > 0; images-- {
 		if present := c.take((n + 7) / 8); !c.bad && !full(present, int(n)) {
 			return nil, nil, hint.Wrap(errors.New("a row in the log lacks columns: it was written with another binlog_row_image than FULL"),
-				"SET GLOBAL binlog_row_image = FULL, see that no session overrides it, and read the table again")
+				"SET GLOBAL binlog_row_image = FULL, see that no session overrides it, and copy the table anew with snapshot --mode replace")
 		}
 	}
 	if c.bad {
