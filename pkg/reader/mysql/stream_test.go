@@ -87,6 +87,16 @@ func (p *play) commit() {
 	p.feed(binlog.Xid, make([]byte, 8))
 }
 
+// oneAndAHalf is a transaction, and a second one that has not ended.
+func (p *play) oneAndAHalf() {
+	p.t.Helper()
+	p.begin(1, 1)
+	p.insert(1)
+	p.commit()
+	p.begin(2, 1)
+	p.insert(2)
+}
+
 // published is what a sink would make visible of what was handed out: rows up to
 // the last position, and the GTIDs of that.
 func (p *play) published() (rows int, emptied bool, gtid string) {
@@ -116,11 +126,7 @@ func TestBrokenTransactionLeavesNothing(t *testing.T) {
 	cut := errors.New("cut")
 	t.Run("plain", func(t *testing.T) {
 		p := newPlay(t, false)
-		p.begin(1, 1)
-		p.insert(1)
-		p.commit()
-		p.begin(2, 1)
-		p.insert(2)
+		p.oneAndAHalf()
 		p.fail(cut)
 		if rows, _, gtid := p.published(); rows != 1 || gtid != playUUID+":1" {
 			t.Errorf("got %d rows at %s, want 1", rows, gtid)
@@ -129,11 +135,7 @@ func TestBrokenTransactionLeavesNothing(t *testing.T) {
 	// As after SET GLOBAL binlog_row_metadata while the transaction was written.
 	t.Run("another table map", func(t *testing.T) {
 		p := newPlay(t, false)
-		p.begin(1, 1)
-		p.insert(1)
-		p.commit()
-		p.begin(2, 1)
-		p.insert(2)
+		p.oneAndAHalf()
 		p.announce(3)
 		p.fail(cut)
 		if rows, _, gtid := p.published(); rows != 0 || gtid != "" {
@@ -157,11 +159,7 @@ func TestBrokenTransactionLeavesNothing(t *testing.T) {
 // written: MariaDB leaves it in the log.
 func TestServerDiedInTransaction(t *testing.T) {
 	p := newPlay(t, false)
-	p.begin(1, 1)
-	p.insert(1)
-	p.commit()
-	p.begin(2, 1)
-	p.insert(2)
+	p.oneAndAHalf()
 	p.feed(binlog.FormatDescription, nil)
 	p.begin(3, 1)
 	p.insert(3)

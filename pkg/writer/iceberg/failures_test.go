@@ -207,10 +207,9 @@ func (c onebyone) commitAll(ctx context.Context, commits []table.TableCommit) er
 	return nil
 }
 
-// A table that was made before its first commit, without word of it, is found.
-func TestLostReplyToCreateTable(t *testing.T) {
-	s, h := hookedSink(t)
-	s.cat = onebyone{h, map[string]bool{}}
+// commitTwo makes two tables in one commit.
+func commitTwo(t *testing.T, s *Sink) {
+	t.Helper()
 	var ws []writer.Writer
 	for _, name := range []string{"t", "u"} {
 		w := openTable(t, s, accounts(name), writer.Create)
@@ -218,8 +217,17 @@ func TestLostReplyToCreateTable(t *testing.T) {
 		ws = append(ws, w)
 	}
 	must(t, s.CommitAll(t.Context(), ws, "p"))
-	wantIDs(t, ids(t, s, "t"), 0, 5)
-	wantIDs(t, ids(t, s, "u"), 0, 5)
+	for i, name := range []string{"t", "u"} {
+		wantIDs(t, ids(t, s, name), 0, 5)
+		must(t, ws[i].Close())
+	}
+}
+
+// A table that was made before its first commit, without word of it, is found.
+func TestLostReplyToCreateTable(t *testing.T) {
+	s, h := hookedSink(t)
+	s.cat = onebyone{h, map[string]bool{}}
+	commitTwo(t, s)
 
 	// One that another has made in the meantime is none of ours.
 	v, x := openTable(t, s, accounts("v"), writer.Create), openTable(t, s, accounts("x"), writer.Create)
@@ -253,20 +261,9 @@ func TestCommitThatWasDropped(t *testing.T) {
 	s, h := hookedSink(t)
 	half := &halfhearted{onebyone{h, map[string]bool{}}, func() {}}
 	s.cat = half
-	var ws []writer.Writer
-	for _, name := range []string{"t", "u"} {
-		w := openTable(t, s, accounts(name), writer.Create)
-		write(t, w, rows(w.src, 0, 5))
-		ws = append(ws, w)
-	}
-	must(t, s.CommitAll(t.Context(), ws, "p"))
-	wantIDs(t, ids(t, s, "t"), 0, 5)
-	wantIDs(t, ids(t, s, "u"), 0, 5)
+	commitTwo(t, s)
 	if half.meanwhile != nil {
 		t.Error("nothing was dropped")
-	}
-	for _, w := range ws {
-		must(t, w.Close())
 	}
 	// Where another run is behind it, the run is told.
 	v, x := openTable(t, s, accounts("t"), writer.Follow), openTable(t, s, accounts("u"), writer.Follow)
