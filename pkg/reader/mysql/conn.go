@@ -121,6 +121,17 @@ func (c *conn) query(ctx context.Context, q string) ([][]string, error) {
 	if err := c.revive(ctx); err != nil {
 		return nil, err
 	}
+	rows, err := c.ask(ctx, q)
+	// A connection that lasts may have ended while nobody asked it anything. What it
+	// is asked changes nothing, so it can be asked twice.
+	if err != nil && c.lost && c.again != nil && ctx.Err() == nil && c.revive(ctx) == nil {
+		return c.ask(ctx, q)
+	}
+	return rows, err
+}
+
+// ask runs a statement and notes whether the connection is lost by it.
+func (c *conn) ask(ctx context.Context, q string) ([][]string, error) {
 	defer c.guard(ctx)()
 	res, err := c.Execute(q)
 	if err != nil {

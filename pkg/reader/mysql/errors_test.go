@@ -34,3 +34,15 @@ func TestServerErrorOfBrokenConnections(t *testing.T) {
 		}
 	}
 }
+
+// TestIdleConnectionEnds has the server end the connection that lasts while it has
+// nothing to do: whoever asks next does not notice.
+func TestIdleConnectionEnds(t *testing.T) {
+	servers(t, func(t *testing.T, s *testServer) {
+		st := s.open(t, Options{})
+		s.must(t, "KILL "+itoa(uint64(st.control.GetConnectionID())))
+		if _, err := st.logState(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
