@@ -217,7 +217,7 @@ func (d *dump) next(until time.Time) (h binlog.Header, body []byte, err error) {
 	}
 	p, err := d.c.packets.next()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		if d.ended.Load() || time.Now().Before(lost) {
+		if d.ended.Load() || time.Now().Before(d.feed.heard.Add(d.patience())) {
 			d.c.packets.rest()
 			return h, nil, errWait
 		}

@@ -183,7 +183,8 @@ func shortQuery(q []byte) string {
 }
 
 // shape compares a table as it is at the source now, which it returns, with the
-// one that is followed; nil is a table that is gone. A statement whose effect is gone by now is left to the table maps of
+// one that is followed; nil is a table that is gone. A statement whose effect is
+// gone by now is left to the table maps of
 // the rows that came between.
 func (r *stream) shape(ctx context.Context, f *followed, q binlog.QueryEvent) (*schema.Table, error) {
 	now, err := r.s.shapeOf(ctx, f.t)
