@@ -1,0 +1,45 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/tablehaul/tablehaul/pkg/schema"
+)
+
+func TestPerTable(t *testing.T) {
+	orders, users := schema.New("shop", "orders", nil, nil), schema.New("shop", "users", nil, nil)
+	tables := []*schema.Table{orders, users}
+	for _, c := range []struct {
+		set           []string
+		orders, users string
+		wrong         bool
+	}{
+		{set: nil},
+		{set: []string{"id > 5"}, orders: "id > 5", users: "id > 5"},
+		{set: []string{"orders: id > 5"}, orders: "id > 5"},
+		{set: []string{"shop.user*: id > 5", "shop.orders:a"}, orders: "a", users: "id > 5"},
+		{set: []string{"all of them", "users: others"}, orders: "all of them", users: "others"},
+		{set: []string{"at > '2026-01-01 10:00:00'"}, orders: "at > '2026-01-01 10:00:00'", users: "at > '2026-01-01 10:00:00'"},
+		{set: []string{"at='10:00'"}, orders: "at='10:00'", users: "at='10:00'"},
+		{set: []string{"order: id > 5"}, wrong: true},
+	} {
+		var p perTable
+		for _, s := range c.set {
+			if err := p.Set(s); err != nil {
+				t.Fatalf("Set(%q): %v", s, err)
+			}
+		}
+		got, err := p.resolve("where", "shop", tables)
+		if (err != nil) != c.wrong {
+			t.Errorf("%q: error %v, want one: %v", c.set, err, c.wrong)
+		}
+		if got[orders] != c.orders || got[users] != c.users {
+			t.Errorf("%q: %q and %q, want %q and %q", c.set, got[orders], got[users], c.orders, c.users)
+		}
+	}
+	for _, s := range []string{"", " ", "orders:", "orders: "} {
+		if err := new(perTable).Set(s); err == nil {
+			t.Errorf("Set(%q) is no error", s)
+		}
+	}
+}
