@@ -95,6 +95,16 @@ bench: ## measure: BENCH='regexp' ROWS=n; writes bench-results.json
 docs: ## write docs/cli anew from the flags
 	$(GO) generate ./cmd/tablehaul
 
+.PHONY: man
+man: build ## write manual pages to dist-docs/man1
+	@rm -rf dist-docs/man1
+	bin/tablehaul man dist-docs/man1
+
+.PHONY: completions
+completions: build ## write scripts for shells to dist-docs/completions
+	@mkdir -p dist-docs/completions
+	for s in bash zsh fish; do bin/tablehaul completion $$s > dist-docs/completions/$$s; done
+
 .PHONY: clean
 clean: ## remove what was built and the demo's lake
-	rm -rf bin dist lake lake2 bench-results.json
+	rm -rf bin dist dist-docs lake lake2 bench-results.json

@@ -19,10 +19,8 @@ const cliDocs = "../../docs/cli"
 func TestDocs(t *testing.T) {
 	pages := map[string]string{}
 	root := newRoot(&program{})
-	for _, c := range append([]*cobra.Command{root}, root.Commands()...) {
-		if c.IsAvailableCommand() || c == root {
-			pages[pageName(c)] = page(c)
-		}
+	for _, c := range documented(root) {
+		pages[pageName(c)] = page(c)
 	}
 	if *update {
 		if err := os.MkdirAll(cliDocs, 0o755); err != nil {
@@ -51,9 +49,7 @@ func TestDocs(t *testing.T) {
 	}
 }
 
-func pageName(c *cobra.Command) string {
-	return strings.ReplaceAll(c.CommandPath(), " ", "-") + ".md"
-}
+func pageName(c *cobra.Command) string { return manName(c) + ".md" }
 
 // page is a command's page: its help text, which is all there is to say.
 func page(c *cobra.Command) string {
@@ -72,5 +68,3 @@ func page(c *cobra.Command) string {
 	}
 	return b.String()
 }
-
-func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }

@@ -32,7 +32,7 @@ data, so a run that was killed is continued by the same command.`,
 	root.SetVersionTemplate("tablehaul {{.Version}}\n")
 	root.SetUsageTemplate(usageTemplate)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newSnapshot(p.snapshot), newTail(p.tail), newStatus(p.status), newVersion())
+	root.AddCommand(newSnapshot(p.snapshot), newTail(p.tail), newStatus(p.status), newVersion(), newCompletion(), newMan())
 	return root
 }
 
@@ -58,9 +58,11 @@ Examples:
 {{- end}}
 
 Exit codes:
-{{with index .Annotations "` + exitCodes + `"}}{{.}}{{else}}  0 done, 1 failed, 2 wrong usage, 3 incomplete: some tables are whole and others
-  are not, 130 interrupted{{end}}
+{{with index .Annotations "` + exitCodes + `"}}{{.}}{{else}}` + usualExitCodes + `{{end}}
 `
+
+const usualExitCodes = `  0 done, 1 failed, 2 wrong usage, 3 incomplete: some tables are whole and others
+  are not, 130 interrupted`
 
 // exitCodes is the annotation of a command whose exit codes are told in words
 // of its own.
