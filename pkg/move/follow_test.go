@@ -164,6 +164,8 @@ func TestTailIdleUnknown(t *testing.T) {
 // is never reached.
 type chatty struct{ *rmem.Stock }
 
+func (c chatty) Loosen(pos batch.Position) (batch.Position, error) { return pos, nil }
+
 func (c chatty) Headroom(context.Context, batch.Position) (reader.Headroom, error) {
 	return reader.Headroom{Ahead: 100, Behind: 10 * time.Millisecond}, nil
 }

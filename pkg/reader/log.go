@@ -22,10 +22,14 @@ type Log interface {
 	// Changes reads the changes of tables behind the position that each of them
 	// has, in the order of the log; what a table has already is dropped. It ends
 	// with io.EOF once all transactions before until are through, or never if
-	// until is "". A table at a position that is Loose has its Inserts as Afters.
+	// until is "". A table at a position that is loose has its Inserts as Afters.
 	// A position that the log no longer holds is ErrPurged. An error that is
 	// hint.Transient may be gone when Changes is called again.
 	Changes(ctx context.Context, from map[*schema.Table]batch.Position, until batch.Position) (Reader, error)
+	// Loosen returns a position as that of a table of which some rows may show
+	// later points, as after a Loose snapshot. One that is loose already comes back
+	// as it is.
+	Loosen(pos batch.Position) (batch.Position, error)
 	// Headroom tells how a position stands to the log's two ends.
 	Headroom(ctx context.Context, pos batch.Position) (Headroom, error)
 }

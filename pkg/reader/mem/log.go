@@ -87,6 +87,14 @@ func Of(pos batch.Position, t *schema.Table) batch.Position {
 	return pos
 }
 
+// Loosen marks a position.
+func (s *Stock) Loosen(pos batch.Position) (batch.Position, error) {
+	if _, loose, err := versionOf(pos); err != nil || loose {
+		return pos, err
+	}
+	return pos + " loose", nil
+}
+
 func versionOf(pos batch.Position) (version int, loose bool, err error) {
 	text, loose := strings.CutSuffix(string(pos), " loose")
 	text, _, _ = strings.Cut(text, " ")

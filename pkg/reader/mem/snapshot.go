@@ -49,13 +49,18 @@ func (s *snapshot) Splits(ctx context.Context, t *schema.Table) ([]reader.Split,
 		return nil, err
 	}
 	parts := max(s.stock.Parts, 1)
-	if !s.stock.Loose {
+	if !s.stock.hashes() {
 		parts = min(parts, len(rows))
+	} else if len(t.Key) == 0 {
+		parts = 1
 	}
 	splits := make([]reader.Split, parts)
 	for i := range splits {
 		from, to := len(rows)*i/parts, len(rows)*(i+1)/parts
 		splits[i] = reader.Split{Table: t, Range: fmt.Sprintf("%d-%d", from, to), Rows: int64(to - from), Seq: i}
+		if s.stock.hashes() {
+			splits[i].Range = fmt.Sprintf("%d/%d", i, parts)
+		}
 	}
 	return splits, nil
 }
@@ -90,16 +95,24 @@ func (s *snapshot) open(ctx context.Context, split reader.Split) (*splitReader, 
 	if err != nil {
 		return nil, err
 	}
-	from, to := 0, len(rows)
-	if split.Range != "" {
-		if _, err := fmt.Sscanf(split.Range, "%d-%d", &from, &to); err != nil {
-			return nil, fmt.Errorf("range %q: %w", split.Range, err)
-		}
-	}
 	if s.stock.Loose {
-		return &splitReader{snap: s, split: split, rows: s.stock.DB.part(split.Table, split.Seq, max(s.stock.Parts, 1))}, nil
+		rows = s.stock.DB.now(split.Table)
 	}
-	return &splitReader{snap: s, split: split, rows: rows[from:to]}, nil
+	var i, n int
+	switch {
+	case split.Range == "":
+	case s.stock.hashes():
+		if _, err := fmt.Sscanf(split.Range, "%d/%d", &i, &n); err != nil || n < 1 {
+			return nil, fmt.Errorf("range %q: want I/N", split.Range)
+		}
+		rows = part(rows, split.Table, i, n)
+	default:
+		if _, err := fmt.Sscanf(split.Range, "%d-%d", &i, &n); err != nil || i < 0 || i > n || n > len(rows) {
+			return nil, fmt.Errorf("range %q: want FROM-TO", split.Range)
+		}
+		rows = rows[i:n]
+	}
+	return &splitReader{snap: s, split: split, rows: rows}, nil
 }
 
 func (s *snapshot) Close() error {
@@ -145,17 +158,25 @@ func (r *splitReader) Close() error {
 	return nil
 }
 
-// part returns the rows that a table holds now and whose key falls into the
-// i-th of n parts, so that every key belongs to one part at all times.
-func (d *DB) part(t *schema.Table, i, n int) []batchtest.Row {
+// now returns the rows that a table holds at this moment.
+func (d *DB) now(t *schema.Table) []batchtest.Row {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	at := d.find(t)
 	if at < 0 {
 		return nil
 	}
+	return slices.Clone(d.tables[at].Rows)
+}
+
+// part returns the rows whose key falls into the i-th of n parts, so that every
+// key belongs to one part at all times.
+func part(rows []batchtest.Row, t *schema.Table, i, n int) []batchtest.Row {
+	if n == 1 {
+		return rows
+	}
 	var out []batchtest.Row
-	for _, r := range d.tables[at].Rows {
+	for _, r := range rows {
 		h := fnv.New32a()
 		for _, k := range t.Key {
 			fmt.Fprint(h, r[k], "|")

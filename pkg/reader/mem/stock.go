@@ -29,6 +29,9 @@ type Stock struct {
 	Parts int
 	// Readers bounds what Pin offers; 0 is as many as the caller asks for.
 	Readers int
+	// Hashed cuts tables by a hash of their keys, so that a split means the same
+	// keys at every point. Otherwise splits are in key order.
+	Hashed bool
 	// Loose lets Pin pin nothing: each split shows what its table holds when it is
 	// opened.
 	Loose bool
@@ -120,6 +123,9 @@ func (s *Stock) Close() error {
 	s.closed.Store(true)
 	return nil
 }
+
+// hashes reports whether splits are read at more than one point.
+func (s *Stock) hashes() bool { return s.Loose || s.Hashed }
 
 // begin is how every operation starts.
 func (s *Stock) begin(ctx context.Context, op Op, t *schema.Table) error {

@@ -65,6 +65,16 @@ func (p position) encode() batch.Position {
 	return batch.Position(b)
 }
 
+// Loosen returns pos as the early position that it is to rows of later points.
+func (s *Stock) Loosen(pos batch.Position) (batch.Position, error) {
+	p, err := parsePosition(pos)
+	if err != nil {
+		return "", err
+	}
+	p.Early = true
+	return p.encode(), nil
+}
+
 // Owns compares the server that a position was made by with this one. Another
 // server passes if it has executed all that the position covers, as a replica of
 // that one has: its GTIDs say so.

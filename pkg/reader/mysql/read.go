@@ -51,8 +51,12 @@ func (r *splitReader) start(ctx context.Context) (err error) {
 	if r.decoder, err = newRowDecoder(shape, r.builder, r.snap.s.zero); err != nil {
 		return err
 	}
+	where, err := rangeSQL(shape, r.split.Range)
+	if err != nil {
+		return err
+	}
 	defer r.conn.guard(ctx)()
-	if r.stmt, err = r.conn.execute(selectSQL(shape, r.split.Range)); err != nil {
+	if r.stmt, err = r.conn.execute(selectSQL(shape, where)); err != nil {
 		return err
 	}
 	if err := checkColumns(shape, r.stmt.columns); err != nil {

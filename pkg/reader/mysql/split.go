@@ -38,7 +38,7 @@ func (p *snapshot) Splits(ctx context.Context, t *schema.Table) ([]reader.Split,
 
 func (s *Stock) plan(ctx context.Context, t *schema.Table) ([]reader.Split, error) {
 	whole := []reader.Split{{Rows: t.Rows}}
-	k := splitKey(t)
+	k := splitKeyOf(t)
 	if len(k) == 0 {
 		return whole, nil
 	}
@@ -75,79 +75,20 @@ func (s *Stock) splitRows(t *schema.Table, rows int64) int64 {
 	return max(min(s.opts.SplitBytes/width, rows/int64(4*s.opts.Parallel)), 10_000)
 }
 
-// splitKey returns the leading columns of the primary key whose values can be
-// written as literals that compare as the column does and use its index. ENUM
-// and SET compare by number but print as text, floats print rounded.
-func splitKey(t *schema.Table) []schema.Column {
-	var cols []schema.Column
-	for _, i := range t.Key {
-		switch c := t.Columns[i]; c.Type.Kind {
-		case schema.Enum, schema.Set, schema.Float, schema.Double, schema.Bit, schema.JSON, schema.Geometry, schema.Vector:
-			return cols
-		default:
-			if strings.HasPrefix(c.Native, "inet") || c.Native == "uuid" {
-				return cols
-			}
-			cols = append(cols, c)
-		}
-	}
-	return cols
-}
-
 func isInteger(k schema.Kind) bool {
 	// YEAR is none: 1 … 99 are read as years of two digits, and not every number is one.
 	return k == schema.TinyInt || k == schema.SmallInt || k == schema.MediumInt || k == schema.Int || k == schema.BigInt
 }
-
-// A bound is a tuple of literals for the leading key columns. None is −∞ or ∞.
-type bound []string
 
 // A planner finds the bounds of one table.
 type planner struct {
 	ctx    context.Context
 	s      *Stock
 	t      *schema.Table
-	key    []schema.Column
+	key    splitKey
 	want   int64   // rows a split should hold
 	bounds []bound // upper, ascending
 	rows   []int64 // estimate for the split up to each bound
-}
-
-// after is the condition of keys beyond b, upTo that of keys at or before it.
-// The leading column is compared alone as well, since the server takes ranges
-// from that and not from row constructors.
-func (pl *planner) after(b bound) string { return pl.compare(b, ">", ">") }
-func (pl *planner) upTo(b bound) string  { return pl.compare(b, "<", "<=") }
-
-func (pl *planner) compare(b bound, strict, last string) string {
-	terms := make([]string, len(b))
-	for i := range b {
-		op := strict
-		if i == len(b)-1 {
-			op = last
-		}
-		var eq strings.Builder
-		for j := range i {
-			fmt.Fprintf(&eq, "%s = %s AND ", ident(pl.key[j].Name), b[j])
-		}
-		terms[i] = eq.String() + ident(pl.key[i].Name) + " " + op + " " + b[i]
-	}
-	if len(terms) == 1 {
-		return terms[0]
-	}
-	return fmt.Sprintf("%s %s= %s AND (%s)", ident(pl.key[0].Name), strict, b[0], "("+strings.Join(terms, ") OR (")+")")
-}
-
-// between is the condition of keys in (lo, hi].
-func (pl *planner) between(lo, hi bound) string {
-	var parts []string
-	if len(lo) > 0 {
-		parts = append(parts, pl.after(lo))
-	}
-	if len(hi) > 0 {
-		parts = append(parts, pl.upTo(hi))
-	}
-	return strings.Join(parts, " AND ")
 }
 
 // estimate asks the optimizer how many rows meet a condition on the key. It
@@ -186,13 +127,13 @@ func (pl *planner) walk(prefix bound) error {
 	}
 	within := make([]string, len(prefix))
 	for i, v := range prefix {
-		within[i] = ident(pl.key[i].Name) + " = " + v
+		within[i] = pl.key.is(i, v)
 	}
 	var from bound
 	for {
 		where := within
 		if from != nil {
-			where = append(where[:len(prefix):len(prefix)], pl.after(from))
+			where = append(where[:len(prefix):len(prefix)], pl.key.after(from))
 		}
 		q := "SELECT " + strings.Join(values, ",") + " FROM " + qualified(pl.t) + " FORCE INDEX (PRIMARY)"
 		if len(where) > 0 {
@@ -204,9 +145,7 @@ func (pl *planner) walk(prefix bound) error {
 			return err
 		}
 		next := append(bound{}, prefix...)
-		for i, c := range rest {
-			next = append(next, keyLiteral(c, res[0][i]))
-		}
+		next = append(next, res[0]...)
 		if ok, err := pl.found(next, from); err != nil || !ok {
 			return err
 		}
@@ -222,10 +161,10 @@ func (pl *planner) walk(prefix bound) error {
 func (pl *planner) found(b, before bound) (bool, error) {
 	var terms []string
 	for i, v := range b {
-		terms = append(terms, ident(pl.key[i].Name)+" = "+v)
+		terms = append(terms, pl.key.is(i, v))
 	}
 	if before != nil {
-		terms = append(terms, pl.after(before))
+		terms = append(terms, pl.key.after(before))
 	}
 	res, err := pl.s.control.query(pl.ctx, "SELECT 1 FROM "+qualified(pl.t)+" FORCE INDEX (PRIMARY) WHERE "+strings.Join(terms, " AND ")+" LIMIT 1")
 	switch code(err) {
@@ -233,34 +172,6 @@ func (pl *planner) found(b, before bound) (bool, error) {
 		return false, nil
 	}
 	return len(res) > 0, err
-}
-
-// keyText is the expression that shows a key value without loss: bytes and
-// text as hexadecimal, all else as it prints.
-func keyText(c schema.Column) string {
-	switch c.Type.Kind {
-	case schema.String:
-		return "HEX(CONVERT(" + ident(c.Name) + " USING utf8mb4))"
-	case schema.Binary:
-		return "HEX(" + ident(c.Name) + ")"
-	}
-	return "CAST(" + ident(c.Name) + " AS CHAR)"
-}
-
-// keyLiteral is a literal of what keyText showed.
-func keyLiteral(c schema.Column, text string) string {
-	switch c.Type.Kind {
-	case schema.String:
-		if text == "" {
-			return "_utf8mb4''"
-		}
-		return "_utf8mb4 x'" + text + "'"
-	case schema.Binary:
-		return "x'" + text + "'"
-	case schema.Date, schema.DateTime, schema.Timestamp, schema.Time:
-		return "'" + text + "'"
-	}
-	return text // a number
 }
 
 // halve cuts by the leading, integer column.
@@ -285,7 +196,7 @@ func (pl *planner) halve() error {
 }
 
 func (pl *planner) estimateIn(lo, hi *big.Int) (int64, error) {
-	return pl.estimate(pl.between(bound{lo.String()}, bound{hi.String()}))
+	return pl.estimate(pl.key.between(bound{lo.String()}, bound{hi.String()}))
 }
 
 // halves cuts the keys in (lo, hi], about so many rows, whose leading column
@@ -343,8 +254,8 @@ func (pl *planner) splits() []reader.Split {
 		if i+1 == len(pl.bounds) && isInteger(pl.key[0].Type.Kind) {
 			break
 		}
-		out = append(out, reader.Split{Range: pl.between(lo, b), Rows: rows})
+		out = append(out, reader.Split{Range: encodeRange(lo, b), Rows: rows})
 		lo, rows = b, 0
 	}
-	return append(out, reader.Split{Range: pl.between(lo, nil), Rows: max(rows, 1)})
+	return append(out, reader.Split{Range: encodeRange(lo, nil), Rows: max(rows, 1)})
 }
