@@ -68,7 +68,7 @@ func (f *follower) close() error {
 func (f *follower) follow(ctx context.Context, rd reader.Reader) error {
 	q := newQueue(f.opts.Memory, f.opts.Progress)
 	rctx, stop := context.WithCancel(ctx)
-	go q.fill(rctx, rd)
+	go q.fill(rctx, f.opts.Throttle.reader(rd))
 	err := f.drain(ctx, q)
 	stop()
 	q.discard() // until fill has ended

@@ -30,6 +30,7 @@ type SnapshotOptions struct {
 	Mode     writer.Mode   // "" is Create
 	Parallel int           // splits read at once; at least 1
 	Progress *progress.Run // may be nil
+	Throttle *Throttle     // may be nil
 }
 
 // Snapshot copies the stock of tables to the sink, all of it as of one point.
@@ -38,8 +39,10 @@ type SnapshotOptions struct {
 // error ends the run. In Create mode tables that already hold a position are
 // whole from an earlier run and left alone.
 func Snapshot(ctx context.Context, src reader.Stock, sink writer.Sink, tables []*schema.Table, opts SnapshotOptions) error {
-	run := newSnapshot(src, sink, opts)
-	return run.outcome(ctx, run.run(ctx, tables))
+	return opts.Throttle.during(ctx, src, func(ctx context.Context) error {
+		run := newSnapshot(src, sink, opts)
+		return run.outcome(ctx, run.run(ctx, tables))
+	})
 }
 
 // A snapshotRun is one Snapshot under way.
@@ -226,11 +229,17 @@ func wrap(verb string, c *tableCopy, err error) error {
 }
 
 func (r *snapshotRun) copySplit(ctx context.Context, c *tableCopy, s reader.Split) error {
+	leave, err := r.opts.Throttle.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	rd, err := r.snap.Open(ctx, s)
 	if err != nil {
 		return wrap("read", c, err)
 	}
 	defer rd.Close()
+	rd = r.opts.Throttle.reader(rd)
 	c.prog.Begin()
 	for {
 		b, err := rd.Read(ctx)

@@ -61,8 +61,9 @@ type TailOptions struct {
 	Parallel int
 	// Memory bounds the bytes on their way from the log to the writers; 0 is 32 MiB.
 	Memory int64
-	// Progress may be nil, as Warn may.
+	// Progress may be nil, as Warn and Throttle may.
 	Progress *progress.Stream
+	Throttle *Throttle
 	Warn     func(msg string)
 }
 
@@ -83,8 +84,10 @@ func Tail(ctx context.Context, src Source, sink writer.Sink, tables []*schema.Ta
 	if opts.Warn == nil {
 		opts.Warn = func(string) {}
 	}
-	run := &tailRun{src: src, sink: sink, opts: opts, tables: tables, failed: map[*schema.Table]error{}}
-	return interrupted(ctx, run.outcome(ctx, run.persist(ctx)))
+	return opts.Throttle.during(ctx, src, func(ctx context.Context) error {
+		run := &tailRun{src: src, sink: sink, opts: opts, tables: tables, failed: map[*schema.Table]error{}}
+		return interrupted(ctx, run.outcome(ctx, run.persist(ctx)))
+	})
 }
 
 // A tailRun is one Tail under way.
@@ -400,7 +403,7 @@ func (f *follower) copyStock(ctx context.Context, which []*followed, mode writer
 		tries = 1
 	}
 	for try := 1; ; try++ {
-		run := newSnapshot(f.src, f.sink, SnapshotOptions{Mode: mode, Parallel: f.opts.Parallel, Progress: f.opts.Progress.Stock()})
+		run := newSnapshot(f.src, f.sink, SnapshotOptions{Mode: mode, Parallel: f.opts.Parallel, Progress: f.opts.Progress.Stock(), Throttle: f.opts.Throttle})
 		died := run.run(ctx, tables)
 		err := run.outcome(ctx, died)
 		if err == nil || errors.Is(err, ErrIncomplete) {

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/tablehaul/tablehaul/pkg/batch/batchtest"
+	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
@@ -19,6 +20,8 @@ type DB struct {
 	inUse   int
 	log     []transaction
 	purged  int // versions up to here are no longer in the log
+	status  map[string]float64
+	lags    []reader.Lag
 }
 
 // NewDB returns a DB of tables. Each table's rows must be in key order.

@@ -52,6 +52,7 @@ const (
 	Splits Op = "splits"
 	Open   Op = "open"
 	Read   Op = "read"
+	Load   Op = "load"
 
 	Locate   Op = "locate"
 	Changes  Op = "changes"
