@@ -2,7 +2,6 @@ package mysql
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -11,9 +10,6 @@ import (
 	"time"
 
 	"github.com/go-mysql-org/go-mysql/client"
-	"github.com/go-mysql-org/go-mysql/mysql"
-
-	"github.com/tablehaul/tablehaul/pkg/hint"
 )
 
 // A conn is one connection to the server. Plain statements go through
@@ -47,40 +43,23 @@ const handshakeTime = 30 * time.Second
 
 // dial connects and readies the session.
 func dial(ctx context.Context, cfg config) (*conn, error) {
-	var release func() bool
-	// The client's handshake knows no context, so the dialer sees to it that the
-	// end of this one interrupts it.
-	dialer := func(ctx context.Context, network, addr string) (net.Conn, error) {
-		c, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, network, addr)
-		if err != nil {
-			return nil, err
-		}
-		if err := c.SetDeadline(time.Now().Add(handshakeTime)); err != nil {
-			return nil, err
-		}
-		release = context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
-		return c, nil
+	network := "tcp"
+	if cfg.socket() {
+		network = "unix"
 	}
-	cc, err := client.ConnectWithDialer(ctx, "", cfg.addr, cfg.user, cfg.password, "", dialer, func(c *client.Conn) error {
-		// packetReader and execute speak the protocol without these two.
-		c.UnsetCapability(mysql.CLIENT_QUERY_ATTRIBUTES)
-		c.UnsetCapability(mysql.CLIENT_DEPRECATE_EOF)
-		c.SetAttributes(map[string]string{"program_name": "tablehaul"})
-		if cfg.tls != nil {
-			c.SetTLSConfig(cfg.tls)
-		}
-		return nil
-	})
-	if release != nil && !release() || ctx.Err() != nil {
-		if err == nil {
-			cc.Close()
-		}
-		return nil, context.Cause(ctx)
-	}
+	raw, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, network, cfg.addr)
 	if err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		return nil, connectError(cfg, err)
 	}
-	if err := cc.Conn.SetDeadline(time.Time{}); err != nil {
+	cc, err := greet(ctx, raw, cfg)
+	if err != nil {
+		raw.Close()
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		return nil, connectError(cfg, err)
 	}
 	c := &conn{Conn: cc, version: cc.GetServerVersion()}
@@ -98,6 +77,29 @@ func dial(ctx context.Context, cfg config) (*conn, error) {
 		}
 	}
 	return c, nil
+}
+
+// greet goes through the connection phase, in which the end of ctx is heeded as well,
+// and gives the connection to go-mysql's client, without the password.
+func greet(ctx context.Context, raw net.Conn, cfg config) (*client.Conn, error) {
+	if err := raw.SetDeadline(time.Now().Add(handshakeTime)); err != nil {
+		return nil, err
+	}
+	release := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })
+	ready, g, err := shake(ctx, raw, cfg)
+	if !release() {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	played := func(context.Context, string, string) (net.Conn, error) { return newGreeted(ready, g), nil }
+	cc, err := client.ConnectWithDialer(ctx, "tcp", cfg.addr, cfg.user, "", "", played)
+	if err != nil {
+		return nil, err
+	}
+	cc.Conn.Conn = ready // in place of the one that was played
+	return cc, ready.SetDeadline(time.Time{})
 }
 
 // guard makes ctx's end interrupt whatever the connection waits for. The
@@ -201,20 +203,4 @@ func literal(s string) string {
 		return "''"
 	}
 	return fmt.Sprintf("_utf8mb4 x'%x'", s)
-}
-
-// connectError explains why there is no connection.
-func connectError(cfg config, err error) error {
-	err = fmt.Errorf("connect to %s as %s: %w", cfg.addr, cfg.user, serverError(err))
-	switch code(err) {
-	case mysql.ER_ACCESS_DENIED_ERROR, mysql.ER_ACCESS_DENIED_NO_PASSWORD_ERROR:
-		return hint.Wrap(err, "check the user, and the password in TABLEHAUL_PASSWORD or the URL; a user who must use TLS needs ?ssl-mode=REQUIRED")
-	case 0:
-		var ne net.Error
-		if errors.As(err, &ne) || gone(err) { // not so a certificate that is not trusted
-			err = hint.Transient(err)
-		}
-		return hint.Wrap(err, "check that the server runs and that host and port are right")
-	}
-	return err
 }

@@ -61,7 +61,7 @@ func TestConnectErrors(t *testing.T) {
 	servers(t, func(t *testing.T, s *testServer) {
 		s.user(t, "th_none", "")
 		_, err := Open(t.Context(), s.as(t, "th_none", "wrong-secret", ""), Options{})
-		wantError(t, err, "Access denied", "TABLEHAUL_PASSWORD")
+		wantError(t, err, "Access denied", "which is from the URL")
 		if strings.Contains(err.Error(), "wrong-secret") {
 			t.Errorf("the password is in the error: %v", err)
 		}

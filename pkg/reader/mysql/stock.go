@@ -33,7 +33,8 @@ var (
 
 // Open connects to the server that url names: mysql://user@host:port/database.
 func Open(ctx context.Context, url string, opts Options) (*Stock, error) {
-	cfg, err := parseURL(url)
+	opts.Login.warn = opts.Warn
+	cfg, err := configure(url, opts.Login)
 	if err != nil {
 		return nil, err
 	}
