@@ -24,6 +24,7 @@ type moveOptions struct {
 	targetFileSize  byteSize
 	dryRun          bool
 	quiet, json     bool
+	login           sourceFlags
 }
 
 // minMemory is what the program needs for itself and one small table.
@@ -45,8 +46,9 @@ SINK    iceberg:FOLDER                  a lake in a folder, with its own catalog
         iceberg://NAME                  a catalog of your .iceberg-go.yaml`
 
 // secretsHelp tells where secrets come from.
-const secretsHelp = `Secrets come from the environment: the password from TABLEHAUL_PASSWORD or
-MYSQL_PWD, those of catalogs and stores from ICEBERG_REST_TOKEN,
+const secretsHelp = `The source's password comes from TABLEHAUL_PASSWORD, --password-file,
+--ask-password, --login-path, --defaults-file, ~/.my.cnf or MYSQL_PWD
+(docs/source-mysql.md); secrets of catalogs and stores from ICEBERG_REST_TOKEN,
 ICEBERG_REST_CREDENTIAL and AWS_….`
 
 func (o *moveOptions) selectFlags(f *pflag.FlagSet) {
@@ -87,6 +89,9 @@ func (o *moveOptions) check(given func(flag string) bool) error {
 			}
 		}
 	}
+	if err := o.login.check(given, o.source); err != nil {
+		return err
+	}
 	switch {
 	case o.parallel < 1:
 		return errors.New("--parallel must be at least 1")
@@ -103,7 +108,7 @@ func (o *moveOptions) store(p *program) storeOptions {
 	return storeOptions{
 		zeroDate: o.zeroDate.value, codec: o.codec.value,
 		memory: int64(o.memory), parallel: o.parallel, targetFileSize: int64(o.targetFileSize),
-		warn: p.console.warn, step: p.step,
+		warn: p.console.warn, step: p.step, login: o.login.found,
 	}
 }
 

@@ -20,7 +20,8 @@ func main() {
 		fmt.Fprintln(os.Stderr, "tablehaul:", err)
 		os.Exit(exitFailed)
 	}
-	code := run(os.Args[1:], all())
+	noCoreDumps(os.Getenv)
+	code := run(arguments(), all())
 	stop()
 	os.Exit(code)
 }
@@ -56,7 +57,9 @@ func run(args []string, kinds stores) int {
 	cmd.SetArgs(args)
 	cmd.SetOut(hide.writer(os.Stdout))
 	cmd.SetErr(hide.writer(os.Stderr))
-	err = cmd.ExecuteContext(ctx)
+	if err = passwordFlag(args); err == nil {
+		err = cmd.ExecuteContext(ctx)
+	}
 	code := exitCode(ctx, err)
 	switch code {
 	case exitDone:

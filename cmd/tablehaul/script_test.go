@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 		kinds := all()
 		kinds.sources["fake"] = openFakeSource
 		kinds.sinks["folder"] = openFakeSink
-		os.Exit(run(os.Args[1:], kinds))
+		os.Exit(run(arguments(), kinds))
 	}
 	os.Exit(withProgram(m.Run))
 }

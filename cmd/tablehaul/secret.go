@@ -2,11 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
 )
 
 // secrets are texts of the command line that must not be printed, each with
@@ -26,10 +29,42 @@ var parameter = regexp.MustCompile(`(?i)[?&]([^=&#\s]*(?:password|passwd|secret|
 // newSecrets collects what is secret in a command line.
 func newSecrets(args []string) secrets {
 	var pairs []string
-	for _, arg := range args {
+	for i, arg := range args {
 		pairs = append(pairs, pairsOf(arg)...)
+		if flag, password := typedPassword(arg); password != "" {
+			pairs = append(pairs, arg, flag+hidden)
+		}
+		// As if it were the value of a flag that takes none, as mysql's -p.
+		if i > 0 && args[i-1] == "-p" && scheme(arg) == "" && !strings.HasPrefix(arg, "-") && arg != "" {
+			pairs = append(pairs, arg, hidden)
+		}
 	}
 	return secrets{strings.NewReplacer(pairs...)}
+}
+
+// typedPassword parts -pSECRET and --password=SECRET, which mysql has, and which are
+// no flags of ours.
+func typedPassword(arg string) (flag, password string) {
+	for _, flag := range []string{"--password=", "-p"} {
+		if password, ok := strings.CutPrefix(arg, flag); ok {
+			return flag, password
+		}
+	}
+	return "", ""
+}
+
+// passwordFlag refuses them before a message of others repeats a part of them.
+func passwordFlag(args []string) error {
+	for _, arg := range args {
+		if arg == "--" {
+			break
+		}
+		if flag, password := typedPassword(arg); password != "" {
+			return &usageError{nil, hint.Wrap(fmt.Errorf("%s takes no password: every user of this machine would see it", strings.TrimSuffix(flag, "=")),
+				"-p alone asks for it; --password-file FILE reads it")}
+		}
+	}
+	return nil
 }
 
 func pairsOf(arg string) []string {

@@ -48,6 +48,7 @@ that was stopped is finished by the same command: whole tables are left alone.
 	}, func(ctx context.Context) error { return run(ctx, o) })
 	f := cmd.Flags()
 	f.SortFlags = false
+	o.login.register(f)
 	o.selectFlags(f)
 	f.Var(o.mode, "mode", "what to do with tables that are there: create refuses those it did\nnot make, append adds to them, replace exchanges their content")
 	o.storeFlags(f)
@@ -60,6 +61,9 @@ func (p *program) snapshot(ctx context.Context, o snapshotOptions) error {
 	open, err := p.stores.find(o.source, o.sink)
 	if err != nil {
 		return &usageError{nil, err}
+	}
+	if err := p.logIn(ctx, &o.login, o.source); err != nil {
+		return err
 	}
 	debug.SetMemoryLimit(int64(o.memory))
 	start := progress.Start{

@@ -20,6 +20,7 @@ import (
 type statusOptions struct {
 	sink, source string // source may be ""
 	json         bool
+	login        sourceFlags
 }
 
 func newStatus(run func(context.Context, statusOptions) error) *cobra.Command {
@@ -48,13 +49,15 @@ does not change shows a lag of up to that.`,
 			return nil
 		},
 	}
-	cmd.RunE = checked(func(_ *cobra.Command, args []string) error {
+	cmd.RunE = checked(func(cmd *cobra.Command, args []string) error {
 		o.sink = args[0]
 		if len(args) > 1 {
 			o.source = args[1]
 		}
-		return nil
+		return o.login.check(cmd.Flags().Changed, o.source)
 	}, func(ctx context.Context) error { return run(ctx, o) })
+	cmd.Flags().SortFlags = false
+	o.login.register(cmd.Flags())
 	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object on standard output")
 	return cmd
 }
@@ -82,6 +85,12 @@ func (p *program) status(ctx context.Context, o statusOptions) error {
 		}
 	}
 	defaults := newMoveOptions()
+	if openSource != nil {
+		if err := p.logIn(ctx, &o.login, o.source); err != nil {
+			return err
+		}
+	}
+	defaults.login = o.login
 	store := defaults.store(p)
 	store.existing = true
 

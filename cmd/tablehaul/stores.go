@@ -28,7 +28,8 @@ type storeOptions struct {
 	parallel               int
 	serverID               uint32        // for reading a log; 0: one is found
 	heartbeat              time.Duration // of a log that stands still; 0: the source's choice
-	existing               bool          // a sink is only looked at: none is made
+	login                  sourceLogin
+	existing               bool // a sink is only looked at: none is made
 	warn                   func(string)
 	step                   func(string) // told of each step of a commit; may be nil
 }

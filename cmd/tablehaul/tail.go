@@ -71,6 +71,7 @@ was cut, is tried again.
 	}, func(ctx context.Context) error { return run(ctx, o) })
 	f := cmd.Flags()
 	f.SortFlags = false
+	o.login.register(f)
 	o.selectFlags(f)
 	f.StringVar(&o.start, "start", o.start, "`place` where tables start that hold no position yet: snapshot (the\ndefault) copies them first; now, earliest, gtid:SET, file:NAME:POS\nand time:RFC3339 are places in the log: older rows are left out")
 	f.Lookup("start").DefValue = ""
@@ -185,6 +186,9 @@ func (p *program) tail(ctx context.Context, o tailOptions) (err error) {
 	open, err := p.stores.find(o.source, o.sink)
 	if err != nil {
 		return &usageError{nil, err}
+	}
+	if err := p.logIn(ctx, &o.login, o.source); err != nil {
+		return err
 	}
 	debug.SetMemoryLimit(int64(o.memory))
 	stream := progress.NewStream()
