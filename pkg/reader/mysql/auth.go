@@ -112,7 +112,7 @@ func (h *handshake) change(p []byte) ([]byte, error) {
 // answer is the first word by the plugin of the account. It is never nil without an
 // error.
 func (h *handshake) answer() ([]byte, error) {
-	pw := []byte(h.cfg.password)
+	pw := []byte(h.cfg.password.text())
 	switch h.plugin {
 	case mysql.AUTH_NATIVE_PASSWORD:
 		if len(h.scramble) < 20 {
@@ -133,7 +133,7 @@ func (h *handshake) answer() ([]byte, error) {
 		if len(h.scramble) != 32 {
 			return nil, errors.New("the server's scramble is not of 32 bytes")
 		}
-		return mysql.CalcEd25519Password(h.scramble, string(h.cfg.password))
+		return mysql.CalcEd25519Password(h.scramble, h.cfg.password.text())
 	case mysql.AUTH_CLEAR_PASSWORD:
 		switch {
 		case !h.cfg.clear:
@@ -159,7 +159,7 @@ func notNil(b []byte) []byte {
 func (h *handshake) whole(ask byte) ([]byte, error) {
 	switch {
 	case h.safe():
-		return append([]byte(h.cfg.password), 0), nil
+		return append([]byte(h.cfg.password.text()), 0), nil
 	case h.cfg.key != nil:
 		return h.cfg.password.encrypted(h.scramble, h.cfg.key)
 	case h.cfg.askKey:

@@ -52,11 +52,18 @@ type config struct {
 	clear bool
 }
 
-// A secret is a text that no format prints.
-type secret string
+// A secret is a text that is printed with nothing that holds it: fmt does not follow
+// pointers within structs, and would not call a method there.
+type secret struct{ hidden *string }
 
-// Format prints stars, whatever the verb.
-func (secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("***")) }
+func newSecret(s string) secret { return secret{&s} }
+
+func (s secret) text() string {
+	if s.hidden == nil {
+		return ""
+	}
+	return *s.hidden
+}
 
 // at returns the config for another host:port that takes the same credentials,
 // such as a replica.
@@ -106,7 +113,7 @@ func configure(s string, l Login) (config, error) {
 	}
 	for _, f := range found {
 		if p, ok := f.settings["password"]; ok {
-			c.password, c.from = secret(p), f.name
+			c.password, c.from = newSecret(p), f.name
 			break
 		}
 	}

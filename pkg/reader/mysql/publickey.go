@@ -52,7 +52,7 @@ func (s secret) encrypted(scramble []byte, key *rsa.PublicKey) ([]byte, error) {
 	if len(scramble) == 0 {
 		return nil, errors.New("the server sent no scramble")
 	}
-	plain := append([]byte(s), 0)
+	plain := append([]byte(s.text()), 0)
 	for i := range plain {
 		plain[i] ^= scramble[i%len(scramble)]
 	}

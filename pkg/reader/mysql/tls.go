@@ -143,14 +143,10 @@ func (t *tlsConfig) readVersions(list string) error {
 	if list == "" {
 		return nil
 	}
+	known := map[string]uint16{"TLSV1.2": tls.VersionTLS12, "TLSV1.3": tls.VersionTLS13}
 	for _, name := range strings.Split(list, ",") {
-		v := uint16(0)
-		switch strings.ToUpper(strings.TrimSpace(name)) {
-		case "TLSV1.2":
-			v = tls.VersionTLS12
-		case "TLSV1.3":
-			v = tls.VersionTLS13
-		default:
+		v := known[strings.ToUpper(strings.TrimSpace(name))]
+		if v == 0 {
 			return hint.Wrap(fmt.Errorf("unknown tls-version %q", name), "known versions: TLSv1.2, TLSv1.3, or both with a comma between")
 		}
 		if t.min == 0 || v < t.min {
