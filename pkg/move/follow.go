@@ -44,6 +44,17 @@ type followed struct {
 	prog  *progress.StreamTable
 	dirty bool
 	rows  int64 // staged
+
+	files, bytes int64 // that w has told of
+}
+
+// wrote tells what commits have written since it was told last.
+func (c *followed) wrote() {
+	if n, ok := c.w.(writer.Counter); ok {
+		files, bytes := n.Written()
+		c.prog.Wrote(files-c.files, bytes-c.bytes)
+		c.files, c.bytes = files, bytes
+	}
 }
 
 func (f *follower) add(c *followed) {
@@ -261,6 +272,7 @@ func (f *follower) commit(ctx context.Context, which []*followed) error {
 	}
 	for _, c := range todo {
 		c.prog.Committed(c.rows, took)
+		c.wrote()
 		c.dirty, c.rows = false, 0
 	}
 	f.opts.Progress.Committed(string(f.last), f.lastTime, len(todo), took)

@@ -289,6 +289,9 @@ func (r *snapshotRun) commit(ctx context.Context, c *tableCopy, pos batch.Positi
 	err := c.w.Commit(ctx, pos)
 	if err == nil {
 		c.done.Store(true)
+		if n, ok := c.w.(writer.Counter); ok {
+			c.prog.Wrote(n.Written())
+		}
 		c.prog.Done()
 		return nil
 	}

@@ -143,8 +143,12 @@ func (b *Bar) frame(v View) []string {
 	if height <= 0 {
 		height = 24
 	}
-	room := min(maxAtWork, height-3)
-	lines := append([]string{b.total(v, sum, false)}, tableLines(v, room, b.columns()-1)...)
+	lines := []string{b.total(v, sum, false)}
+	if why := v.pause(); why != "" {
+		lines = append(lines, "  "+why)
+	}
+	room := min(maxAtWork, height-2-len(lines))
+	lines = append(lines, tableLines(v, room, b.columns()-1)...)
 	if rest := others(sum, room); rest != "" && height > 2 {
 		lines = append(lines, "  "+rest)
 	}
@@ -168,7 +172,7 @@ func (b *Bar) total(v View, sum Totals, final bool) string {
 	} else if d, ok := b.meter.left(sum); ok {
 		left = Clock(d) + " left"
 	}
-	rows, bytes := Plural(sum.Rows, "row"), Bytes(sum.Bytes)
+	rows, bytes := Plural(sum.Staged(), "row"), Bytes(sum.Bytes+sum.Resumed.Bytes)
 	speed := ""
 	if rate >= 1 {
 		speed = Count(int64(rate)) + " rows/s"
@@ -239,7 +243,7 @@ func tableLines(v View, limit, columns int) []string {
 	}
 	var lines []string
 	for _, t := range shown {
-		cells := []string{padLeft(tablePercent(t), 4), padLeft(Count(t.Rows)+" rows", 16), padLeft(Bytes(t.Bytes), 11), padLeft(Clock(t.Took), 6)}
+		cells := []string{padLeft(tablePercent(t), 4), padLeft(Count(t.Staged())+" rows", 16), padLeft(Bytes(t.Bytes+t.Resumed.Bytes), 11), padLeft(Clock(t.Took), 6)}
 		// The name is what the operator looks for: numbers give way to it.
 		for len(cells) > 1 && 2+min(name, 40)+width(strings.Join(cells, " "))+1 > columns {
 			cells = cells[:len(cells)-1]
@@ -255,7 +259,7 @@ func tablePercent(t TableView) string {
 	if t.Estimate <= 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d%%", min(99, t.Rows*100/t.Estimate))
+	return fmt.Sprintf("%d%%", min(99, t.Staged()*100/t.Estimate))
 }
 
 // others counts the tables that are not shown.

@@ -50,6 +50,8 @@ type progressEvent struct {
 	Left    *float64 `json:"seconds_left"`
 	Tables  counts   `json:"tables"`
 	AtWork  []string `json:"at_work"`
+	Paused  []string `json:"paused,omitempty"`
+	Resumed int64    `json:"rows_resumed,omitempty"`
 }
 
 type tableReport struct {
@@ -58,8 +60,26 @@ type tableReport struct {
 	Rows    int64   `json:"rows"`
 	Bytes   int64   `json:"bytes"`
 	Seconds float64 `json:"seconds"`
-	Error   string  `json:"error,omitempty"`
-	Hint    string  `json:"hint,omitempty"`
+	Rate    int64   `json:"rows_per_second"`
+	outputReport
+	Error string `json:"error,omitempty"`
+	Hint  string `json:"hint,omitempty"`
+}
+
+// An outputReport is what a table or a run has beside the rows of this run.
+type outputReport struct {
+	Files        *int64 `json:"files,omitempty"`
+	Written      *int64 `json:"bytes_written,omitempty"`
+	ResumedRows  int64  `json:"rows_resumed,omitempty"`
+	ResumedBytes int64  `json:"bytes_resumed,omitempty"`
+}
+
+func reportOutput(o *Output, resumed Amount) outputReport {
+	r := outputReport{ResumedRows: resumed.Rows, ResumedBytes: resumed.Bytes}
+	if o != nil {
+		r.Files, r.Written = &o.Files, &o.Bytes
+	}
+	return r
 }
 
 // JSON prints one JSON object a line, as docs/json.md lays down.
@@ -103,7 +123,7 @@ func (j *JSON) Show(v View) {
 	e := progressEvent{
 		event: head("progress", v.Now), Seconds: seconds(v.Elapsed),
 		Rows: sum.Rows, Bytes: sum.Bytes, Rate: math.Round(j.meter.rate()),
-		Tables: count(sum), AtWork: []string{},
+		Tables: count(sum), AtWork: []string{}, Paused: v.Paused, Resumed: sum.Resumed.Rows,
 	}
 	if sum.Expected > 0 {
 		e.Expect = &sum.Expected
@@ -172,7 +192,10 @@ func count(t Totals) counts {
 }
 
 func report(t TableView) tableReport {
-	r := tableReport{Table: t.Name, State: t.State.String(), Rows: t.Rows, Bytes: t.Bytes, Seconds: seconds(t.Took)}
+	r := tableReport{
+		Table: t.Name, State: t.State.String(), Rows: t.Rows, Bytes: t.Bytes, Seconds: seconds(t.Took),
+		Rate: int64(t.Rate()), outputReport: reportOutput(t.Output, t.Resumed),
+	}
 	if t.Err != nil {
 		r.Error, r.Hint = tableCause(t), hint.Of(t.Err)
 	}

@@ -67,7 +67,7 @@ func (l *Lines) news(v View) {
 		case Failed:
 			l.print(v, fmt.Sprintf("%s failed: %s", Printable(t.Name), Printable(tableCause(t))))
 		default:
-			l.print(v, fmt.Sprintf("%s: %s, %s in %s", Printable(t.Name), Plural(t.Rows, "row"), Bytes(t.Bytes), Seconds(t.Took)))
+			l.print(v, Printable(t.Name)+": "+tableLine(t))
 		}
 	}
 	if skipped > 0 {
@@ -81,9 +81,9 @@ func (l *Lines) print(v View, text string) {
 
 func (l *Lines) status(v View, sum Totals) string {
 	if sum.Rows == 0 {
-		return v.Phase
+		return joined([]string{v.Phase, v.pause()})
 	}
-	parts := []string{Plural(sum.Rows, "row"), Bytes(sum.Bytes)}
+	parts := []string{Plural(sum.Staged(), "row"), Bytes(sum.Bytes + sum.Resumed.Bytes)}
 	if p := percent(sum); p >= 0 {
 		parts[0] = fmt.Sprintf("%d%%, %s", p, parts[0])
 	}
@@ -94,6 +94,9 @@ func (l *Lines) status(v View, sum Totals) string {
 		parts = append(parts, "about "+Clock(d)+" left")
 	}
 	text := strings.Join(parts, ", ")
+	if why := v.pause(); why != "" {
+		text += "; " + why
+	}
 	if names := working(v, 3); names != "" {
 		text += "; at work: " + names
 	}
@@ -101,6 +104,33 @@ func (l *Lines) status(v View, sum Totals) string {
 		text += fmt.Sprintf("; %d waiting", n)
 	}
 	return text
+}
+
+// tableLine tells what became of a table that is whole.
+func tableLine(t TableView) string {
+	text := fmt.Sprintf("%s, %s in %s", Plural(t.Staged(), "row"), Bytes(t.Bytes+t.Resumed.Bytes), Seconds(t.Took))
+	for _, more := range []string{t.Output.String(), takenOver(t.Resumed)} {
+		if more != "" {
+			text += ", " + more
+		}
+	}
+	return text
+}
+
+// takenOver tells of rows that an earlier run has staged, "" if there are none.
+func takenOver(a Amount) string {
+	if a.Rows == 0 {
+		return ""
+	}
+	return Plural(a.Rows, "row") + " taken over"
+}
+
+// pause tells why nothing is read, "" while something is.
+func (v View) pause() string {
+	if len(v.Paused) == 0 {
+		return ""
+	}
+	return "paused: " + Printable(strings.Join(v.Paused, "; "))
 }
 
 // working names up to limit tables at work.
@@ -130,7 +160,7 @@ func percent(t Totals) int {
 	case t.Expected == 0:
 		return -1
 	}
-	return int(min(99, t.Rows*100/t.Expected))
+	return int(min(99, t.Staged()*100/t.Expected))
 }
 
 // tableCause returns a table's error without the table's name, which whoever

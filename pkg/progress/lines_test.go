@@ -65,13 +65,13 @@ func TestJSON(t *testing.T) {
 	WriteSummary(&out, s, views[4], Outcome{Exit: 3, Status: "incomplete", Error: "incomplete: 3 of 4 tables are whole"})
 	diff(t, out.String(), `
 {"event":"position","time":"2026-07-01T12:00:01.000Z","position":"gtid:a-1:1-5"}
-{"event":"table","time":"2026-07-01T12:00:01.000Z","table":"shop.old","state":"skipped","rows":0,"bytes":0,"seconds":0}
-{"event":"table","time":"2026-07-01T12:00:06.000Z","table":"shop.odd","state":"failed","rows":10,"bytes":1000,"seconds":0.5,"error":"column \"d\" holds 0000-00-00","hint":"--zero-date null"}
+{"event":"table","time":"2026-07-01T12:00:01.000Z","table":"shop.old","state":"skipped","rows":0,"bytes":0,"seconds":0,"rows_per_second":0}
+{"event":"table","time":"2026-07-01T12:00:06.000Z","table":"shop.odd","state":"failed","rows":10,"bytes":1000,"seconds":0.5,"rows_per_second":20,"error":"column \"d\" holds 0000-00-00","hint":"--zero-date null"}
 {"event":"progress","time":"2026-07-01T12:00:06.000Z","seconds":6,"rows":610,"bytes":61000,"rows_per_second":122,"rows_expected":2010,"seconds_left":11.475,"tables":{"waiting":0,"working":2,"whole":0,"skipped":1,"failed":1},"at_work":["shop.orders","shop.items"]}
-{"event":"table","time":"2026-07-01T12:00:11.000Z","table":"shop.orders","state":"whole","rows":1002,"bytes":100200,"seconds":9.5}
+{"event":"table","time":"2026-07-01T12:00:11.000Z","table":"shop.orders","state":"whole","rows":1002,"bytes":100200,"seconds":9.5,"rows_per_second":105}
 {"event":"progress","time":"2026-07-01T12:00:11.000Z","seconds":11,"rows":1612,"bytes":161200,"rows_per_second":161,"rows_expected":2012,"seconds_left":2.481,"tables":{"waiting":0,"working":1,"whole":1,"skipped":1,"failed":1},"at_work":["shop.items"]}
-{"event":"table","time":"2026-07-01T12:00:12.000Z","table":"shop.items","state":"whole","rows":1001,"bytes":100100,"seconds":11}
-{"event":"summary","time":"2026-07-01T12:00:12.000Z","status":"incomplete","exit":3,"source":"mysql://a:***@b/shop?x=1&y=2","sink":"iceberg:./lake","mode":"create","position":"gtid:a-1:1-5","seconds":12,"rows":2013,"bytes":201300,"rows_per_second":167,"tables":[{"table":"shop.orders","state":"whole","rows":1002,"bytes":100200,"seconds":9.5},{"table":"shop.items","state":"whole","rows":1001,"bytes":100100,"seconds":11},{"table":"shop.old","state":"skipped","rows":0,"bytes":0,"seconds":0},{"table":"shop.odd","state":"failed","rows":10,"bytes":1000,"seconds":0.5,"error":"column \"d\" holds 0000-00-00","hint":"--zero-date null"}],"error":"incomplete: 3 of 4 tables are whole"}
+{"event":"table","time":"2026-07-01T12:00:12.000Z","table":"shop.items","state":"whole","rows":1001,"bytes":100100,"seconds":11,"rows_per_second":91}
+{"event":"summary","time":"2026-07-01T12:00:12.000Z","status":"incomplete","exit":3,"source":"mysql://a:***@b/shop?x=1&y=2","sink":"iceberg:./lake","mode":"create","position":"gtid:a-1:1-5","seconds":12,"rows":2013,"bytes":201300,"rows_per_second":167,"tables":[{"table":"shop.orders","state":"whole","rows":1002,"bytes":100200,"seconds":9.5,"rows_per_second":105},{"table":"shop.items","state":"whole","rows":1001,"bytes":100100,"seconds":11,"rows_per_second":91},{"table":"shop.old","state":"skipped","rows":0,"bytes":0,"seconds":0,"rows_per_second":0},{"table":"shop.odd","state":"failed","rows":10,"bytes":1000,"seconds":0.5,"rows_per_second":20,"error":"column \"d\" holds 0000-00-00","hint":"--zero-date null"}],"error":"incomplete: 3 of 4 tables are whole"}
 `)
 	if got := notes.String(); got != "a note\n" {
 		t.Errorf("notes: %q", got)
@@ -125,8 +125,8 @@ func TestWriteText(t *testing.T) {
 	var out bytes.Buffer
 	WriteText(&out, story()[4])
 	diff(t, out.String(), `
-shop.orders  1,002 rows  97.9 KiB  9.50 s
-shop.items   1,001 rows  97.8 KiB  11.0 s
+shop.orders  1,002 rows  97.9 KiB  9.50 s  105 rows/s
+shop.items   1,001 rows  97.8 KiB  11.0 s   91 rows/s
 2 of 4 tables, 2,003 rows, 195.6 KiB in 12.0 s (166 rows/s)
 position: gtid:a-1:1-5
 1 table is whole since an earlier run and left alone; to copy again: --mode replace

@@ -48,10 +48,10 @@ func (m *meter) rate() float64 {
 // cannot be told.
 func (m *meter) left(t Totals) (time.Duration, bool) {
 	rate := m.rate()
-	if rate <= 0 || t.Expected <= t.Rows {
+	if rate <= 0 || t.Expected <= t.Staged() {
 		return 0, false
 	}
-	s := float64(t.Expected-t.Rows) / rate
+	s := float64(t.Expected-t.Staged()) / rate
 	// A month is no prediction but a standstill.
 	if s > 30*24*3600 {
 		return 0, false

@@ -16,6 +16,7 @@ type Run struct {
 	tables   []*Table
 	phase    string
 	position string
+	paused   []string
 }
 
 // NewRun starts the clock.
@@ -47,6 +48,8 @@ type Table struct {
 	Estimate int64 // rows the source believes to hold; 0 unknown
 
 	rows, bytes atomic.Int64
+	resumed     atomic.Pointer[Amount]
+	output      atomic.Pointer[Output]
 	state       atomic.Int32
 	err         atomic.Pointer[error]
 	took        atomic.Int64 // from the first row to the commit
@@ -94,6 +97,15 @@ func (r *Run) Pinned(position string) {
 	}
 }
 
+// Paused says why nothing is read at the moment; without a reason reading goes on.
+func (r *Run) Paused(why ...string) {
+	if r != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.paused = slices.Clone(why)
+	}
+}
+
 // Begin marks the table as being read. It may be called more than once.
 func (t *Table) Begin() {
 	if t != nil && t.state.CompareAndSwap(int32(Waiting), int32(Working)) {
@@ -106,6 +118,23 @@ func (t *Table) Add(rows, bytes int64) {
 	if t != nil {
 		t.rows.Add(rows)
 		t.bytes.Add(bytes)
+	}
+}
+
+// Resumed tells what an earlier run, which was stopped, had staged of the table
+// and this one takes over: rows, and their bytes on the source's wire as far as
+// that is known. It comes before the table begins.
+func (t *Table) Resumed(rows, bytes int64) {
+	if t != nil {
+		t.resumed.Store(&Amount{rows, bytes})
+	}
+}
+
+// Wrote tells what the sink has made of the table: data files, and files that say
+// which of their rows are deleted. It comes before the table is Done.
+func (t *Table) Wrote(files, bytes int64) {
+	if t != nil {
+		t.output.Store(&Output{files, bytes})
 	}
 }
 

@@ -181,6 +181,7 @@ type StreamTable struct {
 	committed     atomic.Int64 // when, in nanoseconds
 	errors        atomic.Int64
 	err           atomic.Pointer[error]
+	output        atomic.Pointer[Output]
 }
 
 // Add counts rows that the sink has taken, and their bytes on the source's wire.
@@ -200,6 +201,15 @@ func (t *StreamTable) Committed(rows int64, took time.Duration) {
 		t.committed.Store(time.Now().UnixNano())
 		t.stream.fresh.Add(rows)
 	}
+}
+
+// Wrote counts what a commit has made at the sink: data files, and files that say
+// which rows are deleted. One goroutine counts a table.
+func (t *StreamTable) Wrote(files, bytes int64) {
+	if t == nil {
+		return
+	}
+	t.output.Store(t.output.Load().plus(&Output{files, bytes}))
 }
 
 // Failed counts an error of the table.

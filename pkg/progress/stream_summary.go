@@ -18,8 +18,9 @@ type streamTableReport struct {
 	Bytes   int64   `json:"bytes"`
 	Commits int64   `json:"commits"`
 	Seconds float64 `json:"commit_seconds"`
-	Error   string  `json:"error,omitempty"`
-	Hint    string  `json:"hint,omitempty"`
+	outputReport
+	Error string `json:"error,omitempty"`
+	Hint  string `json:"hint,omitempty"`
 }
 
 // WriteStreamSummary prints the last JSON object of a stream.
@@ -27,29 +28,33 @@ func WriteStreamSummary(w io.Writer, s StreamStart, stream *Stream, o Outcome) e
 	v := stream.View()
 	e := struct {
 		event
-		Status   string              `json:"status"`
-		Exit     int                 `json:"exit"`
-		Source   string              `json:"source"`
-		Sink     string              `json:"sink"`
-		Position string              `json:"position"`
-		Seconds  float64             `json:"seconds"`
-		Stock    int64               `json:"stock_rows"`
-		Rows     int64               `json:"rows"`
-		Bytes    int64               `json:"bytes"`
-		Commits  int64               `json:"commits"`
-		Errors   int64               `json:"errors"`
-		Tables   []streamTableReport `json:"tables"`
-		Error    string              `json:"error,omitempty"`
-		Hint     string              `json:"hint,omitempty"`
+		Status   string  `json:"status"`
+		Exit     int     `json:"exit"`
+		Source   string  `json:"source"`
+		Sink     string  `json:"sink"`
+		Position string  `json:"position"`
+		Seconds  float64 `json:"seconds"`
+		Stock    int64   `json:"stock_rows"`
+		Rows     int64   `json:"rows"`
+		Bytes    int64   `json:"bytes"`
+		Commits  int64   `json:"commits"`
+		Errors   int64   `json:"errors"`
+		outputReport
+		Tables []streamTableReport `json:"tables"`
+		Error  string              `json:"error,omitempty"`
+		Hint   string              `json:"hint,omitempty"`
 	}{
 		event: head("summary", v.Now), Status: o.Status, Exit: o.Exit, Source: s.Source, Sink: s.Sink,
 		Position: v.committed(), Seconds: seconds(v.Elapsed),
 		Rows: v.Rows, Bytes: v.Bytes, Commits: v.Last.Seq, Errors: v.Errors,
 		Tables: []streamTableReport{}, Error: o.Error, Hint: o.Hint,
 	}
+	var resumed Amount
+	var output *Output
 	for _, t := range streamTables(stream, v) {
 		r := streamTableReport{
 			Table: t.Name, Stock: t.stock, Rows: t.Rows, Bytes: t.Bytes, Commits: t.Commits, Seconds: seconds(t.Took),
+			outputReport: reportOutput(t.written(), t.resumed),
 		}
 		if t.stock != nil {
 			e.Stock += *t.stock
@@ -58,7 +63,10 @@ func WriteStreamSummary(w io.Writer, s StreamStart, stream *Stream, o Outcome) e
 			r.Error, r.Hint = strings.TrimPrefix(t.Err.Error(), t.Name+": "), hint.Of(t.Err)
 		}
 		e.Tables = append(e.Tables, r)
+		resumed.Rows, resumed.Bytes = resumed.Rows+t.resumed.Rows, resumed.Bytes+t.resumed.Bytes
+		output = output.plus(t.written())
 	}
+	e.outputReport = reportOutput(output, resumed)
 	return writeJSON(w, e)
 }
 
@@ -77,7 +85,9 @@ func (v StreamView) committed() string {
 // A streamTable is a table with what was read of its stock, nil if it was not.
 type streamTable struct {
 	StreamTableView
-	stock *int64
+	stock   *int64
+	resumed Amount  // of the stock
+	copied  *Output // by the stock
 }
 
 // streamTables are all tables, sorted by name.
@@ -97,7 +107,7 @@ func streamTables(s *Stream, v StreamView) []streamTable {
 		}
 		if t.State == Whole {
 			rows := t.Rows // the last time, if it was copied anew
-			out[i].stock = &rows
+			out[i].stock, out[i].resumed, out[i].copied = &rows, t.Resumed, t.Output
 		}
 		if t.State == Failed && out[i].Err == nil {
 			out[i].Err = t.Err
@@ -107,17 +117,22 @@ func streamTables(s *Stream, v StreamView) []streamTable {
 	return out
 }
 
+// written adds up what became of stock and of changes.
+func (t *streamTable) written() *Output { return t.copied.plus(t.Output) }
+
 // WriteStreamText prints a summary for people.
 func WriteStreamText(w io.Writer, stream *Stream) error {
 	v := stream.View()
 	var b strings.Builder
 	tables := streamTables(stream, v)
 	var copied, changed, stock int64
+	var output *Output
 	for _, t := range tables {
 		if t.stock != nil {
 			copied++
-			stock += *t.stock
+			stock += *t.stock + t.resumed.Rows
 		}
+		output = output.plus(t.written())
 		if t.Rows > 0 {
 			changed++
 		}
@@ -139,6 +154,9 @@ func WriteStreamText(w io.Writer, stream *Stream) error {
 		b.WriteString("no change, ")
 	}
 	b.WriteString(Seconds(v.Elapsed))
+	if output != nil {
+		b.WriteString(", " + output.String())
+	}
 	if v.Errors > 0 {
 		fmt.Fprintf(&b, ", %s", Plural(v.Errors, "error"))
 		if !v.Retry.Now() {
@@ -160,9 +178,9 @@ func writeStreamTables(b *strings.Builder, tables []streamTable) {
 		if t.stock == nil && t.Rows == 0 {
 			continue
 		}
-		r := []string{Printable(t.Name), "", "", ""}
+		r := []string{Printable(t.Name), "", "", "", t.written().String(), takenOver(t.resumed)}
 		if t.stock != nil {
-			r[1] = Plural(*t.stock, "row") + " copied"
+			r[1] = Plural(*t.stock+t.resumed.Rows, "row") + " copied"
 		}
 		if t.Commits > 0 {
 			r[2], r[3] = Plural(t.Rows, "change"), Plural(t.Commits, "commit")

@@ -326,7 +326,7 @@ func TestStreamJSON(t *testing.T) {
 	diff(t, out.String(), `
 {"event":"position","time":"2026-07-01T12:00:01.000Z","position":"stock-position"}
 {"event":"progress","time":"2026-07-01T12:00:01.000Z","seconds":1,"rows":1000,"bytes":100000,"rows_per_second":0,"rows_expected":1000,"seconds_left":null,"tables":{"waiting":0,"working":1,"whole":0,"skipped":0,"failed":0},"at_work":["shop.orders"]}
-{"event":"table","time":"2026-07-01T12:00:02.000Z","table":"shop.orders","state":"whole","rows":1000,"bytes":100000,"seconds":2}
+{"event":"table","time":"2026-07-01T12:00:02.000Z","table":"shop.orders","state":"whole","rows":1000,"bytes":100000,"seconds":2,"rows_per_second":500}
 {"event":"commit","time":"2026-07-01T11:59:59.000Z","position":"p1","source_time":"2026-07-01T11:59:57.000Z","commits":1,"tables":3,"rows":1000,"seconds":0.21,"lag_seconds":1.234}
 {"event":"follow","time":"2026-07-01T12:00:03.000Z","seconds":3,"rows_per_second":0,"lag_seconds":1.234,"position":"{\"file\":\"binlog.000002\",\"pos\":8801208}","queue_bytes":0,"rows":1000,"commits":1,"errors":0}
 {"event":"commit","time":"2026-07-01T12:00:00.000Z","position":"p3","source_time":"2026-07-01T11:59:58.000Z","commits":3,"tables":3,"rows":1000,"seconds":0.21,"lag_seconds":1.234}

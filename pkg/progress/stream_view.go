@@ -84,6 +84,7 @@ type StreamTableView struct {
 	Rows      int64 // committed
 	Bytes     int64 // staged
 	Commits   int64
+	Output    *Output       // of the commits; nil if the sink does not tell
 	Took      time.Duration // by all commits together
 	Committed time.Time     // the last one; zero if there was none
 	Errors    int64
@@ -143,7 +144,7 @@ func (s *Stream) Tables() []StreamTableView {
 func (t *StreamTable) view() StreamTableView {
 	v := StreamTableView{
 		Name: t.Name, Rows: t.rows.Load(), Bytes: t.bytes.Load(),
-		Commits: t.commits.Load(), Took: time.Duration(t.took.Load()), Errors: t.errors.Load(),
+		Commits: t.commits.Load(), Output: t.output.Load(), Took: time.Duration(t.took.Load()), Errors: t.errors.Load(),
 	}
 	if at := t.committed.Load(); at != 0 {
 		v.Committed = time.Unix(0, at)

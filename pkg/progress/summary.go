@@ -19,24 +19,26 @@ func WriteSummary(w io.Writer, s Start, v View, o Outcome) error {
 	sum := v.Totals()
 	e := struct {
 		event
-		Status   string        `json:"status"`
-		Exit     int           `json:"exit"`
-		Source   string        `json:"source"`
-		Sink     string        `json:"sink"`
-		Mode     string        `json:"mode"`
-		Position string        `json:"position"`
-		Seconds  float64       `json:"seconds"`
-		Rows     int64         `json:"rows"`
-		Bytes    int64         `json:"bytes"`
-		Rate     int64         `json:"rows_per_second"`
-		Tables   []tableReport `json:"tables"`
-		Error    string        `json:"error,omitempty"`
-		Hint     string        `json:"hint,omitempty"`
+		Status   string  `json:"status"`
+		Exit     int     `json:"exit"`
+		Source   string  `json:"source"`
+		Sink     string  `json:"sink"`
+		Mode     string  `json:"mode"`
+		Position string  `json:"position"`
+		Seconds  float64 `json:"seconds"`
+		Rows     int64   `json:"rows"`
+		Bytes    int64   `json:"bytes"`
+		Rate     int64   `json:"rows_per_second"`
+		outputReport
+		Tables []tableReport `json:"tables"`
+		Error  string        `json:"error,omitempty"`
+		Hint   string        `json:"hint,omitempty"`
 	}{
 		event: head("summary", v.Now), Status: o.Status, Exit: o.Exit,
 		Source: s.Source, Sink: s.Sink, Mode: s.Mode, Position: v.Position,
 		Seconds: seconds(v.Elapsed), Rows: sum.Rows, Bytes: sum.Bytes, Rate: int64(v.Rate()),
-		Tables: []tableReport{}, Error: o.Error, Hint: o.Hint,
+		outputReport: reportOutput(sum.Output, sum.Resumed),
+		Tables:       []tableReport{}, Error: o.Error, Hint: o.Hint,
 	}
 	for _, t := range v.Tables {
 		r := report(t)
@@ -57,9 +59,8 @@ func WriteText(w io.Writer, v View) error {
 	var b strings.Builder
 	sum := v.Totals()
 	whole, skipped := int64(sum.Count[Whole]), int64(sum.Count[Skipped])
-	rows, bytes := wholeSize(v)
 	if sum.Count[Whole] > 0 && len(v.Tables) <= few {
-		writeTables(&b, v.Tables)
+		writeTables(&b, v.whole())
 	}
 	switch {
 	case len(v.Tables) == 0:
@@ -69,9 +70,15 @@ func WriteText(w io.Writer, v View) error {
 		if n := int64(len(v.Tables)); n > whole+skipped {
 			tables = fmt.Sprintf("%s of %s", Count(whole), Plural(n, "table"))
 		}
-		fmt.Fprintf(&b, "%s, %s, %s in %s", tables, Plural(rows, "row"), Bytes(bytes), Seconds(v.Elapsed))
-		if r := int64(float64(rows) / max(v.Elapsed.Seconds(), 1e-3)); r > 0 {
+		total := View{Tables: v.whole()}.Totals()
+		fmt.Fprintf(&b, "%s, %s, %s in %s", tables, Plural(total.Staged(), "row"), Bytes(total.Bytes+total.Resumed.Bytes), Seconds(v.Elapsed))
+		if r := int64(float64(total.Rows) / max(v.Elapsed.Seconds(), 1e-3)); r > 0 {
 			fmt.Fprintf(&b, " (%s rows/s)", Count(r))
+		}
+		for _, more := range []string{total.Output.String(), takenOver(total.Resumed)} {
+			if more != "" {
+				b.WriteString("; " + more)
+			}
 		}
 		b.WriteString("\n")
 		if v.Position != "" {
@@ -89,36 +96,37 @@ func WriteText(w io.Writer, v View) error {
 	return err
 }
 
-// wholeSize adds up what this run has made visible.
-func wholeSize(v View) (rows, bytes int64) {
+// whole returns the tables that this run has made visible.
+func (v View) whole() []TableView {
+	var out []TableView
 	for _, t := range v.Tables {
 		if t.State == Whole {
-			rows += t.Rows
-			bytes += t.Bytes
+			out = append(out, t)
 		}
 	}
-	return rows, bytes
+	return out
 }
 
-// writeTables prints a line for each table that this run made whole.
+// writeTables prints a line for each table.
 func writeTables(b *strings.Builder, tables []TableView) {
-	var rows [][4]string
-	var widths [4]int
-	for _, t := range tables {
-		if t.State != Whole {
-			continue
-		}
+	rows := make([][]string, len(tables))
+	for i, t := range tables {
 		unit := " rows"
-		if t.Rows == 1 {
+		if t.Staged() == 1 {
 			unit = " row " // keeps the column
 		}
-		row := [4]string{Printable(t.Name), Count(t.Rows) + unit, Bytes(t.Bytes), Seconds(t.Took)}
-		for i, cell := range row {
-			widths[i] = max(widths[i], width(cell))
+		rows[i] = []string{
+			Printable(t.Name), Count(t.Staged()) + unit, Bytes(t.Bytes + t.Resumed.Bytes), Seconds(t.Took),
+			perSecond(t), t.Output.String(), takenOver(t.Resumed),
 		}
-		rows = append(rows, row)
 	}
-	for _, r := range rows {
-		fmt.Fprintf(b, "%s  %s  %s  %s\n", padRight(r[0], widths[0]), padLeft(r[1], widths[1]), padLeft(r[2], widths[2]), padLeft(r[3], widths[3]))
+	WriteColumns(b, rows)
+}
+
+// perSecond writes a table's rate, "" if it is none to speak of.
+func perSecond(t TableView) string {
+	if r := int64(t.Rate()); r > 0 {
+		return Count(r) + " rows/s"
 	}
+	return ""
 }

@@ -1,6 +1,9 @@
 package progress
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // A View is a copy of a Run's counters at one moment. What it says of a table
 // that has ended is final.
@@ -8,7 +11,8 @@ type View struct {
 	Now      time.Time
 	Elapsed  time.Duration // since the run began
 	Phase    string
-	Position string // the point that the run reads; "" until it is pinned
+	Position string   // the point that the run reads; "" until it is pinned
+	Paused   []string // why nothing is read at the moment; nil while something is
 	Tables   []TableView
 }
 
@@ -16,8 +20,10 @@ type View struct {
 type TableView struct {
 	Name     string
 	Estimate int64 // rows the source believes to hold; 0 unknown
-	Rows     int64
+	Rows     int64 // of this run
 	Bytes    int64
+	Resumed  Amount  // of an earlier run, taken over
+	Output   *Output // at the sink, once the table is whole; nil if the sink does not tell
 	State    State
 	Took     time.Duration // from the first row to the commit, or until now
 	Err      error         // of a Failed table
@@ -25,11 +31,44 @@ type TableView struct {
 	Spent    int64         // rows of those times
 }
 
+// An Amount is rows, and their bytes on the source's wire.
+type Amount struct{ Rows, Bytes int64 }
+
+// An Output is files at the sink, and their bytes.
+type Output struct{ Files, Bytes int64 }
+
+// String writes the output as "1.1 MiB in 2 files"; "" if there is none.
+func (o *Output) String() string {
+	if o == nil {
+		return ""
+	}
+	return Bytes(o.Bytes) + " in " + Plural(o.Files, "file")
+}
+
+// plus adds two outputs, which may both be nil.
+func (o *Output) plus(other *Output) *Output {
+	if o == nil || other == nil {
+		return cmp.Or(o, other)
+	}
+	return &Output{o.Files + other.Files, o.Bytes + other.Bytes}
+}
+
+// Staged returns the rows that the sink has, those of an earlier run included.
+func (t TableView) Staged() int64 { return t.Rows + t.Resumed.Rows }
+
+// Rate returns the table's rows a second, in this run.
+func (t TableView) Rate() float64 {
+	if s := t.Took.Seconds(); s > 0 {
+		return float64(t.Rows) / s
+	}
+	return 0
+}
+
 // View copies the counters.
 func (r *Run) View() View {
 	now := time.Now()
 	r.mu.Lock()
-	v := View{Now: now, Elapsed: now.Sub(r.start), Phase: r.phase, Position: r.position}
+	v := View{Now: now, Elapsed: now.Sub(r.start), Phase: r.phase, Position: r.position, Paused: r.paused}
 	tables := r.tables
 	r.mu.Unlock() // tables only ever grows, so what is in it can be read
 
@@ -46,7 +85,10 @@ func (t *Table) view(now time.Time) TableView {
 	s := State(t.state.Load())
 	v := TableView{
 		Name: t.Name, Estimate: t.Estimate, State: s, Tries: t.tries, Spent: t.spent,
-		Rows: t.rows.Load(), Bytes: t.bytes.Load(), Took: time.Duration(t.took.Load()),
+		Rows: t.rows.Load(), Bytes: t.bytes.Load(), Output: t.output.Load(), Took: time.Duration(t.took.Load()),
+	}
+	if r := t.resumed.Load(); r != nil {
+		v.Resumed = *r
 	}
 	if b := t.began.Load(); s == Working && b != 0 {
 		v.Took = max(0, now.Sub(time.Unix(0, b)))
@@ -59,7 +101,9 @@ func (t *Table) view(now time.Time) TableView {
 
 // Totals add up the tables of a View.
 type Totals struct {
-	Rows, Bytes int64
+	Rows, Bytes int64   // of this run
+	Resumed     Amount  // of earlier ones, taken over
+	Output      *Output // at the sink; nil if it does not tell
 	// Expected is how many rows there will be in the end, as far as the
 	// source's estimates tell; 0 if they tell nothing.
 	Expected int64
@@ -74,16 +118,22 @@ func (v View) Totals() Totals {
 		sum.Count[t.State]++
 		sum.Rows += t.Rows
 		sum.Bytes += t.Bytes
+		sum.Resumed.Rows += t.Resumed.Rows
+		sum.Resumed.Bytes += t.Resumed.Bytes
+		sum.Output = sum.Output.plus(t.Output)
 		// An estimate may be off either way: what has been seen counts more, and
 		// of a table that has ended nothing else counts.
 		if t.State.Ended() {
-			sum.Expected += t.Rows
+			sum.Expected += t.Staged()
 		} else {
-			sum.Expected += max(t.Rows, t.Estimate)
+			sum.Expected += max(t.Staged(), t.Estimate)
 		}
 	}
 	return sum
 }
+
+// Staged returns the rows that the sink has, those of earlier runs included.
+func (t Totals) Staged() int64 { return t.Rows + t.Resumed.Rows }
 
 // Left returns the number of tables that have not ended.
 func (t Totals) Left() int { return t.Count[Waiting] + t.Count[Working] }

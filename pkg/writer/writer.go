@@ -89,3 +89,11 @@ type Held struct {
 	Committed time.Time // when it was committed
 	Rows      int64     // as the sink counts them, deleted ones included; -1 if it does not
 }
+
+// A Counter is a Writer that tells how much it has written.
+type Counter interface {
+	// Written returns the files that this writer's commits have made part of the
+	// table, and their bytes. Files of metadata do not count, nor does what an
+	// earlier writer has committed.
+	Written() (files, bytes int64)
+}

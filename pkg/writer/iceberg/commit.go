@@ -220,6 +220,7 @@ func (w *Writer) conclude(p prepared, o outcome) {
 	last := len(w.attempts) - 1
 	switch o {
 	case done:
+		w.written.add(w.staged)
 		for _, other := range w.attempts[:last] {
 			w.removeMade(other.made)
 		}

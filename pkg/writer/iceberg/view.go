@@ -58,6 +58,7 @@ func (w *Writer) settle(tbl *table.Table) bool {
 		w.note(tbl)
 		w.pos, w.last = a.pos, a.id
 		w.resetFold()
+		w.written.add(w.staged[:a.staged])
 		w.staged = w.staged[a.staged:]
 		w.replace = false
 		for j, other := range w.attempts {

@@ -58,6 +58,7 @@ type Writer struct {
 
 	attempts []attempt // commits whose outcome is not known
 	stale    bool      // the catalog has to be asked for the position
+	written  tally     // by commits
 }
 
 // stagedData is a finished data file.

@@ -90,6 +90,15 @@ type tableWriter struct {
 	stage   *stage
 	replace bool // the next commit exchanges the content
 	closed  bool
+
+	commits, bytes int64 // of commits with rows
+}
+
+// Written counts a commit with rows as a file, and the rows' text as its bytes.
+func (w *tableWriter) Written() (files, bytes int64) {
+	w.state.mu.Lock()
+	defer w.state.mu.Unlock()
+	return w.commits, w.bytes
 }
 
 func (w *tableWriter) Position(ctx context.Context) (batch.Position, error) {
@@ -179,6 +188,12 @@ func (s Sink) List(ctx context.Context) ([]writer.Held, error) {
 // publish makes visible what is staged.
 func (w *tableWriter) publish(pos batch.Position) {
 	w.settle()
+	if len(w.stage.changes) > 0 {
+		w.commits++
+	}
+	for _, c := range w.stage.changes {
+		w.bytes += int64(len(c.row.String()))
+	}
 	rows := w.tab.rows
 	if w.replace {
 		rows = nil

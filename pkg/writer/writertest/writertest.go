@@ -95,6 +95,7 @@ var parts = []struct {
 	{"two writers of changes", (*kit).twoFollowers},
 	{"all or none", (*kit).together},
 	{"list", (*kit).list},
+	{"what was written is counted", (*kit).counted},
 
 	{"every type", (*kit).everyType},
 	{"every kind of key", (*kit).everyKey},
