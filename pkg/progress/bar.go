@@ -143,12 +143,8 @@ func (b *Bar) frame(v View) []string {
 	if height <= 0 {
 		height = 24
 	}
-	lines := []string{b.total(v, sum, false)}
-	if why := v.pause(); why != "" {
-		lines = append(lines, "  "+why)
-	}
-	room := min(maxAtWork, height-2-len(lines))
-	lines = append(lines, tableLines(v, room, b.columns()-1)...)
+	room := min(maxAtWork, height-3)
+	lines := append([]string{b.total(v, sum, false)}, tableLines(v, room, b.columns()-1)...)
 	if rest := others(sum, room); rest != "" && height > 2 {
 		lines = append(lines, "  "+rest)
 	}

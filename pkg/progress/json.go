@@ -50,7 +50,6 @@ type progressEvent struct {
 	Left    *float64 `json:"seconds_left"`
 	Tables  counts   `json:"tables"`
 	AtWork  []string `json:"at_work"`
-	Paused  []string `json:"paused,omitempty"`
 	Resumed int64    `json:"rows_resumed,omitempty"`
 }
 
@@ -123,7 +122,7 @@ func (j *JSON) Show(v View) {
 	e := progressEvent{
 		event: head("progress", v.Now), Seconds: seconds(v.Elapsed),
 		Rows: sum.Rows, Bytes: sum.Bytes, Rate: math.Round(j.meter.rate()),
-		Tables: count(sum), AtWork: []string{}, Paused: v.Paused, Resumed: sum.Resumed.Rows,
+		Tables: count(sum), AtWork: []string{}, Resumed: sum.Resumed.Rows,
 	}
 	if sum.Expected > 0 {
 		e.Expect = &sum.Expected

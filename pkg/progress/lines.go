@@ -81,7 +81,7 @@ func (l *Lines) print(v View, text string) {
 
 func (l *Lines) status(v View, sum Totals) string {
 	if sum.Rows == 0 {
-		return joined([]string{v.Phase, v.pause()})
+		return v.Phase
 	}
 	parts := []string{Plural(sum.Staged(), "row"), Bytes(sum.Bytes + sum.Resumed.Bytes)}
 	if p := percent(sum); p >= 0 {
@@ -94,9 +94,6 @@ func (l *Lines) status(v View, sum Totals) string {
 		parts = append(parts, "about "+Clock(d)+" left")
 	}
 	text := strings.Join(parts, ", ")
-	if why := v.pause(); why != "" {
-		text += "; " + why
-	}
 	if names := working(v, 3); names != "" {
 		text += "; at work: " + names
 	}
@@ -123,14 +120,6 @@ func takenOver(a Amount) string {
 		return ""
 	}
 	return Plural(a.Rows, "row") + " taken over"
-}
-
-// pause tells why nothing is read, "" while something is.
-func (v View) pause() string {
-	if len(v.Paused) == 0 {
-		return ""
-	}
-	return "paused: " + Printable(strings.Join(v.Paused, "; "))
 }
 
 // working names up to limit tables at work.

@@ -2,7 +2,6 @@ package progress
 
 import (
 	"bytes"
-	"strings"
 	"testing"
 	"time"
 )
@@ -15,7 +14,6 @@ func TestOutput(t *testing.T) {
 	tab.Resumed(400, 40<<10)
 	tab.Begin()
 	tab.Add(200, 20<<10)
-	r.Paused("threads_running is 80, more than 40")
 	v := r.View()
 	sum := v.Totals()
 	if got := percent(sum); got != 60 {
@@ -28,15 +26,9 @@ func TestOutput(t *testing.T) {
 	var out bytes.Buffer
 	NewLines(&out, 5*time.Second).Show(v)
 	diff(t, out.String(), `
-[0:06] 60%, 600 rows, 60.0 KiB; paused: threads_running is 80, more than 40; at work: shop.a
+[0:06] 60%, 600 rows, 60.0 KiB; at work: shop.a
 `)
-	s := &screen{columns: 80}
-	NewBar(s, terminal(80, 24)).Show(v)
-	if !strings.Contains(s.String(), "\n  paused: threads_running is 80, more than 40\n") {
-		t.Errorf("got\n%s", s)
-	}
 
-	r.Paused()
 	tab.Add(400, 40<<10)
 	tab.Wrote(3, 5<<10)
 	tab.Done()

@@ -16,7 +16,6 @@ type Run struct {
 	tables   []*Table
 	phase    string
 	position string
-	paused   []string
 }
 
 // NewRun starts the clock.
@@ -94,15 +93,6 @@ func (r *Run) Pinned(position string) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.position = position
-	}
-}
-
-// Paused says why nothing is read at the moment; without a reason reading goes on.
-func (r *Run) Paused(why ...string) {
-	if r != nil {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.paused = slices.Clone(why)
 	}
 }
 
