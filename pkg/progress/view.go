@@ -11,7 +11,7 @@ type View struct {
 	Now      time.Time
 	Elapsed  time.Duration // since the run began
 	Phase    string
-	Position string   // the point that the run reads; "" until it is pinned
+	Position string // the point that the run reads; "" until it is pinned
 	Tables   []TableView
 }
 
