@@ -78,6 +78,10 @@ launch() {
 
 port_open() { (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; }
 
+# write_extra appends the file of --config to the server's settings.
+extra=''
+write_extra() { [[ -z $extra ]] || cat "$extra" >>"$data/my.cnf"; }
+
 # What a service may define anew.
 service_option() { return 1; }                          # NAME VALUE
 service_running() { :; }                                # refuse what differs from the running one
@@ -205,7 +209,8 @@ debian_mirrors() {
 # apt_unpack FROM PATTERN… DIR unpacks the newest package whose name matches
 # each PATTERN, with all it depends on down to libc, into DIR/root. FROM is sid,
 # or host for the releases this system uses. apt runs on a state of its own:
-# neither root nor the system's packages are touched, and no service starts.
+# neither root nor the system's packages are touched, and no service starts. With
+# apt_alone set, what they depend on is left out.
 apt_unpack() {
 	local from=$1 dir=${*: -1} patterns=("${@:2:$#-2}") mirrors keyring list=() p name deb
 	if ! have apt-get || ! have dpkg-deb; then echo "no apt-get here"; return 1; fi
@@ -258,7 +263,11 @@ apt_unpack() {
 		[[ -n $name ]] || { echo "no package is named like $p"; return 1; }
 		list+=("$name")
 	done
-	apt-get -qq -y --download-only install "${list[@]}"
+	if [[ -z ${apt_alone:-} ]]; then
+		apt-get -qq -y --download-only install "${list[@]}"
+	else
+		(cd "$dir/apt/cache/archives" && apt-get -qq download "${list[@]}")
+	fi
 	# Not every release has all libraries below /usr; here they are.
 	mkdir -p "$dir"/root/usr/{bin,sbin,lib,lib64}
 	ln -s usr/{bin,sbin,lib,lib64} "$dir/root/"
@@ -268,7 +277,7 @@ apt_unpack() {
 			--exclude=./usr/share/{doc,man,locale}
 	done
 	rm -rf "$dir/apt" "$dir/apt.conf"
-	unpacked_loader "$dir/root"
+	[[ -n ${apt_alone:-} ]] || unpacked_loader "$dir/root"
 }
 
 # unpacked_loader ROOT sets loader: the command line that runs a program with

@@ -33,9 +33,9 @@ func Env(t testing.TB, name string) string {
 }
 
 // Private starts a server of the test's own, by the script of that name: one whose
-// settings and logs the test may change. It returns its host:port, and a function
-// that runs another verb of the script.
-func Private(t testing.TB, service string) (addr string, script func(verb string)) {
+// settings and logs the test may change. options are those of the script. It returns
+// its host:port, and a function that runs another verb of the script.
+func Private(t testing.TB, service string, options ...string) (addr string, script func(verb string)) {
 	t.Helper()
 	Need(t)
 	root, err := Root()
@@ -55,7 +55,8 @@ func Private(t testing.TB, service string) (addr string, script func(verb string
 	}
 	script = func(verb string) {
 		t.Helper()
-		out, err := exec.Command(filepath.Join(root, "testdata", "services", service), verb, "--port", port, "--data", dir).CombinedOutput()
+		args := append([]string{verb, "--port", port, "--data", dir}, options...)
+		out, err := exec.Command(filepath.Join(root, "testdata", "services", service), args...).CombinedOutput()
 		if err != nil {
 			t.Errorf("%s %s: %v\n%s", service, verb, err, out)
 		}

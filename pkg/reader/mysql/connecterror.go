@@ -34,8 +34,6 @@ func connectError(cfg config, err error) error {
 		return hint.Wrap(err, "create the user at the server for this machine: '%s'@'…'", cfg.user)
 	case errPlainRefused:
 		return hint.Wrap(err, "ssl-mode=REQUIRED")
-	case mysql.ER_MUST_CHANGE_PASSWORD_LOGIN, mysql.ER_MUST_CHANGE_PASSWORD:
-		return hint.Wrap(err, "ALTER USER '%s' IDENTIFIED BY …, with mysql's client", cfg.user)
 	case errAccountLocked, errLockedMaria:
 		return hint.Wrap(err, "ALTER USER '%s' ACCOUNT UNLOCK", cfg.user)
 	case 0:

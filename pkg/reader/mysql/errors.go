@@ -59,6 +59,8 @@ func serverError(err error) error {
 		return hint.Transient(hint.Wrap(err, "somebody ended the server or the connection; run the same command again"))
 	case mysql.ER_CON_COUNT_ERROR, mysql.ER_TOO_MANY_USER_CONNECTIONS, mysql.ER_USER_LIMIT_REACHED:
 		return hint.Transient(hint.Wrap(err, "raise max_connections, or the user's limit, or run with fewer --parallel"))
+	case mysql.ER_MUST_CHANGE_PASSWORD, mysql.ER_MUST_CHANGE_PASSWORD_LOGIN:
+		return hint.Wrap(err, "the user's password has expired: ALTER USER … IDENTIFIED BY …, with mysql's client")
 	case mysql.ER_NET_PACKET_TOO_LARGE:
 		return hint.Wrap(err, "raise max_allowed_packet on the server: a row is larger")
 	case mysql.ER_TABLEACCESS_DENIED_ERROR, mysql.ER_COLUMNACCESS_DENIED_ERROR, mysql.ER_DBACCESS_DENIED_ERROR:

@@ -148,8 +148,11 @@ func (h *handshake) opening(more uint32) []byte {
 
 func (h *handshake) negotiated() uint32 { return capabilities & h.capabilities }
 
-// safe reports whether nobody can read what is sent but the server.
-func (h *handshake) safe() bool { return h.encrypted || h.cfg.socket() }
+// safe reports whether nobody can read what is sent but the server. The server's half
+// of sha256_password does not count on that where there is a socket.
+func (h *handshake) safe() bool {
+	return h.encrypted || h.cfg.socket() && h.plugin != mysql.AUTH_SHA256_PASSWORD
+}
 
 // read returns the next packet. It takes no more bytes than the packet has, since
 // behind it another layer may begin.

@@ -125,7 +125,8 @@ func configure(s string, l Login) (config, error) {
 	}
 	c.clear = isOn(found.value("enable-cleartext-plugin"))
 	// What cannot be overheard can as well be encrypted with a key that nobody vouches for.
-	c.askKey = isOn(found.value("get-server-public-key")) || c.local()
+	ask := found.value("get-server-public-key")
+	c.askKey = isOn(ask) || ask == "" && c.local()
 	c.key, err = readPublicKey(found.value("server-public-key-path"))
 	return c, err
 }

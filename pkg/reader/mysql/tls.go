@@ -30,6 +30,14 @@ type tlsConfig struct {
 	rootsAre string // for messages
 	certs    []tls.Certificate
 	min, max uint16
+	now      func() time.Time // for tests; nil is time.Now
+}
+
+func (t tlsConfig) time() time.Time {
+	if t.now != nil {
+		return t.now()
+	}
+	return time.Now()
 }
 
 // tls reads the settings and the files that they name, so that one that cannot be
@@ -185,7 +193,7 @@ func (c config) verify(chain []*x509.Certificate, mode string) error {
 	if len(chain) == 0 {
 		return errors.New("the server shows no certificate")
 	}
-	o := x509.VerifyOptions{Roots: c.tls.roots, Intermediates: x509.NewCertPool()}
+	o := x509.VerifyOptions{Roots: c.tls.roots, Intermediates: x509.NewCertPool(), CurrentTime: c.tls.time()}
 	for _, cert := range chain[1:] {
 		o.Intermediates.AddCert(cert)
 	}
@@ -234,7 +242,7 @@ func (c config) certError(cert *x509.Certificate, err error) error {
 			"name the file with that CA's certificate by ssl-ca")
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		what := "the server's certificate expired on " + cert.NotAfter.UTC().Format(day)
-		if now := time.Now(); now.Before(cert.NotBefore) {
+		if now := c.tls.time(); now.Before(cert.NotBefore) {
 			what = "the server's certificate is not valid before " + cert.NotBefore.UTC().Format(day)
 		} else if !now.After(cert.NotAfter) {
 			what = "the certificate of a CA of the server's is out of its time"
