@@ -23,7 +23,7 @@ type snapshotOptions struct {
 func newSnapshot(run func(context.Context, snapshotOptions) error) *cobra.Command {
 	o := snapshotOptions{
 		moveOptions: newMoveOptions(),
-		mode:        newOneOf(string(writer.Create), string(writer.Append), string(writer.Replace)),
+		mode:        newOneOf(string(writer.Create), string(writer.Append), string(writer.Evolve), string(writer.Replace)),
 	}
 	cmd := &cobra.Command{
 		Use:   "snapshot SOURCE SINK",
@@ -50,7 +50,7 @@ that was stopped is finished by the same command: whole tables are left alone.
 	f.SortFlags = false
 	o.login.register(f)
 	o.selectFlags(f)
-	f.Var(o.mode, "mode", "what to do with tables that are there: create refuses those it did\nnot make, append adds to them, replace exchanges their content")
+	f.Var(o.mode, "mode", "what to do with tables that are there: create refuses those it did\nnot make, append adds to them, evolve does too and adapts their\ncolumns first, replace exchanges their content and columns")
 	o.storeFlags(f)
 	o.outputFlags(f, "copied", "copy none")
 	return cmd

@@ -21,8 +21,14 @@ const (
 	// Append adds to a table of the same shape, or creates it. It cannot know
 	// what an earlier run has added: a run repeated adds again.
 	Append Mode = "append"
-	// Replace exchanges the content for the new one in the commit; readers see
-	// the old content until then.
+	// Evolve is Append to a table whose shape may be another: the commit also
+	// brings the table into one that takes the rows in beside those that are
+	// there, as far as the destination can do that without writing them anew.
+	// Columns that the source has no longer stay, and hold nothing.
+	Evolve Mode = "evolve"
+	// Replace exchanges the content for the new one in the commit, and the shape
+	// with it where that is another; readers see the old content in its old shape
+	// until then.
 	Replace Mode = "replace"
 	// Follow is for changes: it wants no table, or one that holds a position and
 	// is of the same shape.
@@ -59,7 +65,9 @@ type Writer interface {
 	// no earlier Commit: a source that stands still gives the same one again.
 	// Commit is refused with ErrFenced if another run has committed meanwhile, and
 	// then for good: what is staged does not follow what the other has committed.
-	// Only Position and Close are of use after it.
+	// Only Position and Close are of use after it. The first Commit in Replace mode
+	// is not: it takes the place of what others have committed to a table that was
+	// there when it was opened, and it is these others that are fenced.
 	// No Write runs at the same time.
 	Commit(ctx context.Context, pos batch.Position) error
 	// Close abandons what is staged.

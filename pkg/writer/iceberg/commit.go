@@ -153,7 +153,7 @@ func (w *Writer) try(ctx context.Context, base *table.Table, pos batch.Position)
 		}
 		return conflict, errors.New("created at the catalog's choice of place")
 	}
-	p, o, err := w.prepare(ctx, base, pos, w.sink.session.commitID())
+	p, o, err := w.prepare(ctx, base, pos, w.sink.session.commitID(w.supersedes()))
 	if err != nil {
 		return o, err
 	}
@@ -225,7 +225,7 @@ func (w *Writer) conclude(p prepared, o outcome) {
 			w.removeMade(other.made)
 		}
 		w.attempts = nil
-		w.pos, w.last, w.staged, w.replace, w.exists = p.pos, p.id, nil, false, true
+		w.pos, w.last, w.staged, w.replace, w.exists, w.was = p.pos, p.id, nil, false, true, nil
 		w.uuid = p.meta.TableUUID()
 		w.resetFold()
 		w.removeMade(p.superseded)
@@ -284,20 +284,21 @@ func (w *Writer) build(ctx context.Context, base *table.Table, a *attempt) (c ta
 	fs := &noteIO{WriteFileIO: w.st.files()}
 	defer func() { a.made = fs.made }()
 	where := ""
+	var shape table.TableCommit
 	if base == nil {
-		if meta, err = newMetadata(w.schema, w.location, w.props); err != nil {
-			return c, nil, err
-		}
+		meta, err = newMetadata(w.schema, w.location, w.props)
 	} else {
-		meta, where = base.Metadata(), base.MetadataLocation()
+		where = base.MetadataLocation()
+		shape, meta, err = w.shaped(base.Metadata(), where)
+	}
+	if err != nil {
+		return c, nil, err
 	}
 	tbl := table.New(w.ident, meta, where, fs.open, w.sink.cat)
 	tx := tbl.NewTransaction()
 	note := iceberg.Properties{positionProperty: string(a.pos), commitProperty: a.id}
-	set := maps.Clone(note)
-	if shape := w.src.Shape(); meta.Properties()[shapeProperty] != shape {
-		set[shapeProperty] = shape
-	}
+	set := w.missing(meta.Properties())
+	maps.Copy(set, note)
 	if err := tx.SetProperties(set); err != nil {
 		return c, nil, err
 	}
@@ -320,6 +321,7 @@ func (w *Writer) build(ctx context.Context, base *table.Table, a *attempt) (c ta
 		}
 	}
 	if base != nil {
+		c.Updates, c.Requirements = append(shape.Updates, c.Updates...), append(shape.Requirements, c.Requirements...)
 		return c, meta, nil
 	}
 	meta, err = table.UpdateTableMetadata(meta, c.Updates, "")

@@ -387,6 +387,7 @@ func TestRefusals(t *testing.T) {
 		return tbl
 	}
 	foreign("exists", "id int!", "owner varchar(20)")
+	foreign("narrow", "id int!")
 	foreign("misfit", "id bigint!", "owner varchar(20)!", "more date")
 	load(t, s, accounts("ours"), writer.Create, 0, 1, "p")
 	other := accounts("ours")
@@ -401,8 +402,12 @@ func TestRefusals(t *testing.T) {
 		{accounts("misfit"), writer.Append, []string{
 			"id: long required in the table, int required in the source",
 			"owner: string required in the table, string in the source", "more: date in the table, not in the source",
+			"--mode replace",
 		}},
-		{accounts("misfit"), writer.Replace, []string{"another shape", "id: long"}},
+		{accounts("misfit"), writer.Evolve, []string{"id: long required in the table, int required in the source", "--mode replace"}},
+		{accounts("misfit"), writer.Create, []string{"shop.misfit exists"}},
+		{accounts("narrow"), writer.Append, []string{"owner: not in the table, string in the source", "--mode evolve"}},
+		{accounts("misfit"), writer.Follow, []string{"was not made by tablehaul", "--mode replace"}},
 		{other, writer.Create, []string{"made from shop.ours", "namespace"}},
 	} {
 		_, err := s.Open(t.Context(), c.tbl, c.mode)
@@ -533,10 +538,12 @@ func TestFormatVersion1(t *testing.T) {
 		catalog.WithLocation(w.location), catalog.WithProperties(iceberg.Properties{"format-version": "1"}))
 	must(t, err)
 	load(t, s, tbl, writer.Append, 0, 5, "p")
-	for _, mode := range []writer.Mode{writer.Follow, writer.Replace} {
-		_, err := s.Open(t.Context(), tbl, mode)
-		wantTableError(t, err, "is of format version 1")
-	}
+	_, err = s.Open(t.Context(), tbl, writer.Follow)
+	wantTableError(t, err, "is of format version 1")
+	load(t, s, tbl, writer.Replace, 3, 9, "q")
+	wantIDs(t, ids(t, s, "t"), 3, 9)
+	load(t, s, tbl, writer.Follow, 9, 11, "r")
+	wantIDs(t, ids(t, s, "t"), 3, 11)
 }
 
 // wantTableError wants an error of one table, with a remedy.

@@ -32,27 +32,40 @@ func newSession() *session {
 	return &session{name: time.Now().UTC().Format(rivalTime) + "-" + hex.EncodeToString(b[:]), lost: map[string]bool{}}
 }
 
+// replacing begins the second part of the ids of commits that have exchanged a
+// table's content for another, whatever was there.
+const replacing = "replace-"
+
 // commitID returns the id of a new commit.
-func (s *session) commitID() string { return s.name + "." + uuid.NewString() }
+func (s *session) commitID(replaces bool) string {
+	if replaces {
+		return s.name + "." + replacing + uuid.NewString()
+	}
+	return s.name + "." + uuid.NewString()
+}
 
 // fenced is the error of a commit that another one, of that id, has preceded.
 //
 // Of two runs that go on writing one must give way, and not both: the younger
 // does. The elder is told that it may try again from what the table holds. Where a
-// commit may land after its sender has died, so is the younger, once.
+// commit may land after its sender has died, so is the younger, once. Who has
+// replaced the content does not go on, and is in nobody's way.
 func (s *session) fenced(id string, late bool) error {
 	const advice = "let only one run write to a table; run the same command again to go on from what the table holds now"
-	other, _, _ := strings.Cut(id, ".")
+	other, rest, _ := strings.Cut(id, ".")
 	at, _, _ := strings.Cut(other, "-")
 	began, err := time.Parse(rivalTime, at)
 	if err != nil {
 		return hint.Wrap(writer.ErrFenced, advice)
 	}
 	text := fmt.Errorf("%w: one that began at %s", writer.ErrFenced, began.Format("2006-01-02 15:04:05 UTC"))
+	if strings.HasPrefix(rest, replacing) {
+		text = fmt.Errorf("%w, which has replaced its content", text)
+	}
 	fatal := hint.Wrap(text, advice)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if other >= s.name || late && !s.lost[other] {
+	if other >= s.name || strings.HasPrefix(rest, replacing) || late && !s.lost[other] {
 		s.lost[other] = true
 		return hint.Transient(fatal)
 	}

@@ -117,8 +117,9 @@ const formatVersion = 2
 
 // shapeDiff tells, column by column, what keeps rows shaped as want from being
 // added to a table shaped as have; "" if nothing does. The order of columns does
-// not matter: files are read by field id.
-func shapeDiff(have, want *iceberg.Schema) string {
+// not matter: files are read by field id. Columns to spare, which the rows have no
+// value for and need none, are a difference too unless they are allowed.
+func shapeDiff(have, want *iceberg.Schema, spare bool) string {
 	var diff []string
 	seen := make(map[string]bool)
 	for _, w := range want.Fields() {
@@ -132,7 +133,7 @@ func shapeDiff(have, want *iceberg.Schema) string {
 		}
 	}
 	for _, h := range have.Fields() {
-		if !seen[h.Name] {
+		if !seen[h.Name] && (h.Required || !spare) {
 			diff = append(diff, fmt.Sprintf("%s: %s in the table, not in the source", h.Name, describe(h)))
 		}
 	}

@@ -166,9 +166,9 @@ func (s *Sink) shared(ctx context.Context) context.Context {
 
 func (s *Sink) open(ctx context.Context, t *schema.Table, mode writer.Mode) (*Writer, error) {
 	switch mode {
-	case writer.Create, writer.Append, writer.Replace, writer.Follow:
+	case writer.Create, writer.Append, writer.Evolve, writer.Replace, writer.Follow:
 	default:
-		return nil, fmt.Errorf("mode %q is not one of create, append, replace, follow", mode)
+		return nil, fmt.Errorf("mode %q is not one of create, append, evolve, replace, follow", mode)
 	}
 	w := &Writer{sink: s, src: t, ident: s.identifier(t), mode: mode, replace: mode == writer.Replace}
 	if err := s.ensureNamespace(ctx, catalog.NamespaceFromIdent(w.ident)); err != nil {

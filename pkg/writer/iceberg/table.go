@@ -1,6 +1,7 @@
 package iceberg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,27 +58,13 @@ func newTableProperties(t *schema.Table) iceberg.Properties {
 // the mode allows to write to it.
 func (w *Writer) adopt(ctx context.Context, tbl *table.Table) error {
 	w.note(tbl)
-	if w.pos != "" && (w.mode == writer.Create || w.mode == writer.Follow) {
-		if src := w.props[sourceProperty]; src != "" && src != w.src.String() {
-			err := fmt.Errorf("%s exists and was made from %s", w.name(), src)
-			return w.tableError(hint.Wrap(err, "name another namespace for one of them in the sink's URL"))
-		}
-		if err := w.sameKind(tbl.Schema()); err != nil {
+	if w.pos != "" {
+		if err := w.goesOn(tbl); err != nil {
 			return err
 		}
-		// Left alone, it would pass for what the source holds.
-		if diff := shapeDiff(tbl.Schema(), w.want); diff != "" {
-			err := fmt.Errorf("table %s is whole since an earlier run, but the source's has changed its shape: %s", w.name(), diff)
-			return w.tableError(hint.Wrap(err, dropFirst))
-		}
-		// Many types of the source are one type here.
-		if diff := w.src.Since(w.props[shapeProperty]); diff != "" {
-			err := fmt.Errorf("its shape at the source has changed since it was last followed: %s", diff)
-			if w.mode == writer.Create {
-				err = fmt.Errorf("table %s is whole since an earlier run, but the source's has changed its shape: %s", w.name(), diff)
-			}
-			return w.tableError(hint.Wrap(err, copyAnew))
-		}
+	}
+	if err := w.reshape(tbl); err != nil {
+		return err
 	}
 	if w.mode != writer.Create || w.pos == "" {
 		if err := w.fits(tbl); err != nil {
@@ -100,11 +87,39 @@ func (w *Writer) adopt(ctx context.Context, tbl *table.Table) error {
 	return w.storeOf(ctx, tbl)
 }
 
+// goesOn checks that a table that holds a position is what the source's has become
+// since, or may become it.
+func (w *Writer) goesOn(tbl *table.Table) error {
+	same := w.mode == writer.Create || w.mode == writer.Follow
+	if src := w.props[sourceProperty]; same && src != "" && src != w.src.String() {
+		err := fmt.Errorf("%s exists and was made from %s", w.name(), src)
+		return w.tableError(hint.Wrap(err, "name another namespace for one of them in the sink's URL"))
+	}
+	if err := w.sameKind(tbl.Schema()); err != nil || !same {
+		return err
+	}
+	// Left alone, it would pass for what the source holds. Many types of the source
+	// are one type here.
+	diff := cmp.Or(w.misfit(tbl.Schema()), w.src.Since(w.props[shapeProperty]))
+	switch {
+	case diff == "":
+		return nil
+	case w.mode == writer.Create:
+		err := fmt.Errorf("table %s is whole since an earlier run, but the source's has changed its shape: %s", w.name(), diff)
+		return w.tableError(hint.Wrap(err, exchange))
+	case w.src.IsChangelog():
+		return w.tableError(hint.Wrap(fmt.Errorf("its shape at the source has changed since it was last followed: %s", diff), dropFirst))
+	}
+	return w.tableError(hint.Wrap(fmt.Errorf("its shape at the source is not the one that the table was last copied or followed in: %s", diff), copyAnew))
+}
+
 // sameKind tells tables of rows from tables in which each change is a row.
 func (w *Writer) sameKind(have *iceberg.Schema) error {
-	_, log := fieldByName(have, schema.MetaOp.Column())
+	op := schema.MetaOp.Column()
+	_, log := fieldByName(have, op)
+	_, own := fieldByName(w.want, op) // of the source's, or of its changes
 	switch {
-	case log && !w.src.IsChangelog():
+	case log && !own:
 		return w.tableError(hint.Wrap(fmt.Errorf("table %s holds a row for each change, and not the source's rows", w.name()),
 			"follow it with tail and the flag that it was made with, --changelog or --keyless append, or write to another ?namespace=… of the sink"))
 	case !log && w.src.IsChangelog():
@@ -131,15 +146,37 @@ func (w *Writer) note(tbl *table.Table) {
 	w.exists, w.uuid = true, tbl.Metadata().TableUUID()
 	w.props, w.location = tbl.Properties(), tbl.Location()
 	w.pos, w.last = batch.Position(w.props[positionProperty]), w.props[commitProperty]
-	w.schema = tbl.Schema()
+	w.schema, w.was = tbl.Schema(), nil
 	w.stale = false
 }
 
-// dropFirst is the remedy where a table is in the way.
-const dropFirst = "drop the table with a client of the catalog, such as PyIceberg's drop_table, or add ?namespace=… to the sink's URL"
+// What can be done where a table is in the way.
+const (
+	exchange  = "--mode replace exchanges its content and its columns in one commit"
+	copyAnew  = "copy the table anew with snapshot --mode replace, unless that has just been done, then run the same command again"
+	dropFirst = "drop the table with a client of the catalog, such as PyIceberg's drop_table, or add ?namespace=… to the sink's URL"
+)
 
-// copyAnew is the remedy where rows of the table may be other rows now.
-const copyAnew = "copy the table anew, with snapshot --mode replace or after you have dropped it at the sink, then run the same command again"
+// remedy is what can be done where the table has another shape.
+func (w *Writer) remedy(have *iceberg.Schema) string {
+	switch _, diff := evolved(have, w.want, 0); {
+	case w.src.IsChangelog():
+		return dropFirst
+	case w.mode == writer.Follow:
+		return copyAnew
+	case w.mode == writer.Append && diff == "":
+		return "--mode evolve adapts its columns and adds the rows; --mode replace exchanges its content too"
+	}
+	return exchange
+}
+
+// misfit tells what keeps the source's rows from being added to a table; "" if
+// nothing does. Columns that the source has no longer are no obstacle where the
+// last run has seen to them.
+func (w *Writer) misfit(have *iceberg.Schema) string {
+	shape := w.props[shapeProperty]
+	return shapeDiff(have, w.want, w.mode == writer.Evolve || shape != "" && w.src.Since(shape) == "")
+}
 
 // fits checks that rows of the source can be put into an existing table.
 func (w *Writer) fits(tbl *table.Table) error {
@@ -149,20 +186,25 @@ func (w *Writer) fits(tbl *table.Table) error {
 			return w.tableError(hint.Wrap(fmt.Errorf("table %s exists", w.name()),
 				"add to it with --mode append, or exchange its content with --mode replace"))
 		case writer.Follow:
-			return w.tableError(hint.Wrap(fmt.Errorf("table %s exists and was not made by tablehaul", w.name()), dropFirst))
+			return w.tableError(hint.Wrap(fmt.Errorf("table %s exists and was not made by tablehaul", w.name()),
+				"exchange its content with snapshot --mode replace, then run the same command again, or add ?namespace=… to the sink's URL"))
 		}
 	}
-	if diff := shapeDiff(tbl.Schema(), w.want); diff != "" {
-		return w.tableError(hint.Wrap(fmt.Errorf("table %s has another shape: %s", w.name(), diff), dropFirst))
+	have := tbl.Schema()
+	if w.was != nil {
+		have = w.schema // by then
+	}
+	if diff := w.misfit(have); diff != "" {
+		return w.tableError(hint.Wrap(fmt.Errorf("table %s has another shape: %s", w.name(), diff), "%s", w.remedy(have)))
 	}
 	if spec := tbl.Spec(); !spec.IsUnpartitioned() {
 		return w.tableError(hint.Wrap(fmt.Errorf("table %s is partitioned, which is not supported", w.name()),
 			"drop the table, or write to another namespace"))
 	}
 	v := tbl.Metadata().Version()
-	if v < formatVersion && w.mode != writer.Append { // it cannot hold deletes
+	if v < formatVersion && (w.mode == writer.Create || w.mode == writer.Follow) { // it cannot hold deletes
 		return w.tableError(hint.Wrap(fmt.Errorf("table %s is of format version %d, which cannot take changes", w.name(), v),
-			"upgrade the table to format version 2: set its property format-version with a client of the catalog"))
+			"exchange its content with snapshot --mode replace, which upgrades it, or set its property format-version to 2 with a client of the catalog"))
 	}
 	if v > formatVersion {
 		return w.tableError(hint.Wrap(fmt.Errorf("table %s is of format version %d, and only %d is written", w.name(), v, formatVersion), dropFirst))

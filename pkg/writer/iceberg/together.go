@@ -140,7 +140,7 @@ func (s *Sink) tryAll(ctx context.Context, ws []*Writer, bases []*table.Table, p
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.retry.timeout)
 	defer cancel()
-	id := s.session.commitID()
+	id := s.session.commitID(false)
 	all := make([]prepared, len(ws))
 	commits := make([]table.TableCommit, len(ws))
 	g, gctx := errgroup.WithContext(ctx)

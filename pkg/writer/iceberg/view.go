@@ -10,6 +10,7 @@ import (
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/writer"
 )
 
 // A view is the table as the catalog shows it.
@@ -103,7 +104,7 @@ func (w *Writer) fence(v view) error {
 	// Other programs leave both properties alone. The id alone would do, but for
 	// tables that somebody has given a position by hand.
 	pos, id := batch.Position(v.tbl.Properties()[positionProperty]), v.tbl.Properties()[commitProperty]
-	if pos != w.pos || id != w.last {
+	if (pos != w.pos || id != w.last) && !w.supersedes() {
 		// For good: once the writer has asked for the position, it would follow the
 		// other's commit, and what is staged does not.
 		err := w.sink.session.fenced(id, w.sink.rest)
@@ -118,8 +119,13 @@ func (w *Writer) fence(v view) error {
 		return w.tableError(hint.Wrap(errors.New("another table of that name was made while it was written"), "run the same command again"))
 	}
 	// Files carry the field ids that the columns had.
-	if !v.tbl.Schema().Equals(w.schema) && !sameIDs(w.schema, v.tbl.Schema()) {
+	if w.was.changed(v.tbl) || w.was == nil && !v.tbl.Schema().Equals(w.schema) && !sameIDs(w.schema, v.tbl.Schema()) {
 		return w.tableError(hint.Wrap(errors.New("the table's columns were changed while it was written"), "run the same command again"))
 	}
 	return w.fits(v.tbl)
 }
+
+// supersedes reports whether the next commit takes the place of whatever others
+// have committed meanwhile. Who was following the table finds out and follows it
+// from there.
+func (w *Writer) supersedes() bool { return w.mode == writer.Replace && w.replace && w.exists }

@@ -38,9 +38,10 @@ type Writer struct {
 	exists   bool
 	ours     bool // made by us in the catalog before its first commit, because the catalog alone knows where tables go
 	uuid     uuid.UUID
-	pos      batch.Position // the one that the next commit follows
-	last     string         // id of the commit that brought it
-	schema   *iceberg.Schema
+	pos      batch.Position  // the one that the next commit follows
+	last     string          // id of the commit that brought it
+	schema   *iceberg.Schema // of the files that are written
+	was      *oldShape       // if the next commit changes the schema to the above
 	location string
 	props    iceberg.Properties
 	st       *storage // nil until the location is known

@@ -49,9 +49,20 @@ func (s Sink) Open(ctx context.Context, t *schema.Table, mode writer.Mode) (writ
 	if err := tab.admits(t, mode); err != nil {
 		return nil, &schema.TableError{Table: t.String(), Err: err}
 	}
+	columns := t
+	if tab.shape != nil && mode != writer.Replace {
+		var err error
+		if columns, err = evolve(tab.columns, t); err != nil {
+			return nil, &schema.TableError{Table: t.String(), Err: hint.Wrap(err, "--mode replace exchanges the table's content and its shape")}
+		}
+	}
 	tab.latest = &stage{}
 	s.State.inUse++
-	return &tableWriter{state: s.State, tab: tab, table: t, stage: tab.latest, replace: mode == writer.Replace}, nil
+	replace := mode == writer.Replace
+	return &tableWriter{
+		state: s.State, tab: tab, table: t, columns: columns, stage: tab.latest,
+		replace: replace, supersedes: replace && tab.shape != nil,
+	}, nil
 }
 
 func (tab *table) admits(t *schema.Table, mode writer.Mode) error {
@@ -64,12 +75,13 @@ func (tab *table) admits(t *schema.Table, mode writer.Mode) error {
 			return hint.Wrap(errors.New("the table exists already"), "use --mode append or --mode replace")
 		}
 		if !sameShape(tab.shape, t) {
-			return fmt.Errorf("the table has the columns %s, not %s", tab.shape.Arrow, t.Arrow)
+			err := fmt.Errorf("the table has the columns %s, not %s", tab.shape.Arrow, t.Arrow)
+			return hint.Wrap(err, "use --mode evolve or --mode replace")
 		}
 		if diff := t.Since(tab.shape.Shape()); diff != "" && mode != writer.Append {
-			return fmt.Errorf("the table has changed its shape: %s", diff)
+			return hint.Wrap(fmt.Errorf("the table has changed its shape: %s", diff), "use --mode replace")
 		}
-	case writer.Replace:
+	case writer.Evolve, writer.Replace:
 	default:
 		return fmt.Errorf("mode %q is not known", mode)
 	}
@@ -87,9 +99,13 @@ type tableWriter struct {
 	state   *State
 	tab     *table
 	table   *schema.Table
+	columns *schema.Table // what the destination's table has by the next commit
 	stage   *stage
 	replace bool // the next commit exchanges the content
-	closed  bool
+	// supersedes says that it does so whoever has opened the table or committed to
+	// it meanwhile.
+	supersedes bool
+	closed     bool
 
 	commits, bytes int64 // of commits with rows
 }
@@ -117,7 +133,7 @@ func (w *tableWriter) check(ctx context.Context) error {
 		return ctx.Err()
 	case w.closed:
 		return errors.New("the writer is closed")
-	case w.tab.latest != w.stage:
+	case w.tab.latest != w.stage && !w.supersedes:
 		return ErrSuperseded
 	}
 	return nil
@@ -194,11 +210,12 @@ func (w *tableWriter) publish(pos batch.Position) {
 	for _, c := range w.stage.changes {
 		w.bytes += int64(len(c.row.String()))
 	}
-	rows := w.tab.rows
+	rows := reshape(w.tab.rows, w.tab.columns, w.columns)
 	if w.replace {
 		rows = nil
 	}
-	w.tab.rows = w.stage.apply(rows, w.table)
+	w.tab.rows = w.stage.as(w.table, w.columns).apply(rows, w.table)
+	w.tab.columns = w.columns
 	w.tab.shape, w.tab.pos, w.tab.last = w.table, pos, w.stage
 	w.tab.history = append(w.tab.history, Version{pos, w.tab.rows, time.Now()})
 }
@@ -208,7 +225,7 @@ func (w *tableWriter) publish(pos batch.Position) {
 // well carry the same one.
 func (w *tableWriter) settle() {
 	if w.tab.last == w.stage {
-		w.stage, w.replace = &stage{}, false
+		w.stage, w.replace, w.supersedes = &stage{}, false, false
 		w.tab.latest = w.stage
 	}
 }

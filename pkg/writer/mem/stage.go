@@ -48,6 +48,16 @@ func (s *stage) add(b *batch.Batch, t *schema.Table) error {
 	return nil
 }
 
+// as returns the stage with its rows in another shape, that begins with the same
+// columns.
+func (s *stage) as(from, to *schema.Table) *stage {
+	out := &stage{emptied: s.emptied, changes: make([]change, len(s.changes))}
+	for i, c := range s.changes {
+		out.changes[i] = change{c.op, reshape([]batchtest.Row{c.row}, from, to)[0]}
+	}
+	return out
+}
+
 // apply returns the rows with what is staged applied to them. An Insert whose
 // key is there already, which no source may send, gives a second row of the key,
 // as in a sink that believes what it is told.

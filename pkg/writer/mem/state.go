@@ -31,7 +31,8 @@ func nameOf(t *schema.Table) name { return name{t.DB, t.Name} }
 
 // A table is what the destination knows of a table.
 type table struct {
-	shape   *schema.Table // nil until something is visible
+	shape   *schema.Table // of the source when the last commit was made; nil until something is visible
+	columns *schema.Table // of the rows
 	rows    []batchtest.Row
 	pos     batch.Position
 	last    *stage // what the last commit published
@@ -65,14 +66,15 @@ func (s *State) table(t *schema.Table) *table {
 func (s *State) Put(t *schema.Table, rows []batchtest.Row) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	*s.table(t) = table{shape: t, rows: slices.Clone(rows)}
+	*s.table(t) = table{shape: t, columns: t, rows: slices.Clone(rows)}
 }
 
-// Rows returns what a reader of the table sees.
+// Rows returns what a reader of the table sees, with the columns of t.
 func (s *State) Rows(t *schema.Table) []batchtest.Row {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.table(t).rows)
+	tab := s.table(t)
+	return slices.Clone(reshape(tab.rows, tab.columns, t))
 }
 
 // Position returns the position of the table's last commit, or "".

@@ -31,17 +31,21 @@ func (k *kit) repeatWithin() {
 // either commits again or restarts. The reply is lost by the sink that wrap
 // returns or by what arm does just before.
 func (k *kit) afterLostReply(wrap func(writer.Sink) writer.Sink, arm func()) {
-	for _, mode := range []writer.Mode{writer.Create, writer.Append, writer.Replace} {
+	for _, mode := range []writer.Mode{writer.Create, writer.Append, writer.Evolve, writer.Replace} {
 		for _, again := range []bool{true, false} {
 			t := batchtest.Shape("shop", fmt.Sprintf("%s_%v", mode, again), "id bigint key", "note varchar(50)", "price decimal(5,2)")
 			want := ids(1, 3)
 			if mode != writer.Create { // there is something to add to, or to exchange
-				w := k.restart(t, writer.Create, "")
-				k.write(w, t, ids(8, 9))
+				was, rows := t, ids(8, 9)
+				if mode != writer.Append { // in another shape
+					was, rows = batchtest.Shape(t.DB, t.Name, "id int key", "note varchar(50)"), []batchtest.Row{{8, "note"}, {9, "note"}}
+				}
+				w := k.restart(was, writer.Create, "")
+				k.write(w, was, rows)
 				k.commit(w, "p0")
 				k.close(w)
 			}
-			if mode == writer.Append {
+			if mode == writer.Append || mode == writer.Evolve {
 				want = append(want, ids(8, 9)...)
 			}
 			w := k.open(wrap(k.sink()), t, mode)

@@ -80,6 +80,12 @@ var parts = []struct {
 	{"replace by nothing", (*kit).replaceByNothing},
 	{"foreign tables", (*kit).foreign},
 	{"a table that was altered", (*kit).altered},
+	{"evolve", (*kit).evolveMode},
+	{"evolve what cannot be", (*kit).evolveRefused},
+	{"evolve by nothing", (*kit).evolveByNothing},
+	{"replace by another shape", (*kit).replaceShape},
+	{"replace a foreign table by another shape", (*kit).replaceForeign},
+	{"replace a table that is followed", (*kit).replaceFollowed},
 
 	{"changes of a key", (*kit).changesOfAKey},
 	{"changes of every kind of key", (*kit).changesOfEveryKey},

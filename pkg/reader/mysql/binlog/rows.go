@@ -71,7 +71,7 @@ func NewDecoder(t *schema.Table, m *TableMap, b *batch.Builder, o Options) (*Dec
 	}
 	var err error
 	if d.rowEnd, err = checkMap(t.Columns[:n], m, &o); err != nil {
-		err = hint.Wrap(fmt.Errorf("the log has another shape of the table: %w", err), "the table was altered: drop it at the sink and run the command again, which copies it anew")
+		err = hint.Wrap(fmt.Errorf("the log has another shape of the table: %w", err), "the table was altered: copy it anew with snapshot --mode replace and run the command again")
 		return nil, &schema.TableError{Table: t.String(), Err: err}
 	}
 	all := len(m.Columns)
