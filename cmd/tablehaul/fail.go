@@ -16,6 +16,10 @@ const maxErrors = 10
 // printError prints an error, one line for each table that has one, and what
 // can be done about each.
 func printError(con *console, err error) {
+	var told *toldError
+	if errors.As(err, &told) {
+		return
+	}
 	head, parts := unfold(err)
 	con.Note("tablehaul: " + progress.Printable(head))
 	if len(parts) == 0 {

@@ -25,6 +25,7 @@ type moveOptions struct {
 	dryRun          bool
 	quiet, json     bool
 	login           sourceFlags
+	watch           watchOptions
 }
 
 // minMemory is what the program needs for itself and one small table.
@@ -35,6 +36,7 @@ func newMoveOptions() moveOptions {
 		parallel: defaultParallel(), memory: 512 << 20, targetFileSize: 256 << 20,
 		zeroDate: newOneOf("null", "epoch", "fail"),
 		codec:    newOneOf("zstd", "snappy", "none"),
+		watch:    newWatchOptions(),
 	}
 }
 
@@ -70,6 +72,7 @@ func (o *moveOptions) outputFlags(f *pflag.FlagSet, done, none string) {
 	f.BoolVar(&o.dryRun, "dry-run", false, "print which tables would be "+done+", and "+none)
 	f.BoolVar(&o.json, "json", false, "print JSON objects, one a line, on standard output")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print no progress, and no result but that of --json")
+	o.watch.flags(f)
 }
 
 // check finds what is wrong with the options without asking anybody.
@@ -89,7 +92,7 @@ func (o *moveOptions) check(given func(flag string) bool) error {
 			}
 		}
 	}
-	if err := o.login.check(given, o.source); err != nil {
+	if err := errors.Join(o.login.check(given, o.source), o.watch.check(given)); err != nil {
 		return err
 	}
 	switch {

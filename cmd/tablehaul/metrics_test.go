@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -32,7 +33,9 @@ func get(t *testing.T, url string) (code int, body string) {
 func TestMetrics(t *testing.T) {
 	s := progress.NewStream()
 	hide := newSecrets([]string{"mysql://a:s3cret@h"})
-	m, err := serveMetrics("127.0.0.1:0", s, time.Second, hide, func(msg string) { t.Error(msg) })
+	status := progress.NewStreamStatus(progress.StreamStart{Command: "tail", Source: "mysql://a:s3cret@h"}, s)
+	served := tailPages(s, status, time.Second)
+	m, err := serveMetrics("127.0.0.1:0", served, hide, func(msg string) { t.Error(msg) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,11 +50,16 @@ func TestMetrics(t *testing.T) {
 	begun := s.Stock().Table("shop.a", 0)
 	begun.Add(5, 50)
 	begun.Fail(errors.New("truncated"))
-	s.Stock().Table("shop.a", 0).Add(2, 20)
+	again := s.Stock().Table("shop.a", 0)
+	again.Resumed(3, 30)
+	again.Add(2, 20)
+	again.Wrote(4, 400)
 	a := s.Table("shop.a")
 	a.Add(10, 1000)
 	s.Queued(5)
 	a.Committed(10, 300*time.Millisecond)
+	a.Wrote(1, 70)
+	a.Wrote(1, 7)
 	s.Reached("p1", time.Now())
 	s.Committed("p1", time.Now(), 1, 300*time.Millisecond)
 	s.Table(`odd"\.b`).Failed(errors.New("x"))
@@ -62,11 +70,22 @@ func TestMetrics(t *testing.T) {
 	if code, body := get(t, url+"/readyz"); code != 503 || body != "trying again: connect to mysql://a:***@h: refused\n" {
 		t.Errorf("readyz: %d %s", code, body)
 	}
+	if code, body := get(t, url+"/status"); code != 200 || !strings.Contains(body, `"source":"mysql://a:***@h"`) || !strings.Contains(body, `"retry":{`) {
+		t.Errorf("status: %d %s", code, body)
+	}
 	_, body := get(t, url+"/metrics")
 	for _, want := range []string{
 		`tablehaul_rows_total{table="shop.a"} 10`,
 		`tablehaul_bytes_total{table="shop.a"} 1000`,
 		`tablehaul_stock_rows_total{table="shop.a"} 7`,
+		`tablehaul_stock_bytes_total{table="shop.a"} 20`,
+		`tablehaul_stock_resumed_rows_total{table="shop.a"} 3`,
+		`tablehaul_stock_errors_total{table="shop.a"} 1`,
+		`tablehaul_stock_files_total{table="shop.a"} 4`,
+		`tablehaul_stock_written_bytes_total{table="shop.a"} 400`,
+		`tablehaul_stock_tables{state="waiting"} 1`,
+		`tablehaul_files_total{table="shop.a"} 2`,
+		`tablehaul_written_bytes_total{table="shop.a"} 77`,
 		`tablehaul_commits_total{table="shop.a"} 1`,
 		`tablehaul_table_commit_seconds_total{table="shop.a"} 0.3`,
 		`tablehaul_last_commit_timestamp_seconds{table="shop.a"} 1.`,
@@ -82,11 +101,11 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	// Nobody else gets the port, and it is free again at the end.
-	if _, err := serveMetrics(m.addr, s, time.Second, hide, nil); err == nil {
+	if _, err := serveMetrics(m.addr, served, hide, nil); err == nil {
 		t.Error("listens twice")
 	}
 	m.close()
-	m, err = serveMetrics(m.addr, s, time.Second, hide, func(msg string) { t.Error(msg) })
+	m, err = serveMetrics(m.addr, served, hide, func(msg string) { t.Error(msg) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,10 +115,12 @@ func TestMetrics(t *testing.T) {
 // TestMetricsLint asks Prometheus' own linter, and the docs for each name.
 func TestMetricsLint(t *testing.T) {
 	s := progress.NewStream()
-	s.Stock().Table("a", 0)
+	s.Stock().Table("a", 0).Wrote(1, 1)
 	s.Table("a").Committed(1, 0)
+	s.Table("a").Wrote(1, 1)
 	reg := prometheus.NewPedanticRegistry()
-	reg.MustRegister(streamCollector{s}, buildInfo())
+	reg.MustRegister(tailPages(s, nil, 0).collectors...)
+	reg.MustRegister(buildInfo(), gauge("run_exit_code", "x", 0), gauge("run_end_timestamp_seconds", "x", 0))
 	problems, err := testutil.GatherAndLint(reg)
 	if err != nil {
 		t.Fatal(err)
@@ -120,7 +141,7 @@ func TestMetricsLint(t *testing.T) {
 			t.Errorf("docs/metrics.md does not tell of %s", f.GetName())
 		}
 	}
-	if len(families) != 13 {
+	if len(families) != 25 {
 		t.Errorf("%d metrics", len(families))
 	}
 }
@@ -148,5 +169,56 @@ func TestUnready(t *testing.T) {
 		if got := unready(v, 10*time.Second); got != c.want {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 		}
+	}
+}
+
+// TestManyTables bounds what Prometheus has to keep, and loses nothing of the sum.
+func TestManyTables(t *testing.T) {
+	run := progress.NewRun()
+	for i := range 5000 {
+		run.Table(fmt.Sprintf("shop.t%04d", i), int64(i)).Add(1, 10)
+	}
+	reg := prometheus.NewPedanticRegistry()
+	reg.MustRegister(snapshotPages(run, nil).collectors...)
+	for range 2 {
+		families, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if f.GetName() != "tablehaul_stock_rows_total" {
+				continue
+			}
+			sum, others := 0.0, 0.0
+			own := map[string]bool{}
+			for _, m := range f.GetMetric() {
+				name := m.GetLabel()[0].GetValue()
+				own[name] = true
+				sum += m.GetCounter().GetValue()
+				if name == otherTables {
+					others = m.GetCounter().GetValue()
+				}
+			}
+			if len(own) != maxLabels+1 || sum != 5000 || others != 4000 || !own["shop.t4999"] || own["shop.t0001"] {
+				t.Errorf("%d series, %.0f rows, %.0f of others", len(own), sum, others)
+			}
+		}
+	}
+}
+
+func TestNotReading(t *testing.T) {
+	run := progress.NewRun()
+	run.Phase("pinning one point")
+	tab := run.Table("shop.a", 1)
+	if got := notReading(run.View()); got != "not reading yet: pinning one point" {
+		t.Errorf("got %q", got)
+	}
+	tab.Begin()
+	if got := notReading(run.View()); got != "" {
+		t.Errorf("got %q", got)
+	}
+	tab.Done()
+	if got := notReading(run.View()); got != "" {
+		t.Errorf("got %q", got)
 	}
 }

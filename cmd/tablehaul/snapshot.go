@@ -73,19 +73,24 @@ func (p *program) snapshot(ctx context.Context, o snapshotOptions) error {
 		Mode: o.mode.value, Parallel: o.parallel, Memory: int64(o.memory),
 	}
 	run := progress.NewRun()
-	printer := p.printer(o.moveOptions, start)
+	status := progress.NewStatus(start, run)
+	w, err := p.watch(o.moveOptions, runStart{start.Command, start.Source, start.Sink}, snapshotPages(run, status))
+	if err != nil {
+		return err
+	}
+	printer := append(p.printer(o.moveOptions, start, w.log), status)
 	p.console.use(printer)
 	stop := progress.Watch(run, printer)
 	err = p.copyTables(ctx, o, open, run)
 	written := stop()
-	p.console.use(nil)
+	p.console.use(w.after())
 	if written == nil && (!o.dryRun || err != nil) {
 		written = p.writeResult(ctx, o, start, run, err)
 	}
 	if written != nil {
 		err = errors.Join(err, fmt.Errorf("write to standard output: %w", written))
 	}
-	return err
+	return w.end(ctx, err, false, run.View().Attrs())
 }
 
 // copyTables opens both ends and moves.

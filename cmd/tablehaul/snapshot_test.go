@@ -35,7 +35,7 @@ func TestSnapshotDefaults(t *testing.T) {
 		parallel: defaultParallel(), memory: 512 << 20, targetFileSize: 256 << 20,
 	}}
 	mode, zero, codec := o.mode.value, o.zeroDate.value, o.codec.value
-	o.mode, o.zeroDate, o.codec = nil, nil, nil
+	o.mode, o.zeroDate, o.codec, o.watch = nil, nil, nil, watchOptions{}
 	if !reflect.DeepEqual(o, want) || mode != "create" || zero != "null" || codec != "zstd" {
 		t.Errorf("got %+v %s %s %s, want %+v", o, mode, zero, codec, want)
 	}

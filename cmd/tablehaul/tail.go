@@ -32,7 +32,6 @@ type tailOptions struct {
 	changelog      bool
 	onPurged       *oneOf
 	retryTime      time.Duration
-	metrics        string
 }
 
 func newTail(run func(context.Context, tailOptions) error) *cobra.Command {
@@ -86,7 +85,6 @@ was cut, is tried again.
 	f.Lookup("retry-time").DefValue = "10m"
 	f.Uint32Var(&o.serverID, "server-id", 0, "`number` to be known by as a replica of the source, which nobody else\nmay have (default one that is free)")
 	f.DurationVar(&o.heartbeat, "heartbeat", o.heartbeat, "`time` after which a source without news is to give a sign of life;\nits connection is lost if three are missing")
-	f.StringVar(&o.metrics, "metrics", "", "serve Prometheus metrics, /healthz and /readyz at this `address`, such\nas :9100 or 127.0.0.1:9100")
 	o.storeFlags(f)
 	o.outputFlags(f, "followed", "follow none")
 	return cmd
@@ -118,8 +116,6 @@ func (o *tailOptions) check(given func(flag string) bool) error {
 		return errors.New("--server-id must be at least 1")
 	case given("until") && o.until == "":
 		return errors.New("--until is empty")
-	case given("metrics") && o.metrics == "":
-		return errors.New("--metrics is empty")
 	}
 	if o.start != move.StartSnapshot {
 		if err := checkPlace("start", o.start, move.StartSnapshot, "now", "earliest"); err != nil {
@@ -134,7 +130,7 @@ func (o *tailOptions) check(given func(flag string) bool) error {
 			return err
 		}
 	}
-	return checkAddress(o.metrics)
+	return nil
 }
 
 // checkPlace looks at a place in a log as far as it can be judged here.
@@ -192,16 +188,6 @@ func (p *program) tail(ctx context.Context, o tailOptions) (err error) {
 	}
 	debug.SetMemoryLimit(int64(o.memory))
 	stream := progress.NewStream()
-	if o.metrics != "" && !o.dryRun {
-		m, err := serveMetrics(o.metrics, stream, o.commitInterval, p.hide, p.console.warn)
-		if err != nil {
-			return err
-		}
-		defer m.close()
-		if !o.quiet {
-			p.console.Note("tablehaul: metrics at http://" + m.addr + "/metrics")
-		}
-	}
 	start := progress.StreamStart{
 		Version: versionNumber(), Command: "tail",
 		Source: p.hide.redact(o.source), Sink: p.hide.redact(o.sink),
@@ -211,12 +197,17 @@ func (p *program) tail(ctx context.Context, o tailOptions) (err error) {
 		Keyless: o.keyless.value, Changelog: o.changelog, OnPurged: o.onPurged.value,
 		Parallel: o.parallel, Memory: int64(o.memory),
 	}
-	printer := p.streamPrinter(o.moveOptions, start)
+	status := progress.NewStreamStatus(start, stream)
+	w, err := p.watch(o.moveOptions, runStart{start.Command, start.Source, start.Sink}, tailPages(stream, status, o.commitInterval))
+	if err != nil {
+		return err
+	}
+	printer := append(p.streamPrinter(o.moveOptions, start, w.log), status)
 	p.console.use(printer)
 	stop := progress.WatchStream(stream, printer)
 	err = p.follow(ctx, o, open, stream)
 	written := stop()
-	p.console.use(nil)
+	p.console.use(w.after())
 
 	stopped := err != nil && !o.bounded() && errors.Is(context.Cause(ctx), errInterrupted) && isCancelled(err)
 	if stopped {
@@ -229,7 +220,7 @@ func (p *program) tail(ctx context.Context, o tailOptions) (err error) {
 	if written != nil {
 		err = errors.Join(err, fmt.Errorf("write to standard output: %w", written))
 	}
-	return err
+	return w.end(ctx, err, stopped, stream.View().Attrs())
 }
 
 // follow opens both ends and follows the log.

@@ -38,7 +38,7 @@ func TestTailFlags(t *testing.T) {
 		t.Fatal(err)
 	}
 	if o.start != "snapshot" || o.bounded() || o.commitInterval != 10*time.Second || o.commitSize != 256<<20 || o.retryTime != 10*time.Minute ||
-		o.keyless.value != "refuse" || o.onPurged.value != "fail" || o.changelog || o.serverID != 0 || o.heartbeat != 2*time.Second || o.metrics != "" {
+		o.keyless.value != "refuse" || o.onPurged.value != "fail" || o.changelog || o.serverID != 0 || o.heartbeat != 2*time.Second || o.watch.metrics != "" {
 		t.Errorf("defaults: %+v", o)
 	}
 	o, err = parseTail("--tables", "a", "--start", "now", "--until", "gtid:a:1-5", "--idle-exit", "30s", "--commit-interval", "1s", "--commit-size", "1GB",
@@ -48,7 +48,7 @@ func TestTailFlags(t *testing.T) {
 	}
 	if !reflect.DeepEqual(o.tables, []string{"a"}) || o.start != "now" || o.until != "gtid:a:1-5" || !o.bounded() || o.idleExit != 30*time.Second ||
 		o.commitInterval != time.Second || o.commitSize != 1e9 || o.keyless.value != "append" || !o.changelog || o.onPurged.value != "snapshot" ||
-		o.retryTime != 0 || o.serverID != 7 || o.heartbeat != 5*time.Second || o.metrics != ":9100" || !o.json || !o.quiet {
+		o.retryTime != 0 || o.serverID != 7 || o.heartbeat != 5*time.Second || o.watch.metrics != ":9100" || !o.json || !o.quiet {
 		t.Errorf("got %+v", o)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"runtime"
 	"strings"
 	"time"
@@ -17,34 +18,53 @@ const (
 	streamEvery = 10 * time.Second
 )
 
-// printer chooses how the run is shown.
-func (p *program) printer(o moveOptions, s progress.Start) progress.Printer {
+// printer chooses how the run is shown. A log that is on standard error takes the
+// place of all that would be printed there.
+func (p *program) printer(o moveOptions, s progress.Start, log *runLog) progress.All {
 	w := p.console.stderr
+	if log.onStderr() {
+		w = io.Discard
+	}
+	var all progress.All
 	switch {
 	case o.quiet || o.dryRun:
-		return progress.Quiet{W: w}
+		all = append(all, progress.Quiet{W: w})
 	case o.json:
-		return progress.NewJSON(p.stdout, w, jsonEvery, s)
+		all = append(all, progress.NewJSON(p.stdout, w, jsonEvery, s))
+	case log.onStderr():
 	case p.isTerminal():
-		return progress.NewBar(w, p.terminal())
+		all = append(all, progress.NewBar(w, p.terminal()))
 	default:
-		return progress.NewLines(w, linesEvery)
+		all = append(all, progress.NewLines(w, linesEvery))
 	}
+	if log != nil {
+		all = append(all, progress.NewLog(log.Logger, logEvery))
+	}
+	return all
 }
 
 // streamPrinter chooses how a run that follows a log is shown.
-func (p *program) streamPrinter(o moveOptions, s progress.StreamStart) progress.StreamPrinter {
+func (p *program) streamPrinter(o moveOptions, s progress.StreamStart, log *runLog) progress.AllStream {
 	w := p.console.stderr
+	if log.onStderr() {
+		w = io.Discard
+	}
+	var all progress.AllStream
 	switch {
 	case o.quiet || o.dryRun:
-		return progress.QuietStream{Quiet: progress.Quiet{W: w}}
+		all = append(all, progress.QuietStream{Quiet: progress.Quiet{W: w}})
 	case o.json:
-		return progress.NewStreamJSON(p.stdout, w, streamEvery, s)
+		all = append(all, progress.NewStreamJSON(p.stdout, w, streamEvery, s))
+	case log.onStderr():
 	case p.isTerminal():
-		return progress.NewStreamBar(w, p.terminal())
+		all = append(all, progress.NewStreamBar(w, p.terminal()))
 	default:
-		return progress.NewStreamLines(w, streamEvery)
+		all = append(all, progress.NewStreamLines(w, streamEvery))
 	}
+	if log != nil {
+		all = append(all, progress.NewStreamLog(log.Logger, logEvery))
+	}
+	return all
 }
 
 func (p *program) isTerminal() bool {

@@ -119,15 +119,21 @@ func (j *JSON) Show(v View) {
 	for j.next <= v.Elapsed {
 		j.next += j.every
 	}
+	j.print(progressOf("progress", v, &j.meter))
+}
+
+// progressOf is how far the run is, by the name of an event.
+func progressOf(name string, v View, m *meter) progressEvent {
+	sum := v.Totals()
 	e := progressEvent{
-		event: head("progress", v.Now), Seconds: seconds(v.Elapsed),
-		Rows: sum.Rows, Bytes: sum.Bytes, Rate: math.Round(j.meter.rate()),
+		event: head(name, v.Now), Seconds: seconds(v.Elapsed),
+		Rows: sum.Rows, Bytes: sum.Bytes, Rate: math.Round(m.rate()),
 		Tables: count(sum), AtWork: []string{}, Resumed: sum.Resumed.Rows,
 	}
 	if sum.Expected > 0 {
 		e.Expect = &sum.Expected
 	}
-	if d, ok := j.meter.left(sum); ok {
+	if d, ok := m.left(sum); ok {
 		left := seconds(d)
 		e.Left = &left
 	}
@@ -136,7 +142,7 @@ func (j *JSON) Show(v View) {
 			e.AtWork = append(e.AtWork, t.Name)
 		}
 	}
-	j.print(e)
+	return e
 }
 
 // Note prints the line.

@@ -101,10 +101,7 @@ func (j *StreamJSON) Show(v StreamView) {
 	}
 	if v.Retry.Seq > j.retry {
 		j.retry = v.Retry.Seq
-		j.stock.print(retryEvent{
-			event: head("retry", v.Now), Error: oneLine(v.Retry.Err), Wait: seconds(v.Retry.Wait),
-			Failing: seconds(v.Now.Sub(v.Retry.Since)), Errors: v.Errors,
-		})
+		j.stock.print(retryOf(v))
 	}
 	if !v.Following {
 		j.next = v.Elapsed
@@ -117,25 +114,44 @@ func (j *StreamJSON) Show(v StreamView) {
 	for j.next <= v.Elapsed {
 		j.next += j.every
 	}
-	j.stock.print(followEvent{
-		event: head("follow", v.Now), Seconds: seconds(v.Elapsed), Rate: math.Round(j.meter.rate()), Lag: seconds(v.Lag),
-		Position: v.Position, Queued: v.Queued, Rows: v.Rows, Commits: v.Last.Seq, Errors: v.Errors,
-	})
+	j.stock.print(followOf("follow", v, &j.meter))
 }
 
-func (j *StreamJSON) commit(v StreamView) {
-	c := v.Last
-	if c.Seq == j.seq {
-		return
+// followOf is how far the stream is, by the name of an event.
+func followOf(name string, v StreamView, m *meter) followEvent {
+	return followEvent{
+		event: head(name, v.Now), Seconds: seconds(v.Elapsed), Rate: math.Round(m.rate()), Lag: seconds(v.Lag),
+		Position: v.Position, Queued: v.Queued, Rows: v.Rows, Commits: v.Last.Seq, Errors: v.Errors,
 	}
+}
+
+func retryOf(v StreamView) retryEvent {
+	return retryEvent{
+		event: head("retry", v.Now), Error: oneLine(v.Retry.Err), Wait: seconds(v.Retry.Wait),
+		Failing: seconds(v.Now.Sub(v.Retry.Since)), Errors: v.Errors,
+	}
+}
+
+// commitOf is the last commit, which together with those not told yet has made
+// so many rows visible.
+func commitOf(v StreamView, rows int64) commitEvent {
+	c := v.Last
 	e := commitEvent{
-		event: head("commit", c.Time), Position: c.Position, Commits: c.Seq, Tables: c.Tables, Rows: v.Rows - j.rows,
+		event: head("commit", c.Time), Position: c.Position, Commits: c.Seq, Tables: c.Tables, Rows: rows,
 		Seconds: seconds(c.Took), Lag: seconds(v.Lag),
 	}
 	if !c.At.IsZero() {
 		e.At = head("", c.At).Time
 	}
-	j.seq, j.rows, j.at = c.Seq, v.Rows, v.Now
+	return e
+}
+
+func (j *StreamJSON) commit(v StreamView) {
+	if v.Last.Seq == j.seq {
+		return
+	}
+	e := commitOf(v, v.Rows-j.rows)
+	j.seq, j.rows, j.at = v.Last.Seq, v.Rows, v.Now
 	j.stock.print(e)
 }
 
