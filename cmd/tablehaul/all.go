@@ -38,6 +38,10 @@ const (
 )
 
 func openMySQL(ctx context.Context, url string, o storeOptions) (source, error) {
+	lockWait := o.lockWait
+	if lockWait == 0 {
+		lockWait = -1 // 0 is the reader's own choice
+	}
 	s, err := mysql.Open(ctx, url, mysql.Options{
 		ZeroDate: o.zeroDate, Memory: o.memory / readerShare, Parallel: o.parallel, Warn: o.warn,
 		ServerID: o.serverID, Heartbeat: o.heartbeat,
@@ -45,6 +49,7 @@ func openMySQL(ctx context.Context, url string, o storeOptions) (source, error) 
 			Password: o.login.password, PasswordFrom: o.login.passwordFrom,
 			LoginPath: o.login.loginPath, DefaultsFile: o.login.defaultsFile, UserFile: o.login.userFile,
 		},
+		Replicas: o.replicas, LockWait: lockWait,
 	})
 	if err != nil {
 		return nil, err // not a *mysql.Stock that is nil

@@ -19,6 +19,7 @@ type moveOptions struct {
 	source, sink    string
 	tables, exclude []string
 	parallel        int
+	gentle          gentleOptions
 	memory          byteSize
 	zeroDate, codec *oneOf
 	targetFileSize  byteSize
@@ -33,7 +34,7 @@ const minMemory = 64 << 20
 
 func newMoveOptions() moveOptions {
 	return moveOptions{
-		parallel: defaultParallel(), memory: 512 << 20, targetFileSize: 256 << 20,
+		parallel: defaultParallel(), gentle: newGentleOptions(), memory: 512 << 20, targetFileSize: 256 << 20,
 		zeroDate: newOneOf("null", "epoch", "fail"),
 		codec:    newOneOf("zstd", "snappy", "none"),
 		watch:    newWatchOptions(),
@@ -61,6 +62,7 @@ func (o *moveOptions) selectFlags(f *pflag.FlagSet) {
 func (o *moveOptions) storeFlags(f *pflag.FlagSet) {
 	f.IntVar(&o.parallel, "parallel", o.parallel, "read `N` parts of tables at once, each on a connection of its own\n(default 4, or twice the CPUs if that is less)")
 	f.Lookup("parallel").DefValue = "0" // the machine's: told above
+	o.gentle.flags(f)
 	f.Var(&o.memory, "memory", "memory to use, about")
 	f.Var(o.zeroDate, "zero-date", "what becomes of 0000-00-00 and other dates that no calendar\nholds")
 	f.Var(o.codec, "codec", "compression of data files")
@@ -103,14 +105,15 @@ func (o *moveOptions) check(given func(flag string) bool) error {
 	case o.targetFileSize < 1<<20:
 		return errors.New("--target-file-size must be at least 1MiB")
 	}
-	return nil
+	return o.gentle.check(o.parallel, given)
 }
 
 // store returns what sources and sinks are to be told.
 func (o *moveOptions) store(p *program) storeOptions {
 	return storeOptions{
 		zeroDate: o.zeroDate.value, codec: o.codec.value,
-		memory: int64(o.memory), parallel: o.parallel, targetFileSize: int64(o.targetFileSize),
+		memory: int64(o.memory), parallel: o.gentle.maxParallel, targetFileSize: int64(o.targetFileSize),
+		replicas: o.gentle.replicas, lockWait: o.gentle.lockWait,
 		warn: p.console.warn, step: p.step, login: o.login.found,
 	}
 }

@@ -73,6 +73,11 @@ func (p *program) snapshot(ctx context.Context, o snapshotOptions) error {
 		Mode: o.mode.value, Parallel: o.parallel, Memory: int64(o.memory),
 	}
 	run := progress.NewRun()
+	throttle, end, err := p.throttle(o.moveOptions, run)
+	if err != nil {
+		return err
+	}
+	defer end()
 	status := progress.NewStatus(start, run)
 	w, err := p.watch(o.moveOptions, runStart{start.Command, start.Source, start.Sink}, snapshotPages(run, status))
 	if err != nil {
@@ -81,7 +86,7 @@ func (p *program) snapshot(ctx context.Context, o snapshotOptions) error {
 	printer := append(p.printer(o.moveOptions, start, w.log), status)
 	p.console.use(printer)
 	stop := progress.Watch(run, printer)
-	err = p.copyTables(ctx, o, open, run)
+	err = p.copyTables(ctx, o, open, run, throttle)
 	written := stop()
 	p.console.use(w.after())
 	if written == nil && (!o.dryRun || err != nil) {
@@ -94,7 +99,7 @@ func (p *program) snapshot(ctx context.Context, o snapshotOptions) error {
 }
 
 // copyTables opens both ends and moves.
-func (p *program) copyTables(ctx context.Context, o snapshotOptions, open ends, run *progress.Run) (err error) {
+func (p *program) copyTables(ctx context.Context, o snapshotOptions, open ends, run *progress.Run, throttle *move.Throttle) (err error) {
 	run.Phase("connecting to " + p.hide.redact(o.source))
 	src, err := open.source(ctx, o.source, o.store(p))
 	if err != nil {
@@ -122,7 +127,7 @@ func (p *program) copyTables(ctx context.Context, o snapshotOptions, open ends, 
 		}
 	}()
 	return move.Snapshot(ctx, src, sink, tables, move.SnapshotOptions{
-		Mode: writer.Mode(o.mode.value), Parallel: o.parallel, Progress: run,
+		Mode: writer.Mode(o.mode.value), Parallel: o.gentle.maxParallel, Progress: run, Throttle: throttle,
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
@@ -33,6 +34,7 @@ func TestSnapshotDefaults(t *testing.T) {
 	want := snapshotOptions{moveOptions: moveOptions{
 		source: "mysql://h/shop", sink: "iceberg:./lake",
 		parallel: defaultParallel(), memory: 512 << 20, targetFileSize: 256 << 20,
+		gentle: gentleOptions{maxParallel: defaultParallel(), lockWait: 2 * time.Second},
 	}}
 	mode, zero, codec := o.mode.value, o.zeroDate.value, o.codec.value
 	o.mode, o.zeroDate, o.codec, o.watch = nil, nil, nil, watchOptions{}

@@ -29,7 +29,9 @@ type storeOptions struct {
 	serverID               uint32        // for reading a log; 0: one is found
 	heartbeat              time.Duration // of a log that stands still; 0: the source's choice
 	login                  sourceLogin
-	existing               bool // a sink is only looked at: none is made
+	replicas               []string      // URLs, for --max-lag; nil: those that the source lists
+	lockWait               time.Duration // for which a lock may be pending; 0: no lock is taken
+	existing               bool          // a sink is only looked at: none is made
 	warn                   func(string)
 	step                   func(string) // told of each step of a commit; may be nil
 }

@@ -188,6 +188,11 @@ func (p *program) tail(ctx context.Context, o tailOptions) (err error) {
 	}
 	debug.SetMemoryLimit(int64(o.memory))
 	stream := progress.NewStream()
+	throttle, end, err := p.throttle(o.moveOptions, stream.Stock())
+	if err != nil {
+		return err
+	}
+	defer end()
 	start := progress.StreamStart{
 		Version: versionNumber(), Command: "tail",
 		Source: p.hide.redact(o.source), Sink: p.hide.redact(o.sink),
@@ -205,7 +210,7 @@ func (p *program) tail(ctx context.Context, o tailOptions) (err error) {
 	printer := append(p.streamPrinter(o.moveOptions, start, w.log), status)
 	p.console.use(printer)
 	stop := progress.WatchStream(stream, printer)
-	err = p.follow(ctx, o, open, stream)
+	err = p.follow(ctx, o, open, stream, throttle)
 	written := stop()
 	p.console.use(w.after())
 
@@ -224,7 +229,7 @@ func (p *program) tail(ctx context.Context, o tailOptions) (err error) {
 }
 
 // follow opens both ends and follows the log.
-func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *progress.Stream) (err error) {
+func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *progress.Stream, throttle *move.Throttle) (err error) {
 	store := o.store(p)
 	store.serverID, store.heartbeat = o.serverID, o.heartbeat
 	stream.Phase("connecting to " + p.hide.redact(o.source))
@@ -271,8 +276,8 @@ func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *
 		Start: o.start, Until: o.until, IdleExit: o.idleExit,
 		CommitInterval: o.commitInterval, CommitSize: int64(o.commitSize),
 		Resnapshot: o.onPurged.value == "snapshot", RetryTime: retryTime,
-		Parallel: o.parallel, Memory: int64(o.memory) / queueShare,
-		Progress: stream, Warn: p.console.warn,
+		Parallel: o.gentle.maxParallel, Memory: int64(o.memory) / queueShare,
+		Progress: stream, Throttle: throttle, Warn: p.console.warn,
 	})
 }
 

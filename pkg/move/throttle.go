@@ -132,11 +132,15 @@ func (t *Throttle) Adjust(ctx context.Context, change func(*Limits)) error {
 	return nil
 }
 
-// Pause stops reading until Resume, whatever else happens.
-func (t *Throttle) Pause() { t.pause(operator, "by the operator") }
-
-// Resume undoes Pause. Pauses for the source's sake stay.
-func (t *Throttle) Resume() { t.pause(operator, "") }
+// Pause stops reading, or no longer stops it. Pauses for the source's sake are not
+// touched by that.
+func (t *Throttle) Pause(on bool) {
+	why := ""
+	if on {
+		why = "by the operator"
+	}
+	t.pause(operator, why)
+}
 
 // pause sets why who wants no reading; "" takes it back.
 func (t *Throttle) pause(who pauser, why string) {

@@ -129,7 +129,7 @@ func TestParallelTurned(t *testing.T) {
 func TestPause(t *testing.T) {
 	src, tables, state := smallWorld(t)
 	th := NewThrottle(Limits{}, 4)
-	th.Pause()
+	th.Pause(true)
 	paused := true
 	src.Fault = func(op mem.Op, _ *schema.Table) error {
 		if op == mem.Splits { // of the planner, which asks little
@@ -137,7 +137,7 @@ func TestPause(t *testing.T) {
 				th.mu.Lock()
 				paused = false
 				th.mu.Unlock()
-				th.Resume()
+				th.Pause(false)
 			})
 		}
 		th.mu.Lock()
@@ -159,7 +159,7 @@ func TestPause(t *testing.T) {
 func TestPauseCancelled(t *testing.T) {
 	src, tables, state := smallWorld(t)
 	th := NewThrottle(Limits{}, 2)
-	th.Pause()
+	th.Pause(true)
 	ctx, cancel := context.WithCancel(t.Context())
 	src.Fault = func(op mem.Op, _ *schema.Table) error {
 		if op == mem.Splits {
@@ -289,7 +289,7 @@ func TestAdjustRefused(t *testing.T) {
 // The reader of a log is held back as those of stock are.
 func TestThrottledReader(t *testing.T) {
 	th := NewThrottle(Limits{}, 1)
-	th.Pause()
+	th.Pause(true)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	rd := th.reader(neverRead{t})

@@ -137,14 +137,17 @@ func (b *Bar) columns() int {
 func (b *Bar) frame(v View) []string {
 	sum := v.Totals()
 	if sum.Rows == 0 && sum.Count[Working] == 0 && sum.Count[Whole] == 0 {
-		return []string{b.spinner(v) + " " + v.Phase}
+		return append([]string{b.spinner(v) + " " + v.Phase}, v.held()...)
 	}
 	_, height := b.term.Size()
 	if height <= 0 {
 		height = 24
 	}
-	room := min(maxAtWork, height-3)
-	lines := append([]string{b.total(v, sum, false)}, tableLines(v, room, b.columns()-1)...)
+	lines := []string{b.total(v, sum, false)}
+	held := v.held()
+	lines = append(lines, held[:min(len(held), max(height-2, 0))]...)
+	room := max(0, min(maxAtWork, height-2-len(lines)))
+	lines = append(lines, tableLines(v, room, b.columns()-1)...)
 	if rest := others(sum, room); rest != "" && height > 2 {
 		lines = append(lines, "  "+rest)
 	}

@@ -50,6 +50,7 @@ type progressEvent struct {
 	Left    *float64 `json:"seconds_left"`
 	Tables  counts   `json:"tables"`
 	AtWork  []string `json:"at_work"`
+	Paused  []string `json:"paused,omitempty"`
 	Resumed int64    `json:"rows_resumed,omitempty"`
 }
 
@@ -93,6 +94,7 @@ type JSON struct {
 	meter    meter
 	next     time.Duration
 	position string
+	pace     paceNews
 }
 
 // NewJSON prints the start event to w, then all others, progress every so
@@ -128,7 +130,7 @@ func progressOf(name string, v View, m *meter) progressEvent {
 	e := progressEvent{
 		event: head(name, v.Now), Seconds: seconds(v.Elapsed),
 		Rows: sum.Rows, Bytes: sum.Bytes, Rate: math.Round(m.rate()),
-		Tables: count(sum), AtWork: []string{}, Resumed: sum.Resumed.Rows,
+		Tables: count(sum), AtWork: []string{}, Paused: v.Paused, Resumed: sum.Resumed.Rows,
 	}
 	if sum.Expected > 0 {
 		e.Expect = &sum.Expected
@@ -163,6 +165,12 @@ func (j *JSON) news(v View) {
 			event
 			Position string `json:"position"`
 		}{head("position", v.Now), v.Position})
+	}
+	if j.pace.news(v.Pace) {
+		j.print(struct {
+			event
+			Pace
+		}{head("pace", v.Now), v.Pace})
 	}
 	for _, t := range j.ended.news(v) {
 		j.print(struct {

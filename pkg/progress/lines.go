@@ -1,6 +1,7 @@
 package progress
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -18,6 +19,7 @@ type Lines struct {
 	ended ended
 	meter meter
 	next  time.Duration
+	held  paceNews
 }
 
 // NewLines prints to w, the whole run's line every so often.
@@ -59,6 +61,10 @@ func (l *Lines) Close(v View) error {
 }
 
 func (l *Lines) news(v View) {
+	// Pauses come and go: they are told with the whole run.
+	if l.held.news(v.Pace) {
+		l.print(v, cmp.Or(v.Pace.limits(), "nothing holds the run back"))
+	}
 	skipped := int64(0)
 	for _, t := range l.ended.news(v) {
 		switch t.State {
@@ -81,7 +87,7 @@ func (l *Lines) print(v View, text string) {
 
 func (l *Lines) status(v View, sum Totals) string {
 	if sum.Rows == 0 {
-		return v.Phase
+		return joined([]string{v.Phase, v.pause()})
 	}
 	parts := []string{Plural(sum.Staged(), "row"), Bytes(sum.Bytes + sum.Resumed.Bytes)}
 	if p := percent(sum); p >= 0 {
@@ -94,6 +100,9 @@ func (l *Lines) status(v View, sum Totals) string {
 		parts = append(parts, "about "+Clock(d)+" left")
 	}
 	text := strings.Join(parts, ", ")
+	if why := v.pause(); why != "" {
+		text += "; " + why
+	}
 	if names := working(v, 3); names != "" {
 		text += "; at work: " + names
 	}

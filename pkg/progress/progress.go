@@ -16,6 +16,8 @@ type Run struct {
 	tables   []*Table
 	phase    string
 	position string
+	paused   []string
+	pace     Pace
 }
 
 // NewRun starts the clock.

@@ -57,7 +57,7 @@ func (b *StreamBar) Close(v StreamView) error {
 }
 
 func (b *StreamBar) frame(v StreamView) []string {
-	lines := []string{b.line(v)}
+	lines := append([]string{b.line(v)}, v.Stock.held()...)
 	if r := v.Retry; r.Now() {
 		text := "trying again"
 		if left := r.Until.Sub(v.Now); left >= time.Second {

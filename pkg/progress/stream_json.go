@@ -38,6 +38,8 @@ type followEvent struct {
 	Rows     int64   `json:"rows"`
 	Commits  int64   `json:"commits"`
 	Errors   int64   `json:"errors"`
+
+	Paused []string `json:"paused,omitempty"`
 }
 
 type commitEvent struct {
@@ -121,7 +123,7 @@ func (j *StreamJSON) Show(v StreamView) {
 func followOf(name string, v StreamView, m *meter) followEvent {
 	return followEvent{
 		event: head(name, v.Now), Seconds: seconds(v.Elapsed), Rate: math.Round(m.rate()), Lag: seconds(v.Lag),
-		Position: v.Position, Queued: v.Queued, Rows: v.Rows, Commits: v.Last.Seq, Errors: v.Errors,
+		Position: v.Position, Queued: v.Queued, Rows: v.Rows, Commits: v.Last.Seq, Errors: v.Errors, Paused: v.Stock.Paused,
 	}
 }
 

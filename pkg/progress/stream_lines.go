@@ -66,6 +66,10 @@ func (l *StreamLines) status(v StreamView) string {
 	if what != "" {
 		age += ": " + what
 	}
-	return fmt.Sprintf("%s rows/s, lag %s, at %s; %s; %s committed",
+	paused := v.Stock.pause()
+	if paused != "" {
+		paused += "; "
+	}
+	return paused + fmt.Sprintf("%s rows/s, lag %s, at %s; %s; %s committed",
 		Count(int64(l.meter.rate())), lagText(v.Lag), ShortPosition(v.Position), age, Plural(v.Rows, "row"))
 }

@@ -11,7 +11,9 @@ type View struct {
 	Now      time.Time
 	Elapsed  time.Duration // since the run began
 	Phase    string
-	Position string // the point that the run reads; "" until it is pinned
+	Position string   // the point that the run reads; "" until it is pinned
+	Paused   []string // why nothing is read at the moment; nil while something is
+	Pace     Pace     // how hard the source may be worked
 	Tables   []TableView
 }
 
@@ -67,7 +69,7 @@ func (t TableView) Rate() float64 {
 func (r *Run) View() View {
 	now := time.Now()
 	r.mu.Lock()
-	v := View{Now: now, Elapsed: now.Sub(r.start), Phase: r.phase, Position: r.position}
+	v := View{Now: now, Elapsed: now.Sub(r.start), Phase: r.phase, Position: r.position, Paused: r.paused, Pace: r.pace}
 	tables := r.tables
 	r.mu.Unlock() // tables only ever grows, so what is in it can be read
 

@@ -37,6 +37,13 @@ type Options struct {
 	// Heartbeat is how often the server says that it has nothing new in its log;
 	// 0 is 2 s. A connection that is silent for three of them counts as lost.
 	Heartbeat time.Duration
+	// LockWait is how long a lock that is asked for may be pending, as long as which
+	// it keeps writers waiting, in whole seconds; 0 is 2 s. Less than 0 takes no lock
+	// at all.
+	LockWait time.Duration
+	// Replicas are the URLs of the servers that Load asks how far they are behind;
+	// nil are those that the server lists.
+	Replicas []string
 	// Warn is told what the operator should know of but need not act on now. It
 	// may be nil.
 	Warn func(msg string)

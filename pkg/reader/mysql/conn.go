@@ -115,52 +115,61 @@ func (c *conn) guard(ctx context.Context) (release func()) {
 
 // query runs a statement and returns its rows as text; NULL is "".
 func (c *conn) query(ctx context.Context, q string) ([][]string, error) {
+	_, rows, err := c.table(ctx, q)
+	return rows, err
+}
+
+// table is query with the names of the columns.
+func (c *conn) table(ctx context.Context, q string) (names []string, rows [][]string, err error) {
 	if err := ctx.Err(); err != nil {
-		return nil, err // guard would end the connection for a statement not yet begun
+		return nil, nil, err // guard would end the connection for a statement not yet begun
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.revive(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	rows, err := c.ask(ctx, q)
+	names, rows, err = c.ask(ctx, q)
 	// A connection that lasts may have ended while nobody asked it anything. What it
 	// is asked changes nothing, so it can be asked twice.
 	if err != nil && c.lost && c.again != nil && ctx.Err() == nil && c.revive(ctx) == nil {
 		return c.ask(ctx, q)
 	}
-	return rows, err
+	return names, rows, err
 }
 
 // ask runs a statement and notes whether the connection is lost by it.
-func (c *conn) ask(ctx context.Context, q string) ([][]string, error) {
+func (c *conn) ask(ctx context.Context, q string) (names []string, rows [][]string, err error) {
 	defer c.guard(ctx)()
 	res, err := c.Execute(q)
 	if err != nil {
 		c.lost = code(err) == 0 || ctx.Err() != nil || ended(code(err))
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return nil, nil, ctx.Err()
 		}
-		return nil, serverError(err)
+		return nil, nil, serverError(err)
 	}
 	defer res.Close()
 	if res.Resultset == nil {
-		return nil, nil
+		return nil, nil, nil
 	}
-	rows := make([][]string, res.RowNumber())
+	for _, f := range res.Fields {
+		names = append(names, string(f.Name))
+	}
+	rows = make([][]string, res.RowNumber())
 	for i := range rows {
 		rows[i] = make([]string, res.ColumnNumber())
 		for j := range rows[i] {
 			// The error is for values that are no string: plain results are text.
 			text, err := res.GetString(i, j)
 			if err != nil {
-				return nil, fmt.Errorf("result of %q: %w", q, err)
+				return nil, nil, fmt.Errorf("result of %q: %w", q, err)
 			}
 			// The client's buffers are used again once the result is closed.
 			rows[i][j] = strings.Clone(text)
 		}
 	}
-	return rows, nil
+	return names, rows, nil
 }
 
 // revive connects anew if the connection is lost and was meant to last.

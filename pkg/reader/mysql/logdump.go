@@ -22,6 +22,7 @@ import (
 // A dump is a connection over which a server sends its log, event by event.
 type dump struct {
 	c         *conn
+	gauge     *gauge
 	feed      *feed
 	ended     atomic.Bool // the context of the call under way has ended
 	checksum  bool        // events end with a CRC32
@@ -49,7 +50,7 @@ func (s *Stock) dump(ctx context.Context, start dumpStart) (*dump, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &dump{c: c, quiet: 3 * s.opts.Heartbeat, file: start.spot.file, pos: start.spot.pos}
+	d := &dump{c: c, gauge: &s.gauge, quiet: 3 * s.opts.Heartbeat, file: start.spot.file, pos: start.spot.pos}
 	if err := s.ask(ctx, d, start); err != nil {
 		c.Close()
 		if ctx.Err() != nil {
@@ -59,6 +60,7 @@ func (s *Stock) dump(ctx context.Context, start dumpStart) (*dump, error) {
 	}
 	d.feed = &feed{conn: c.Conn.Conn.Conn, ended: &d.ended, heard: time.Now()}
 	d.c.packets.src = d.feed
+	s.gauge.owns(true, c)
 	return d, nil
 }
 
@@ -146,7 +148,9 @@ func dumpCommand(id uint32, start dumpStart) []byte {
 
 // replicaName tells this process's connections from others' in the list of
 // replicas.
-var replicaName = fmt.Sprintf("tablehaul-%08x", rand.Uint32())
+var replicaName = replicaPrefix + fmt.Sprintf("%08x", rand.Uint32())
+
+const replicaPrefix = "tablehaul-"
 
 // takeServerID returns an id that neither the server nor another replica has: the
 // one that is wanted, or any if that is 0. One that was chosen by the operator may
@@ -203,7 +207,10 @@ func (c *conn) replica(ctx context.Context, id uint32) (host string, found bool,
 }
 
 // Close ends the connection.
-func (d *dump) Close() error { return d.c.Close() }
+func (d *dump) Close() error {
+	d.gauge.owns(false, d.c)
+	return d.c.Close()
+}
 
 // errWait says that no event has come by the time that the caller set.
 var errWait = errors.New("no event yet")

@@ -23,6 +23,8 @@ type way struct {
 	// loose says that the connections show points of their own, none of them
 	// before the position.
 	loose bool
+	// locks says that writers are kept out for a moment.
+	locks bool
 }
 
 // errNotPinned is a way that the server or the user's grants do not allow, or
@@ -32,8 +34,8 @@ var errNotPinned = errors.New("not possible here")
 // The ways, in the order in which they are tried. docs/architecture.md has the
 // measurements behind it.
 var (
-	lockTables  = way{name: "lock tables", pin: pinLocked(lockTablesSQL)}
-	globalLock  = way{name: "global read lock", pin: pinLocked(func([]*schema.Table) string { return "FLUSH TABLES WITH READ LOCK" })}
+	lockTables  = way{name: "lock tables", pin: pinLocked(lockTablesSQL), locks: true}
+	globalLock  = way{name: "global read lock", pin: pinLocked(func([]*schema.Table) string { return "FLUSH TABLES WITH READ LOCK" }), locks: true}
 	sameLogSpot = way{name: "same log position", pin: pinAgreed}
 	ownPoints   = way{name: "points of their own", pin: pinLoose, loose: true}
 	oneReader   = way{name: "one connection", pin: pinOne, one: true}
@@ -41,9 +43,6 @@ var (
 )
 
 const (
-	// lockWait is how many seconds a lock may be pending: as long as it is,
-	// everybody who wants to write queues up behind it.
-	lockWait  = 2
 	lockTries = 3
 	// agreeTries is how often snapshots are opened in the hope that they agree.
 	agreeTries = 100
@@ -76,7 +75,7 @@ func pinLocked(lock func([]*schema.Table) string) func(context.Context, *Stock, 
 			return position{}, err
 		}
 		defer holder.Close() // also gives the lock up, whatever happens below
-		if err := holder.exec(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout=%d", lockWait)); err != nil {
+		if err := holder.exec(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout=%d", s.opts.LockWait/time.Second)); err != nil {
 			return position{}, err
 		}
 		q := lock(tables)
@@ -94,7 +93,7 @@ func pinLocked(lock func([]*schema.Table) string) func(context.Context, *Stock, 
 					}
 					continue
 				}
-				return position{}, fmt.Errorf("%w: no lock within %d × %d s", errNotPinned, lockTries, lockWait)
+				return position{}, fmt.Errorf("%w: no lock within %d × %s", errNotPinned, lockTries, s.opts.LockWait)
 			case mysql.ER_DBACCESS_DENIED_ERROR, mysql.ER_ACCESS_DENIED_ERROR, mysql.ER_SPECIFIC_ACCESS_DENIED_ERROR, mysql.ER_TABLEACCESS_DENIED_ERROR,
 				mysql.ER_CANT_LOCK, mysql.ER_OPTION_PREVENTS_STATEMENT:
 				return position{}, fmt.Errorf("%w: %v", errNotPinned, err)

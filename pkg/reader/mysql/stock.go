@@ -21,6 +21,7 @@ type Stock struct {
 	opts    Options
 	zero    calendar.Policy
 	control *conn // for questions; rows have connections of their own
+	gauge   gauge
 	server  string
 	folds   bool // names of tables are the same in any case
 }
@@ -44,6 +45,7 @@ func Open(ctx context.Context, url string, opts Options) (*Stock, error) {
 	}
 	opts.Memory = cmp.Or(opts.Memory, 64<<20)
 	opts.Parallel = cmp.Or(opts.Parallel, 1)
+	opts.LockWait = cmp.Or(opts.LockWait, 2*time.Second)
 	opts.Heartbeat = cmp.Or(opts.Heartbeat, 2*time.Second)
 	opts.SplitBytes = cmp.Or(opts.SplitBytes, 64<<20)
 	if opts.ways == nil {
@@ -71,8 +73,11 @@ func Open(ctx context.Context, url string, opts Options) (*Stock, error) {
 // DB returns the database that the URL names, or "".
 func (s *Stock) DB() string { return s.cfg.db }
 
-// Close ends the connection.
-func (s *Stock) Close() error { return s.control.Close() }
+// Close ends the connections.
+func (s *Stock) Close() error {
+	s.gauge.close()
+	return s.control.Close()
+}
 
 func (s *Stock) warn(msg string) {
 	if s.opts.Warn != nil {
@@ -86,6 +91,10 @@ func (s *Stock) warn(msg string) {
 func (s *Stock) Pin(ctx context.Context, tables []*schema.Table, parallel int) (reader.Snapshot, error) {
 	var why []string
 	for _, w := range s.opts.ways {
+		if w.locks && s.opts.LockWait < 0 {
+			why = append(why, w.name+" is not wanted")
+			continue
+		}
 		n := max(parallel, 1)
 		if w.one {
 			n = 1
@@ -143,6 +152,7 @@ func (s *Stock) newSnapshot(conns []*conn, pos position) *snapshot {
 	for _, c := range conns {
 		snap.free <- c
 	}
+	s.gauge.owns(true, conns...)
 	return snap
 }
 
@@ -154,6 +164,7 @@ func (p *snapshot) Position() batch.Position { return p.pos.encode() }
 
 // Close ends the transactions.
 func (p *snapshot) Close() error {
+	p.s.gauge.owns(false, p.all...)
 	for _, c := range p.all {
 		c.Close()
 	}

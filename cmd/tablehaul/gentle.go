@@ -1,0 +1,83 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/move"
+	"github.com/tablehaul/tablehaul/pkg/progress"
+)
+
+// gentleOptions say how hard a run may work its source.
+type gentleOptions struct {
+	maxParallel int
+	rate        rateLimit
+	load        loadLimit
+	lag         lagLimit
+	replicas    []string
+	lockWait    time.Duration
+	control     string
+}
+
+func newGentleOptions() gentleOptions { return gentleOptions{lockWait: 2 * time.Second} }
+
+func (o *gentleOptions) flags(f *pflag.FlagSet) {
+	f.IntVar(&o.maxParallel, "max-parallel", 0, "pin so many connections, to which --parallel can be raised while\nthe run lasts (default --parallel)")
+	f.Var(&o.rate, "rate-limit", "read no more than so many rows or bytes a second: 20000rows, 50MiB")
+	f.Var(&o.load, "max-load", "read nothing while a status variable of the source is higher, as\nin threads_running=25, for which 25 does; separated by commas")
+	f.Var(&o.lag, "max-lag", "read nothing while the source or one of its replicas is further\nbehind than this")
+	f.StringSliceVar(&o.replicas, "replicas", nil, "`URLs` of the replicas that --max-lag is about, as SOURCE is\nwritten (default those that the source lists)")
+	f.DurationVar(&o.lockWait, "lock-wait", o.lockWait, "`time` for which a lock that is asked for may keep writers\nwaiting, whole seconds; 0 takes no lock at all")
+	f.StringVar(&o.control, "control", "", "listen at this `socket` for 'tablehaul adjust', which changes the\nabove while the run lasts")
+}
+
+// check finds what is wrong with the options without asking anybody.
+func (o *gentleOptions) check(parallel int, given func(flag string) bool) error {
+	if o.maxParallel == 0 && !given("max-parallel") {
+		o.maxParallel = parallel
+	}
+	switch {
+	case o.maxParallel < parallel:
+		return fmt.Errorf("--max-parallel must be at least --parallel, %d", parallel)
+	case o.lockWait < 0 || o.lockWait%time.Second != 0:
+		return errors.New("--lock-wait must be whole seconds, or 0 for no lock")
+	case given("control") && o.control == "":
+		return errors.New("--control is empty")
+	case given("replicas") && len(o.replicas) == 0:
+		return errors.New("--replicas is empty")
+	case len(o.replicas) > 0 && o.lag.most == 0 && o.control == "":
+		return hint.Wrap(errors.New("--replicas is of no use without --max-lag"), "--max-lag 10s says how far they may be behind")
+	}
+	for _, r := range o.replicas {
+		if !isServer(r) {
+			return hint.Wrap(errors.New("--replicas: not the URL of a server"), "want mysql://user@host:3306, several with commas between")
+		}
+		if err := checkServer(r); err != nil {
+			return fmt.Errorf("--replicas: %w", err)
+		}
+	}
+	return nil
+}
+
+// throttle returns what holds the run back, and listens at the control socket if
+// there is to be one, until end is called.
+func (p *program) throttle(o moveOptions, run *progress.Run) (t *move.Throttle, end func(), err error) {
+	g := o.gentle
+	t = move.NewThrottle(move.Limits{Parallel: o.parallel, Rate: g.rate.Rate, MaxLoad: g.load.bounds, MaxLag: g.lag.most}, g.maxParallel)
+	t.Tell(func(s move.ThrottleState) {
+		run.Pace(paceOf(s))
+		run.Paused(s.Paused...)
+	})
+	if g.control == "" || o.dryRun {
+		return t, func() {}, nil
+	}
+	s, err := serveControl(g.control, t, p.hide, p.console.warn)
+	if err != nil {
+		return nil, nil, err
+	}
+	return t, s.close, nil
+}
