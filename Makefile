@@ -11,12 +11,19 @@ BENCH ?= .
 ROWS ?= 0
 RUNS ?= 20
 SEED ?= 0
+ARCH ?= $(shell $(GO) env GOARCH)
+IMAGE ?= tablehaul:$(subst +,-,$(VERSION))
+
+# The flags are those of .goreleaser.yaml: one commit makes the same program.
+go_build = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 
 GOFUMPT_VERSION := v0.12.0
 GOLANGCI_VERSION := v2.15.0
+GORELEASER_VERSION := v2.15.1
 tools := $(CACHE)/tools
 gofumpt := $(tools)/gofumpt-$(GOFUMPT_VERSION)/gofumpt
 golangci := $(tools)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
+goreleaser := $(tools)/goreleaser-$(GORELEASER_VERSION)/goreleaser
 
 # The services that tests use, in the order in which they are started.
 services := mysql mariadb iceberg-rest s3 readers
@@ -31,7 +38,7 @@ demo: ## from nothing to a lake: build, get a MySQL, move a sample database, rea
 
 .PHONY: build
 build: ## build bin/tablehaul, one static binary
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/tablehaul ./cmd/tablehaul
+	$(go_build) -o bin/tablehaul ./cmd/tablehaul
 
 .PHONY: quick
 quick: ## run the tests that need no server
@@ -105,6 +112,27 @@ completions: build ## write scripts for shells to dist-docs/completions
 	@mkdir -p dist-docs/completions
 	for s in bash zsh fish; do bin/tablehaul completion $$s > dist-docs/completions/$$s; done
 
+.PHONY: dist
+dist: $(goreleaser) ## build all that a release consists of into dist/, and publish nothing
+	$(goreleaser) release --snapshot --clean
+
+.PHONY: test-dist
+test-dist: dist ## look at all that was built: run it, install it, build it again
+	testdata/dist/check dist
+
+.PHONY: test-operations
+test-operations: ## do what docs/operations.md says, as root on Debian: PARTS='page ci cron systemd care kubernetes'
+	testdata/operations/run $(PARTS)
+
+.PHONY: image
+image: ## build a container image: IMAGE=name ARCH=amd64|arm64 BUILDER=docker|podman|buildah
+	mkdir -p dist-image
+	GOOS=linux GOARCH=$(ARCH) $(go_build) -o dist-image/tablehaul ./cmd/tablehaul
+	packaging/image dist-image $(ARCH) $(IMAGE)
+
+$(goreleaser):
+	GOBIN=$(@D) $(GO) install github.com/goreleaser/goreleaser/v2@$(GORELEASER_VERSION)
+
 .PHONY: clean
 clean: ## remove what was built and the demo's lake
-	rm -rf bin dist dist-docs lake lake2 bench-results.json
+	rm -rf bin dist dist-docs dist-image lake lake2 bench-results.json
