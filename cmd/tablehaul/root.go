@@ -33,6 +33,7 @@ data, so a run that was killed is continued by the same command.`,
 	root.SetUsageTemplate(usageTemplate)
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(newSnapshot(p.snapshot), newTail(p.tail), newStatus(p.status), newAdjust(p.adjust), newVersion(), newCompletion(), newMan())
+	p.complete(root)
 	return root
 }
 
