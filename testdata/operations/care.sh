@@ -26,7 +26,8 @@ total() { lake "$lake/shop/orders" "SELECT total FROM T WHERE id = $1"; }
 follow
 # Each series that an alert asks for is there.
 curl -s http://127.0.0.1:9100/metrics >/tmp/metrics
-grep -oE 'tablehaul_[a-z_]+' <(block alerts.yaml) | sort -u | while read -r metric; do
+# Those of runs that have ended are cron.sh's.
+grep -oE 'tablehaul_[a-z_]+' <(block alerts.yaml) | grep -v tablehaul_run_ | sort -u | while read -r metric; do
 	grep -q "^$metric\b" /tmp/metrics || die "an alert asks for $metric, which is not served"
 done
 

@@ -21,7 +21,7 @@ cron_at() {
 }
 
 # The night's line, at 02:30.
-nightly_done() { [[ $(jq -r .exit /var/log/tablehaul/nightly.json 2>/dev/null) == 0 ]]; }
+nightly_done() { grep -q 'msg=end .*status=done .*exit=0' /var/log/tablehaul/nightly.log 2>/dev/null; }
 cron_at 02:29:55 nightly_done
 equal /var/lib/tablehaul/nightly/shop orders || die "the nightly lake is not the source"
 want "owner of the lake" "$(stat -c %U /var/lib/tablehaul/nightly/shop/orders)" tablehaul
@@ -39,4 +39,6 @@ flock /var/lib/tablehaul/tail.lock sh -c "$line" || die "a run that is left out 
 
 put tablehaul.logrotate /etc/logrotate.d/tablehaul
 logrotate --force --state /tmp/logrotate.state /etc/logrotate.d/tablehaul
-zcat /var/log/tablehaul/nightly.json.1.gz | jq -e '.event == "summary"' >/dev/null
+[[ ! -e /var/log/tablehaul/nightly.log && -s /var/log/tablehaul/nightly.log.1 && -s /var/log/tablehaul/tail.log.1 ]] || die "the logs were not turned over"
+promtool check metrics </var/lib/tablehaul/nightly.prom
+grep -q '^tablehaul_run_exit_code{.*} 0' /var/lib/tablehaul/nightly.prom || die "the metrics of the night lack its exit code"
