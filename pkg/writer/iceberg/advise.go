@@ -2,6 +2,7 @@ package iceberg
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io/fs"
 	"net"
@@ -34,8 +35,14 @@ func advise(err error) error {
 		return hint.Wrap(err, "name a folder for the lake: there is a file in the way")
 	case errors.Is(err, fs.ErrNotExist):
 		return hint.Wrap(err, "the catalog names a file that is gone, as after a folder was removed or the lake was moved: bring it back, or name another lake")
+	case badCredential(err):
+		return hint.Wrap(err, "set ICEBERG_REST_CREDENTIAL to CLIENT_ID:SECRET as that server knows them, and scope= and audience= in the sink's URL if it wants others")
 	case errors.Is(err, restcat.ErrUnauthorized), errors.Is(err, restcat.ErrOAuthError):
 		return hint.Wrap(err, "set ICEBERG_REST_TOKEN or ICEBERG_REST_CREDENTIAL to what the catalog accepts")
+	case badCertificate(err):
+		return hint.Wrap(err, "name the file with the certificate of its CA by SSL_CERT_FILE (AWS_CA_BUNDLE for S3), or for a catalog by ssl.cabundle= in the sink's URL")
+	case noKeys(err):
+		return hint.Wrap(err, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or whatever else AWS's programs take here")
 	case errors.Is(err, restcat.ErrForbidden):
 		return hint.Wrap(err, "grant this user the right to create and write tables in the catalog")
 	case errors.Is(err, catalog.ErrNoSuchNamespace):
@@ -50,9 +57,6 @@ func advise(err error) error {
 		return hint.Wrap(err, "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the rights on the bucket")
 	case "NoSuchBucket":
 		return hint.Wrap(err, "create the bucket, or name another warehouse")
-	}
-	if strings.Contains(err.Error(), "get credentials") || strings.Contains(err.Error(), "failed to refresh cached credentials") {
-		return hint.Wrap(err, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
 	}
 	return err
 }
@@ -75,6 +79,22 @@ func localCause(err error) bool {
 	return (diskFull(err) || readOnly(err)) && !errors.Is(err, restcat.ErrRESTError)
 }
 
+// badCredential reports whether a token was refused, and not merely late.
+func badCredential(err error) bool {
+	var te *tokenError
+	return errors.As(err, &te) && te.refused()
+}
+
+func badCertificate(err error) bool {
+	var ce *tls.CertificateVerificationError
+	return errors.As(err, &ce)
+}
+
+// noKeys reports whether AWS's SDK has found no credentials.
+func noKeys(err error) bool {
+	return strings.Contains(err.Error(), "get credentials") || strings.Contains(err.Error(), "failed to refresh cached credentials")
+}
+
 func unreachable(err error) bool {
 	var op *net.OpError
 	var dns *net.DNSError
@@ -83,7 +103,7 @@ func unreachable(err error) bool {
 
 // transient reports whether asking again may help.
 func transient(err error) bool {
-	if localCause(err) || errors.Is(err, context.Canceled) {
+	if localCause(err) || errors.Is(err, context.Canceled) || badCredential(err) || badCertificate(err) {
 		return false
 	}
 	var ue *url.Error

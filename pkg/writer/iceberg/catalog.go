@@ -30,7 +30,10 @@ type tableCatalog interface {
 }
 
 // restCatalog creates by a commit that asserts the table's absence.
-type restCatalog struct{ catalog.Catalog }
+type restCatalog struct {
+	catalog.Catalog
+	idle func() // ends the connections that nobody uses
+}
 
 func (c restCatalog) createWhole(ctx context.Context, ident table.Identifier, meta table.Metadata, updates []table.Update) (table.Metadata, error) {
 	spec, order, sc := meta.PartitionSpec(), meta.SortOrder(), meta.CurrentSchema()

@@ -265,7 +265,7 @@ func judge(err error) outcome {
 	case err == nil:
 		return done
 	case errors.Is(err, restcat.ErrUnauthorized), errors.Is(err, restcat.ErrForbidden), errors.Is(err, restcat.ErrBadRequest),
-		errors.Is(err, catalog.ErrNoSuchTable), errors.Is(err, catalog.ErrNoSuchNamespace), localCause(err):
+		errors.Is(err, catalog.ErrNoSuchTable), errors.Is(err, catalog.ErrNoSuchNamespace), localCause(err), badCredential(err):
 		return refused
 	case errors.Is(err, table.ErrCommitFailed), errors.Is(err, catalog.ErrTableAlreadyExists),
 		// The SQL catalog reports a moved branch so, without a type.

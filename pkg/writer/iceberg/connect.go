@@ -12,8 +12,6 @@ import (
 	"strings"
 
 	"github.com/apache/iceberg-go"
-	"github.com/apache/iceberg-go/catalog"
-	restcat "github.com/apache/iceberg-go/catalog/rest" // also registers it
 	sqlcat "github.com/apache/iceberg-go/catalog/sql"
 	"github.com/apache/iceberg-go/config"
 	iceio "github.com/apache/iceberg-go/io"
@@ -136,26 +134,6 @@ func catalogName(ctx context.Context, db *sql.DB, want string) (string, error) {
 		"name one with ?catalog=")
 }
 
-func openREST(ctx context.Context, props iceberg.Properties) (tableCatalog, string, error) {
-	p := iceberg.Properties{"type": "rest"}
-	for k, v := range props {
-		p[k] = v
-	}
-	// Whether a commit has landed is looked up in the whole history.
-	p["snapshot-loading-mode"] = string(restcat.SnapshotModeAll)
-	cat, err := catalog.Load(ctx, "tablehaul", p)
-	if err != nil {
-		return nil, "", err
-	}
-	root := ""
-	// A warehouse may be a mere name that the server knows; only a location
-	// tells where new tables go.
-	if strings.Contains(props["warehouse"], "://") {
-		root = strings.TrimSuffix(props["warehouse"], "/")
-	}
-	return restCatalog{cat}, root, nil
-}
-
 // openNamed opens a catalog of the file that iceberg-go's tools use.
 func openNamed(ctx context.Context, t target) (tableCatalog, string, error) {
 	path := ""
@@ -186,6 +164,7 @@ func openNamed(ctx context.Context, t target) (tableCatalog, string, error) {
 	}
 	switch kind := strings.ToLower(conf.CatalogType); kind {
 	case "rest", "http", "https", "":
+		envProps(props)
 		return openREST(ctx, props)
 	case "sql":
 		dsn := strings.TrimPrefix(conf.URI, "sql://")

@@ -97,7 +97,7 @@ var (
 // Without NS a table goes to the namespace named as its database. Further query
 // parameters are properties of the catalog and its file IO, such as s3.endpoint.
 // Credentials come from the environment (AWS_*, ICEBERG_REST_TOKEN,
-// ICEBERG_REST_CREDENTIAL).
+// ICEBERG_REST_CREDENTIAL, and the latter two with _FILE).
 func Open(ctx context.Context, url string, opts Options) (*Sink, error) {
 	opts.Codec = cmp.Or(opts.Codec, "zstd")
 	opts.TargetFileSize = cmp.Or(opts.TargetFileSize, 256<<20)
@@ -114,7 +114,7 @@ func Open(ctx context.Context, url string, opts Options) (*Sink, error) {
 	if t.kind != embedded {
 		defaultRegion(t.props)
 		// What is wrong with it is told when S3 is used, if it is.
-		if s3conf, err = s3.ParseAWSConfig(ctx, t.props); err == nil {
+		if s3conf, err = s3.ParseAWSConfig(ctx, t.props); err == nil && s3conf.HTTPClient == nil {
 			s3conf.HTTPClient = awshttp.NewBuildableClient()
 		}
 	}

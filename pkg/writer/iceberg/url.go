@@ -185,12 +185,32 @@ func take(p iceberg.Properties, key string) string {
 	return v
 }
 
-// envProps are catalog properties that are secrets, and so come from the
-// environment. S3's credentials are read by its SDK from AWS_*.
+// Properties that name a file with the secret in it, which is read again when it
+// is needed again.
+const (
+	tokenFileProperty      = "token-file"
+	credentialFileProperty = "credential-file"
+)
+
+// envProps are properties of a REST catalog that are secrets, and so come from the
+// environment, unless the URL names one. S3's credentials are read by its SDK from
+// AWS_*.
 func envProps(p iceberg.Properties) {
-	for key, env := range map[string]string{"token": "ICEBERG_REST_TOKEN", "credential": "ICEBERG_REST_CREDENTIAL"} {
-		if v := os.Getenv(env); v != "" && p[key] == "" {
-			p[key] = v
+	secrets := []struct{ key, env string }{
+		{"token", "ICEBERG_REST_TOKEN"},
+		{tokenFileProperty, "ICEBERG_REST_TOKEN_FILE"},
+		{"credential", "ICEBERG_REST_CREDENTIAL"},
+		{credentialFileProperty, "ICEBERG_REST_CREDENTIAL_FILE"},
+	}
+	for _, s := range secrets {
+		if p[s.key] != "" {
+			return
+		}
+	}
+	for _, s := range secrets {
+		if v := os.Getenv(s.env); v != "" {
+			p[s.key] = v
+			return
 		}
 	}
 }
