@@ -65,7 +65,7 @@ func openIceberg(ctx context.Context, url string, o storeOptions) (writer.Sink, 
 		}
 	}
 	s, err := iceberg.Open(ctx, url, iceberg.Options{
-		Codec: o.codec, TargetFileSize: o.targetFileSize, Memory: o.memory / sinkShare, Parallel: o.parallel,
+		Codec: o.codec, TargetFileSize: o.targetFileSize, KeepEvery: o.keepEvery, Memory: o.memory / sinkShare, Parallel: o.parallel,
 		Step: o.step,
 	})
 	if err != nil {

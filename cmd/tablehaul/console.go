@@ -100,7 +100,7 @@ func (c *console) interruptible(ctx context.Context) (context.Context, func()) {
 			return
 		}
 		cancel(errInterrupted)
-		c.Note("tablehaul: stopping: removing what is staged (once more to stop at once)")
+		c.Note("tablehaul: stopping: what is half done goes, or is kept for the next run (once more to stop at once)")
 		select {
 		case <-signals:
 			os.Exit(exitInterrupted)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -23,6 +24,7 @@ type moveOptions struct {
 	memory          byteSize
 	zeroDate, codec *oneOf
 	targetFileSize  byteSize
+	keepEvery       time.Duration
 	dryRun          bool
 	quiet, json     bool
 	login           sourceFlags
@@ -34,7 +36,7 @@ const minMemory = 64 << 20
 
 func newMoveOptions() moveOptions {
 	return moveOptions{
-		parallel: defaultParallel(), gentle: newGentleOptions(), memory: 512 << 20, targetFileSize: 256 << 20,
+		parallel: defaultParallel(), gentle: newGentleOptions(), memory: 512 << 20, targetFileSize: 256 << 20, keepEvery: 30 * time.Second,
 		zeroDate: newOneOf("null", "epoch", "fail"),
 		codec:    newOneOf("zstd", "snappy", "none"),
 		watch:    newWatchOptions(),
@@ -67,6 +69,7 @@ func (o *moveOptions) storeFlags(f *pflag.FlagSet) {
 	f.Var(o.zeroDate, "zero-date", "what becomes of 0000-00-00 and other dates that no calendar\nholds")
 	f.Var(o.codec, "codec", "compression of data files")
 	f.Var(&o.targetFileSize, "target-file-size", "size of data files")
+	f.DurationVar(&o.keepEvery, "checkpoint-interval", o.keepEvery, "keep what has been read of tables so often, for a run that goes on\nif this one is stopped; short intervals make small files")
 }
 
 // outputFlags says of dry runs what would be done: "copied".
@@ -104,6 +107,8 @@ func (o *moveOptions) check(given func(flag string) bool) error {
 		return fmt.Errorf("--memory must be at least %s", byteSize(minMemory))
 	case o.targetFileSize < 1<<20:
 		return errors.New("--target-file-size must be at least 1MiB")
+	case o.keepEvery <= 0:
+		return errors.New("--checkpoint-interval must be more than 0")
 	}
 	return o.gentle.check(o.parallel, given)
 }
@@ -112,11 +117,14 @@ func (o *moveOptions) check(given func(flag string) bool) error {
 func (o *moveOptions) store(p *program) storeOptions {
 	return storeOptions{
 		zeroDate: o.zeroDate.value, codec: o.codec.value,
-		memory: int64(o.memory), parallel: o.gentle.maxParallel, targetFileSize: int64(o.targetFileSize),
+		memory: int64(o.memory), parallel: o.gentle.maxParallel, targetFileSize: int64(o.targetFileSize), keepEvery: o.keepEvery,
 		replicas: o.gentle.replicas, lockWait: o.gentle.lockWait,
 		warn: p.console.warn, step: p.step, login: o.login.found,
 	}
 }
+
+// terms are what rows of the same tables differ by, for move.SnapshotOptions.
+func (o *moveOptions) terms() string { return "zero-date=" + o.zeroDate.value }
 
 // list asks the source for the tables that are selected.
 func (o *moveOptions) list(ctx context.Context, src source) ([]*schema.Table, error) {

@@ -17,7 +17,8 @@ import (
 // snapshotOptions are the command line of `tablehaul snapshot`.
 type snapshotOptions struct {
 	moveOptions
-	mode *oneOf
+	mode    *oneOf
+	restart bool
 }
 
 func newSnapshot(run func(context.Context, snapshotOptions) error) *cobra.Command {
@@ -34,7 +35,11 @@ written to. Each table appears at the sink in one commit, once it is whole.
 ` + endsHelp + `
 
 A table lands in a namespace named as its database, unless SINK names one. A run
-that was stopped is finished by the same command: whole tables are left alone.
+that was stopped, in whatever way, is finished by the same command: whole tables
+are left alone, others go on with the parts that had not been read. These are read
+as of a later moment, and the log is applied from the first moment on, so that the
+table is whole as of one moment again; if the log cannot be read or was purged, or
+a table has no key, it is begun again.
 
 ` + secretsHelp,
 		Example: `  tablehaul snapshot mysql://app@db:3306/shop iceberg:./lake
@@ -51,6 +56,7 @@ that was stopped is finished by the same command: whole tables are left alone.
 	o.login.register(f)
 	o.selectFlags(f)
 	f.Var(o.mode, "mode", "what to do with tables that are there: create refuses those it did\nnot make, append adds to them, evolve does too and adapts their\ncolumns first, replace exchanges their content and columns")
+	f.BoolVar(&o.restart, "restart", false, "begin tables again that an earlier run has left unfinished, instead of\ngoing on with them")
 	o.storeFlags(f)
 	o.outputFlags(f, "copied", "copy none")
 	return cmd
@@ -128,6 +134,7 @@ func (p *program) copyTables(ctx context.Context, o snapshotOptions, open ends, 
 	}()
 	return move.Snapshot(ctx, src, sink, tables, move.SnapshotOptions{
 		Mode: writer.Mode(o.mode.value), Parallel: o.gentle.maxParallel, Progress: run, Throttle: throttle,
+		Terms: o.terms(), Restart: o.restart, Warn: p.console.warn,
 	})
 }
 

@@ -26,6 +26,7 @@ type storeOptions struct {
 	zeroDate, codec        string
 	memory, targetFileSize int64
 	parallel               int
+	keepEvery              time.Duration // how often a sink keeps stock; 0: its choice
 	serverID               uint32        // for reading a log; 0: one is found
 	heartbeat              time.Duration // of a log that stands still; 0: the source's choice
 	login                  sourceLogin

@@ -277,7 +277,7 @@ func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *
 		CommitInterval: o.commitInterval, CommitSize: int64(o.commitSize),
 		Resnapshot: o.onPurged.value == "snapshot", RetryTime: retryTime,
 		Parallel: o.gentle.maxParallel, Memory: int64(o.memory) / queueShare,
-		Progress: stream, Throttle: throttle, Warn: p.console.warn,
+		Progress: stream, Throttle: throttle, Warn: p.console.warn, Terms: o.terms(),
 	})
 }
 

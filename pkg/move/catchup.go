@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/reader"
@@ -16,16 +17,21 @@ import (
 // was read happens to its rows a second time, in the same order, so that the
 // last image of each key is the right one in the end.
 func (r *snapshotRun) catchUp(ctx context.Context) error {
+	if !slices.ContainsFunc(r.todo, func(c *tableCopy) bool { return c.staged.Load() }) {
+		return nil
+	}
 	log, ok := r.src.(reader.Log)
 	if !ok {
 		return errors.New("a snapshot without a pinned point needs a source with a log")
 	}
-	until, err := log.Locate(ctx, "now")
+	until, err := r.upTo(ctx, log)
 	if err != nil {
-		return fmt.Errorf("find the end of the log: %w", err)
+		return err
 	}
 	r.opts.Progress.Phase("catching up")
-	r.opts.Progress.Pinned(string(until))
+	if r.loose {
+		r.opts.Progress.Pinned(string(until))
+	}
 	for {
 		err := r.replay(ctx, log, until)
 		left := false
@@ -34,7 +40,7 @@ func (r *snapshotRun) catchUp(ctx context.Context) error {
 				if c.staged.Load() && c.table.String() == te.Table && c.failed.CompareAndSwap(nil, te) {
 					left = true
 					c.staged.Store(false)
-					c.close()
+					c.discard(ctx)
 					c.prog.Fail(te)
 				}
 			}
@@ -61,14 +67,34 @@ func (r *snapshotRun) catchUp(ctx context.Context) error {
 	return nil
 }
 
+// upTo returns the point that tables are brought to: that of this run, if all that
+// it has read shows just that one, else the end of the log.
+func (r *snapshotRun) upTo(ctx context.Context, log reader.Log) (batch.Position, error) {
+	pos := r.snap.Position()
+	if loosened, err := log.Loosen(pos); err != nil {
+		return "", err
+	} else if loosened != pos {
+		return pos, nil
+	}
+	pos, err := log.Locate(ctx, "now")
+	if err != nil {
+		return "", fmt.Errorf("find the end of the log: %w", err)
+	}
+	return pos, nil
+}
+
 // replay applies the changes up to until.
 func (r *snapshotRun) replay(ctx context.Context, log reader.Log, until batch.Position) error {
 	from := map[*schema.Table]batch.Position{}
 	copies := map[*schema.Table]*tableCopy{}
 	for _, c := range r.todo {
-		if c.staged.Load() {
-			from[c.table] = r.snap.Position()
-			copies[c.table] = c
+		if !c.staged.Load() {
+			continue
+		}
+		copies[c.table] = c
+		var err error
+		if from[c.table], err = r.since(log, c); err != nil {
+			return err
 		}
 	}
 	if len(from) == 0 {
@@ -97,4 +123,12 @@ func (r *snapshotRun) replay(ctx context.Context, log reader.Log, until batch.Po
 			return err
 		}
 	}
+}
+
+// since returns the point of what was read first of the table.
+func (r *snapshotRun) since(log reader.Log, c *tableCopy) (batch.Position, error) {
+	if c.left != nil {
+		return log.Loosen(c.left.Position)
+	}
+	return r.snap.Position(), nil
 }

@@ -27,17 +27,30 @@ var ErrIncomplete = errors.New("incomplete")
 
 // SnapshotOptions tell a Snapshot how to go about it.
 type SnapshotOptions struct {
-	Mode     writer.Mode   // "" is Create
-	Parallel int           // splits read at once; at least 1
-	Progress *progress.Run // may be nil
-	Throttle *Throttle     // may be nil
+	Mode     writer.Mode // "" is Create
+	Parallel int         // splits read at once; at least 1
+	// Terms are whatever else makes rows differ that are read of one table: a run that
+	// was stopped is gone on with by one of the same Terms only.
+	Terms string
+	// Restart has tables begun again that an earlier run has left unfinished.
+	Restart  bool
+	Progress *progress.Run    // may be nil
+	Throttle *Throttle        // may be nil
+	Warn     func(msg string) // may be nil
+}
+
+func (o *SnapshotOptions) warn(msg string) {
+	if o.Warn != nil {
+		o.Warn(msg)
+	}
 }
 
 // Snapshot copies the stock of tables to the sink, all of it as of one point.
 // A table becomes visible in one commit, once it is whole. A table that fails
 // on its own account (a *schema.TableError) does not stop the others; any other
 // error ends the run. In Create mode tables that already hold a position are
-// whole from an earlier run and left alone.
+// whole from an earlier run and left alone. Of tables that an earlier run has left
+// unfinished, what the sink has kept is not read again.
 func Snapshot(ctx context.Context, src reader.Stock, sink writer.Sink, tables []*schema.Table, opts SnapshotOptions) error {
 	return opts.Throttle.during(ctx, src, func(ctx context.Context) error {
 		run := newSnapshot(src, sink, opts)
@@ -78,9 +91,13 @@ func (r *snapshotRun) run(ctx context.Context, tables []*schema.Table) error {
 type tableCopy struct {
 	table  *schema.Table
 	w      writer.Writer
+	held   batch.Position // at the sink before the run
 	prog   *progress.Table
-	left   atomic.Int64 // splits not yet staged, and 1 while there may be more
-	staged atomic.Bool  // waits for catchUp
+	keeper writer.Keeper // nil: stock of the table is not kept
+	keeps  bool          // stock is being kept
+	left   *resumption   // by an earlier run; nil: nothing
+	todo   atomic.Int64  // splits not yet staged, and 1 while there may be more
+	staged atomic.Bool   // waits for catchUp
 	failed atomic.Pointer[schema.TableError]
 	done   atomic.Bool
 }
@@ -104,6 +121,8 @@ func (r *snapshotRun) open(ctx context.Context, tables []*schema.Table) error {
 			if err != nil {
 				return fmt.Errorf("read position of %s: %w", t, err)
 			}
+			c.held = pos
+			r.look(c)
 			if r.opts.Mode != writer.Create || pos == "" {
 				return nil
 			}
@@ -117,10 +136,12 @@ func (r *snapshotRun) open(ctx context.Context, tables []*schema.Table) error {
 	}
 	err := g.Wait()
 	for _, c := range copies {
-		if c == nil {
-			continue
+		if c != nil {
+			r.todo = append(r.todo, c)
 		}
-		r.todo = append(r.todo, c)
+	}
+	r.skipExchanged()
+	for _, c := range r.todo {
 		c.prog = r.opts.Progress.Table(c.table.String(), c.table.Rows)
 		if c.done.Load() {
 			c.prog.Skip()
@@ -142,7 +163,10 @@ func (r *snapshotRun) copy(ctx context.Context) error {
 	if len(pending) == 0 {
 		return nil
 	}
-	var err error
+	err := r.reach(ctx, pending)
+	if err != nil {
+		return err
+	}
 	r.opts.Progress.Phase("pinning one point for " + progress.Plural(int64(len(tables)), "table"))
 	if r.snap, err = r.src.Pin(ctx, tables, r.opts.Parallel); err != nil {
 		return fmt.Errorf("pin a consistent point: %w", err)
@@ -166,12 +190,12 @@ func (r *snapshotRun) copy(ctx context.Context) error {
 	g.Go(func() error {
 		defer close(tasks)
 		for _, c := range pending {
-			c.left.Store(1) // planning holds the table open
-			splits, err := r.snap.Splits(gctx, c.table)
+			c.todo.Store(1) // planning holds the table open
+			splits, err := r.splits(gctx, c)
 			if err := c.check(wrap("plan", c, err)); err != nil {
 				return err
 			}
-			c.left.Add(int64(len(splits)))
+			c.todo.Add(int64(len(splits)))
 			for _, s := range splits {
 				select {
 				case tasks <- task{c, s}:
@@ -200,7 +224,7 @@ func (r *snapshotRun) copy(ctx context.Context) error {
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil || !r.loose {
+	if err := g.Wait(); err != nil {
 		return err
 	}
 	return r.catchUp(ctx)
@@ -246,7 +270,7 @@ func (r *snapshotRun) copySplit(ctx context.Context, c *tableCopy, s reader.Spli
 		// Not errors.Is: a connection that breaks off reports an io.EOF too,
 		// within its own words, and the split would pass for whole.
 		if err == io.EOF { //nolint:errorlint // as said
-			return nil
+			return c.whole(ctx, s)
 		}
 		if err != nil {
 			return wrap("read", c, err)
@@ -263,11 +287,11 @@ func (r *snapshotRun) copySplit(ctx context.Context, c *tableCopy, s reader.Spli
 
 // finish commits the table if nothing of it is left to do.
 func (r *snapshotRun) finish(ctx context.Context, c *tableCopy) error {
-	if c.left.Add(-1) > 0 {
+	if c.todo.Add(-1) > 0 {
 		return nil
 	}
 	if te := c.failed.Load(); te != nil {
-		c.close()
+		c.discard(ctx)
 		c.prog.Fail(te)
 		return nil
 	}
@@ -275,7 +299,7 @@ func (r *snapshotRun) finish(ctx context.Context, c *tableCopy) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if r.loose {
+	if r.loose || c.left != nil {
 		c.staged.Store(true)
 		return nil
 	}
@@ -298,6 +322,7 @@ func (r *snapshotRun) commit(ctx context.Context, c *tableCopy, pos batch.Positi
 	if err := c.check(err); err != nil {
 		return err
 	}
+	c.discard(ctx)
 	c.prog.Fail(c.failed.Load())
 	return nil
 }
@@ -340,8 +365,8 @@ func (r *snapshotRun) close() {
 	}
 }
 
-// close abandons what the table has staged and not committed. Errors are
-// dropped: leftovers are discarded by the next Open.
+// close abandons what the table has staged and neither committed nor kept. Errors
+// are dropped: leftovers are discarded by the next Open.
 func (c *tableCopy) close() {
 	if c.w != nil {
 		_ = c.w.Close()

@@ -61,6 +61,8 @@ type TailOptions struct {
 	Parallel int
 	// Memory bounds the bytes on their way from the log to the writers; 0 is 32 MiB.
 	Memory int64
+	// Terms are as in SnapshotOptions.
+	Terms string
 	// Progress may be nil, as Warn and Throttle may.
 	Progress *progress.Stream
 	Throttle *Throttle
@@ -403,7 +405,9 @@ func (f *follower) copyStock(ctx context.Context, which []*followed, mode writer
 		tries = 1
 	}
 	for try := 1; ; try++ {
-		run := newSnapshot(f.src, f.sink, SnapshotOptions{Mode: mode, Parallel: f.opts.Parallel, Progress: f.opts.Progress.Stock(), Throttle: f.opts.Throttle})
+		run := newSnapshot(f.src, f.sink, SnapshotOptions{
+			Mode: mode, Parallel: f.opts.Parallel, Terms: f.opts.Terms, Progress: f.opts.Progress.Stock(), Throttle: f.opts.Throttle, Warn: f.opts.Warn,
+		})
 		died := run.run(ctx, tables)
 		err := run.outcome(ctx, died)
 		if err == nil || errors.Is(err, ErrIncomplete) {

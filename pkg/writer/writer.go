@@ -105,3 +105,28 @@ type Counter interface {
 	// earlier writer has committed.
 	Written() (files, bytes int64)
 }
+
+// A Keeper is a Writer whose stock can outlast its process, however that ends: the
+// Writer that is opened on the table next takes over what was kept, instead of
+// having it read again.
+type Keeper interface {
+	// Kept tells what an earlier run has kept of the table. It is zero where there
+	// is nothing, or where it does not fit what the table is to be now.
+	Kept() Kept
+	// Keep comes before the first Write, with a note of the caller's, and has stock
+	// kept from then on. If the note is that of Kept, what was kept counts as
+	// written; else it is discarded. With "" it, and all that is staged, is
+	// discarded, and nothing is kept any more.
+	Keep(ctx context.Context, note string) error
+	// Whole says that every batch of an Origin has been written: what is whole and
+	// durable is kept. It may be called while others write.
+	Whole(ctx context.Context, origin int) error
+}
+
+// Kept is what a Keeper has kept.
+type Kept struct {
+	Note    string
+	Origins []int // that are whole, ascending
+	Rows    int64 // of these
+	Bytes   int64 // as the sink stores them
+}

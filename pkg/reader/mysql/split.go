@@ -52,7 +52,7 @@ func (s *Stock) plan(ctx context.Context, t *schema.Table) ([]reader.Split, erro
 		return whole, nil
 	}
 	if isInteger(k[0].Type.Kind) {
-		err = pl.halve()
+		err = pl.halve(rows)
 	} else {
 		err = pl.walk(nil)
 	}
@@ -87,6 +87,7 @@ type planner struct {
 	t      *schema.Table
 	key    splitKey
 	want   int64   // rows a split should hold
+	total  int64   // rows of the table
 	bounds []bound // upper, ascending
 	rows   []int64 // estimate for the split up to each bound
 }
@@ -174,8 +175,12 @@ func (pl *planner) found(b, before bound) (bool, error) {
 	return len(res) > 0, err
 }
 
-// halve cuts by the leading, integer column.
-func (pl *planner) halve() error {
+// halve cuts by the leading, integer column. rows is the estimate for the whole
+// table: for a range InnoDB never tells more than half of that, and often twice of
+// what there is, so that the range of all keys would pass for no larger than its
+// quarters.
+func (pl *planner) halve(rows int64) error {
+	pl.total = rows
 	col := ident(pl.key[0].Name)
 	res, err := pl.s.control.query(pl.ctx, "SELECT MIN("+col+"), MAX("+col+") FROM "+qualified(pl.t))
 	if err != nil {
@@ -188,10 +193,6 @@ func (pl *planner) halve() error {
 	}
 	// The last bound is dropped by splits: what is beyond it belongs to the last split.
 	lo.Sub(lo, big.NewInt(1))
-	rows, err := pl.estimateIn(lo, hi)
-	if err != nil {
-		return err
-	}
 	return pl.halves(lo, hi, rows)
 }
 
@@ -229,9 +230,9 @@ func (pl *planner) halves(lo, hi *big.Int, rows int64) error {
 	if err != nil {
 		return err
 	}
-	if low >= rows && high >= rows {
-		// Neither half is less than both: the engine has no ranges of this key,
-		// as MEMORY's hash index, and reads the whole table for each.
+	if low >= pl.total && high >= pl.total {
+		// The engine has no ranges of this key, as MEMORY's hash index, and reads the
+		// whole table for each.
 		pl.add(to, rows)
 		return nil
 	}

@@ -106,3 +106,28 @@ func TestAlterWhileReading(t *testing.T) {
 		}
 	})
 }
+
+// TestHalfOfTheTable splits tables of which each half of the keys is estimated as
+// highly as all of them: InnoDB tells no more of a range than half of its rows.
+func TestHalfOfTheTable(t *testing.T) {
+	servers(t, func(t *testing.T, s *testServer) {
+		var names []string
+		for _, n := range []int{30000, 50000, 70000, 90000} {
+			name := "t" + itoa(uint64(n))
+			names = append(names, name)
+			s.must(t, "CREATE TABLE "+name+" (id INT PRIMARY KEY, pad CHAR(64))", "INSERT INTO "+name+" SELECT n, REPEAT('x', 64) FROM "+sequence(n), "ANALYZE TABLE "+name)
+		}
+		st := s.open(t, Options{Parallel: 2, SplitRows: 5000})
+		tables, snap := pinAll(t, st, 2)
+		defer snap.Close()
+		if len(tables) != len(names) {
+			t.Fatalf("got %d tables, want %d", len(tables), len(names))
+		}
+		for _, table := range tables {
+			splits, err := snap.Splits(t.Context(), table)
+			if err != nil || len(splits) < 4 {
+				t.Errorf("%s: got %d splits (%v), want more", table, len(splits), err)
+			}
+		}
+	})
+}

@@ -117,7 +117,7 @@ func (s *Sink) gaveUp(unknown bool, last error) error {
 // committed tidies up behind a commit that has landed.
 func (w *Writer) committed(ctx context.Context) error {
 	w.ours = false
-	if err := w.endRun(); err != nil {
+	if err := errors.Join(w.endRun(), w.dropKept(context.WithoutCancel(ctx))); err != nil {
 		return err
 	}
 	if w.sink.kind == embedded {

@@ -3,6 +3,7 @@ package iceberg
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/parquet/metadata"
@@ -21,6 +22,8 @@ type dataFile struct {
 	out      stagedFile
 	pq       *parquet.Writer
 	origin   int
+	origins  []int // all that have rows in it, in a run that keeps
+	began    time.Time
 	held     int64 // what the file counts for in Sink.buffered
 }
 
@@ -50,7 +53,7 @@ func (w *Writer) newFile(ctx context.Context, content content) (*dataFile, error
 		return nil, err
 	}
 	codec, _ := parquet.ParseCodec(w.sink.opts.Codec) // Open has checked it
-	f := &dataFile{w: w, content: content, location: location, out: out}
+	f := &dataFile{w: w, content: content, location: location, out: out, began: time.Now()}
 	// Pages of very wide tables are small, for there is one of each column.
 	page := min(max(w.sink.share()/int64(4*len(columns)), 16<<10), 1<<20)
 	f.pq, err = parquet.NewWriter(out, columns, parquet.Options{Codec: codec, PageBytes: int(page)})

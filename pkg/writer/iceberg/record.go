@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,23 +16,25 @@ import (
 
 // What a run stages it announces by a record, TABLE/metadata/_staging/RUN, that
 // goes when its files are committed or removed. A record that outlives its run
-// tells the next Open which files to discard: RUN-00000.parquet and on.
+// tells the next Open which files to take over (keep.go) or to discard:
+// RUN-00000.parquet and on, and RUN.ATTEMPT-00000.parquet of those that took over.
 //
 // On a local disk the run holds a lock on the record, which ends with the
 // process, however it ends. Object stores have no locks, and disks on a network
-// may not have them between machines: there a record counts as dead when its run
-// has not touched it for a day. The same goes for a run that has sent a commit
-// to a server and not heard of it: the server may still be at it, and the commit
-// names the files.
-const recordTouch = 10 * time.Minute
-
-// sentMark is the last line of the record of a run that has sent a commit.
-const sentMark = "a commit was sent"
+// may not have them between machines: there a run is dead whose process is seen to
+// be gone, or that has not touched its record for a while. One that has sent a
+// commit to a server and not heard of it counts as alive for a day: the server may
+// still be at it, and the commit names the files.
+const (
+	recordTouch = 2 * time.Minute
+	quietTime   = 15 * time.Minute
+)
 
 // A stagingRecord is the record of a live run.
 type stagingRecord struct {
 	st       *storage
 	location string
+	attempts []string    // names of those that took the run over, the last of them this one
 	lock     *os.File    // local
 	mark     atomic.Bool // a commit was sent
 	stop     func()      // ends touching
@@ -46,8 +47,16 @@ func newRecord(st *storage, location string) (*stagingRecord, error) {
 			return nil, err
 		}
 	}
-	if err := r.write(); err != nil {
+	if err := r.start(); err != nil {
 		return nil, errors.Join(err, r.remove(true))
+	}
+	return r, nil
+}
+
+// start writes the record and sees to it that it is touched from then on.
+func (r *stagingRecord) start() error {
+	if err := r.write(""); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -56,7 +65,7 @@ func newRecord(st *storage, location string) (*stagingRecord, error) {
 		defer close(done)
 		r.touch(ctx)
 	}()
-	return r, nil
+	return nil
 }
 
 // acquire makes a local record and locks it.
@@ -92,47 +101,33 @@ func (r *stagingRecord) touch(ctx context.Context) {
 			return
 		case <-t.C:
 			// One that fails is made up for by the next; alive checks in the end.
-			_ = r.write()
+			_ = r.write("")
 		}
 	}
 }
 
 // write puts the record's content in place, which also touches it.
-func (r *stagingRecord) write() error {
-	text := machine() + "\n"
+func (r *stagingRecord) write(mark string) error {
 	if r.mark.Load() {
-		text += sentMark
+		mark = sentMark
 	}
+	text := []byte(r.owner() + mark)
 	if r.lock == nil {
-		return r.st.files().WriteFile(r.location, []byte(text))
+		return r.st.files().WriteFile(r.location, text)
 	}
-	if _, err := r.lock.WriteAt([]byte(text), 0); err != nil {
+	if _, err := r.lock.WriteAt(text, 0); err != nil {
+		return err
+	}
+	// What was there before may have been longer.
+	if err := r.lock.Truncate(int64(len(text))); err != nil {
 		return err
 	}
 	return r.lock.Sync()
 }
 
-// machine tells the machine that a lock is known to: its name, which kernel runs
-// since when, and the id that it keeps over a restart. Containers of one machine
-// have names of their own, but one kernel; machines with disks in common may have
-// one name.
-var machine = sync.OnceValue(func() string {
-	name, _ := os.Hostname()
-	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	id, _ := os.ReadFile("/etc/machine-id")
-	return name + " " + strings.TrimSpace(string(boot)) + " " + strings.TrimSpace(string(id))
-})
-
-// sameMachine reports whether the record that has this content is of a run on
-// this machine.
-func sameMachine(content, machine string) bool {
-	line, _, _ := strings.Cut(content, "\n")
-	theirs, ours := append(strings.Split(line, " "), "", ""), append(strings.Split(machine, " "), "", "")
-	if boot := ours[1]; boot != "" && boot == theirs[1] {
-		return true
-	}
-	// Started anew since, or a system that tells no more than its name.
-	return ours[0] != "" && ours[0] == theirs[0] && ours[2] == theirs[2] && (ours[2] != "" || ours[1] == "")
+// owner is what the record says of whose it is.
+func (r *stagingRecord) owner() string {
+	return machine() + "\n" + process() + "\n" + strings.Join(r.attempts, " ") + "\n"
 }
 
 // sent notes that a commit is about to be sent. r may be nil: nothing is staged.
@@ -140,7 +135,7 @@ func (r *stagingRecord) sent() error {
 	if r == nil || r.mark.Swap(true) {
 		return nil
 	}
-	return r.write()
+	return r.write("")
 }
 
 // alive checks that nobody has taken the run for dead, which may happen to a
@@ -149,15 +144,17 @@ func (r *stagingRecord) alive() error {
 	if r == nil {
 		return nil
 	}
-	f, err := r.st.files().Open(r.location)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		err = fmt.Errorf("the staging record of this run is gone, and its files may be too: %w", err)
-		return hint.Transient(hint.Wrap(err, "run the same command again"))
-	case err != nil:
+	text, err := readAll(r.st.files(), r.location)
+	if err == nil && !strings.HasPrefix(text, r.owner()) {
+		err = errors.New("another run has taken it over")
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("look for the staging record: %w", err)
 	}
-	return f.Close()
+	if err != nil {
+		err = fmt.Errorf("the staging record of this run is gone, and its files may be too: %w", err)
+		return hint.Transient(hint.Wrap(err, "run the same command again"))
+	}
+	return nil
 }
 
 // leave ends the run but lets its record and files stay for the next Open.
@@ -170,6 +167,13 @@ func (r *stagingRecord) leave() error {
 		return nil
 	}
 	return r.lock.Close()
+}
+
+// giveUp is leave with a word that nobody has to be waited for.
+func (r *stagingRecord) giveUp() error {
+	r.stop()
+	r.stop = func() {}
+	return errors.Join(r.write(leftMark), r.leave())
 }
 
 // remove deletes the record. If the table does not exist, the folders that were

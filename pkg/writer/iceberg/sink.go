@@ -46,8 +46,12 @@ type Options struct {
 	// Step, if set, is called at the steps of a commit, so that tests can end the
 	// process there. The steps are, in order: "rows written", "files durable",
 	// "manifests written", "commit sent" (it is about to be), "commit landed" and
-	// "tidied". A commit that is tried again repeats some of them.
+	// "tidied". A commit that is tried again repeats some of them. Before them come, of
+	// stock that is kept, "kept stock taken over" and "stock kept".
 	Step func(name string)
+	// KeepEvery is how long stock that is kept may stay in a file that is not full,
+	// while others are read: what is lost if the process dies. The default is 30 s.
+	KeepEvery time.Duration
 	// Parallel is how many goroutines are going to write at once; the default is 1.
 	Parallel int
 }
@@ -102,6 +106,7 @@ func Open(ctx context.Context, url string, opts Options) (*Sink, error) {
 	opts.Codec = cmp.Or(opts.Codec, "zstd")
 	opts.TargetFileSize = cmp.Or(opts.TargetFileSize, 256<<20)
 	opts.Memory = cmp.Or(opts.Memory, 256<<20)
+	opts.KeepEvery = cmp.Or(opts.KeepEvery, 30*time.Second)
 	opts.Parallel = max(opts.Parallel, 1)
 	if _, err := parquet.ParseCodec(opts.Codec); err != nil {
 		return nil, err

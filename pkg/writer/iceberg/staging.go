@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/apache/iceberg-go/catalog"
@@ -31,6 +29,9 @@ func (w *Writer) begin(ctx context.Context) error {
 	if w.prefix != "" {
 		return nil
 	}
+	if err := w.dropKept(ctx); err != nil { // nobody has asked for it
+		return err
+	}
 	var b [6]byte
 	_, _ = rand.Read(b[:]) // never fails
 	run := time.Now().UTC().Format(runTime+"-") + hex.EncodeToString(b[:])
@@ -50,17 +51,25 @@ func (w *Writer) endRun() error {
 	w.prefix = ""
 	r := w.record
 	w.record = nil
-	return r.remove(w.exists)
+	// The record goes last: by it the others are found.
+	k := w.keep
+	w.keep = nil
+	return errors.Join(k.forget(w.st, w.stagingFolder()), r.remove(w.exists))
 }
 
-// discardDead deletes what runs that ended without a word have staged. Files
-// that a snapshot of the table names stay: such a run died after its commit.
+// discardDead deletes what runs that ended without a word have staged, but for
+// stock that can be gone on with: that is noted. Files that a snapshot of the table
+// names stay: such a run died after its commit.
 func (w *Writer) discardDead(ctx context.Context) error {
-	runs, release, err := deadRuns(w.st, w.stagingFolder(), w.sink.dead)
+	runs, err := deadRuns(w.st, w.stagingFolder(), w.sink.dead)
+	defer func() {
+		for _, r := range runs {
+			r.release()
+		}
+	}()
 	if err != nil || len(runs) == 0 {
 		return err
 	}
-	defer release()
 	// The table is loaded now and not before: until its lock was free, a run may
 	// have committed.
 	tbl, err := w.sink.cat.LoadTable(ctx, w.ident)
@@ -70,21 +79,26 @@ func (w *Writer) discardDead(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	keep, err := referenced(tbl, w.st.files(), earliest(runs))
+	named, err := referenced(tbl, w.st.files(), earliest(runs))
 	if err != nil {
 		// Without the whole history nothing is safe to delete. The leftovers
 		// cost space and are seen by nobody.
 		return nil
 	}
-	for _, run := range runs {
-		if err := w.discardRun(run, keep); err != nil {
+	for i, run := range runs {
+		kept, err := w.keptBy(run, named)
+		if err != nil {
 			return err
 		}
-		if err := w.st.remove(w.stagingFolder() + "/" + run); err != nil {
+		if kept != nil && w.kept == nil {
+			w.kept, runs[i] = kept, nil // its lock is held on
+			continue
+		}
+		if err := w.discardRun(run, named); err != nil {
 			return err
 		}
 	}
-	if w.st.local() {
+	if w.st.local() && w.kept == nil {
 		if name, err := localPath(w.stagingFolder()); err == nil {
 			_ = os.Remove(name)
 			if tbl == nil {
@@ -95,15 +109,56 @@ func (w *Writer) discardDead(ctx context.Context) error {
 	return nil
 }
 
-// discardRun deletes the files of a run. Numbers may be missing where files
-// were open at the same time, but never that many in a row.
-func (w *Writer) discardRun(run string, keep map[string]bool) error {
+// discardRun deletes the files of a run, what it has kept, and its record. The
+// record goes last, so that a run that dies here is followed by one that goes on.
+func (w *Writer) discardRun(run *deadRun, named map[string]bool) error {
+	notes, err := readNotes(w.st, w.stagingFolder(), run)
+	if err != nil {
+		return err
+	}
+	for _, n := range notes {
+		for _, f := range n.files {
+			if !named[f.FilePath()] {
+				if err := w.st.remove(f.FilePath()); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if err := w.discardFiles(run, named); err != nil {
+		return err
+	}
+	for _, name := range run.beside {
+		if err := w.st.remove(w.stagingFolder() + "/" + name); err != nil {
+			return err
+		}
+	}
+	return w.st.remove(w.stagingFolder() + "/" + run.name)
+}
+
+// discardFiles deletes the files of all of a run's attempts, but for those to spare.
+func (w *Writer) discardFiles(run *deadRun, spare map[string]bool) error {
+	prefixes := []string{run.name}
+	for _, a := range run.text.attempts {
+		prefixes = append(prefixes, run.name+"."+a)
+	}
+	for _, p := range prefixes {
+		if err := w.discardAttempt(p, spare); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// discardAttempt deletes the files whose names begin so. Numbers may be missing
+// where files were open at the same time, but never that many in a row.
+func (w *Writer) discardAttempt(prefix string, spare map[string]bool) error {
 	for n, missing := 0, 0; missing < 256; n++ {
-		loc, err := w.fileLocation(run, n)
+		loc, err := w.fileLocation(prefix, n)
 		if err != nil {
 			return err
 		}
-		if keep[loc] {
+		if spare[loc] {
 			missing = 0
 			continue
 		}
@@ -125,10 +180,10 @@ const runTime = "20060102T150405Z"
 
 // earliest returns when the first of the runs began, with an hour to spare for
 // clocks that were set; the zero time if a name does not tell.
-func earliest(runs []string) time.Time {
+func earliest(runs []*deadRun) time.Time {
 	var first time.Time
 	for i, run := range runs {
-		at, err := time.Parse(runTime, run[:min(len(run), len(runTime))])
+		at, err := time.Parse(runTime, run.name[:min(len(run.name), len(runTime))])
 		if err != nil {
 			return time.Time{}
 		}
@@ -168,86 +223,4 @@ func referenced(tbl *table.Table, io iceio.IO, since time.Time) (map[string]bool
 		}
 	}
 	return files, nil
-}
-
-// deadRuns lists the runs whose records are dead: of this machine and without a
-// lock, or not touched for so long. On a local disk their locks are held until
-// release.
-func deadRuns(st *storage, folder string, after time.Duration) (runs []string, release func(), err error) {
-	if st.local() {
-		return deadLocal(folder, after)
-	}
-	list, ok := st.files().(iceio.ListableIO)
-	if !ok {
-		return nil, func() {}, nil
-	}
-	err = list.WalkDir(folder, func(p string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil || d.IsDir() {
-			return err
-		}
-		info, err := d.Info()
-		if err == nil && time.Since(info.ModTime()) > after {
-			runs = append(runs, path.Base(p))
-		}
-		return err
-	})
-	return runs, func() {}, err
-}
-
-func deadLocal(folder string, after time.Duration) (runs []string, release func(), err error) {
-	dir, err := localPath(folder)
-	if err != nil {
-		return nil, nil, err
-	}
-	var locks []*os.File
-	release = func() {
-		for _, l := range locks {
-			_ = l.Close()
-		}
-	}
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, release, nil
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, e := range entries {
-		f, err := os.OpenFile(filepath.Join(dir, e.Name()), os.O_RDWR, 0)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			release()
-			return nil, nil, err
-		}
-		if !isDead(f, after) {
-			_ = f.Close()
-			continue
-		}
-		locks = append(locks, f)
-		runs = append(runs, e.Name())
-	}
-	return runs, release, nil
-}
-
-// isDead reports whether a local record is dead, and if so holds its lock.
-func isDead(f *os.File, after time.Duration) bool {
-	if tryLock(f) != nil {
-		return false
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return false
-	}
-	if time.Since(info.ModTime()) > after {
-		return true
-	}
-	text := make([]byte, 1<<10)
-	n, _ := f.ReadAt(text, 0) // to the end, which is an error to ReadAt
-	content := string(text[:n])
-	return sameMachine(content, machine()) && !strings.HasSuffix(content, sentMark)
 }

@@ -46,7 +46,7 @@ func suite(t *testing.T, target func(*testing.T) string) {
 		var lose atomic.Int32
 		prefix := fmt.Sprintf("t%d_", time.Now().UnixNano()) // servers live longer than a test
 		open := func(t *testing.T) *Sink {
-			s, err := Open(t.Context(), target, Options{TargetFileSize: 64 << 10, Memory: 256 << 10, Parallel: 4})
+			s, err := Open(t.Context(), target, Options{TargetFileSize: 64 << 10, KeepEvery: 1, Memory: 256 << 10, Parallel: 4})
 			must(t, err)
 			s.cat = losing{s.cat, &lose}
 			s.retry.min, s.retry.max = time.Millisecond, 10*time.Millisecond

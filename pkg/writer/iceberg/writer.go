@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
@@ -54,8 +55,10 @@ type Writer struct {
 	closing sync.WaitGroup // files being made durable
 	ending  map[stagedFile]bool
 	staged  []stagedData
-	failed  error // of a file that was lost; nothing can be committed any more
-	fold    *fold // nil if the key cannot identify rows
+	failed  error    // of a file that was lost; nothing can be committed any more
+	kept    *keptRun // by a dead run, and neither taken over nor discarded yet
+	keep    *keeping // nil: what is staged goes with the process
+	fold    *fold    // nil if the key cannot identify rows
 
 	attempts []attempt // commits whose outcome is not known
 	stale    bool      // the catalog has to be asked for the position
@@ -67,6 +70,8 @@ type stagedData struct {
 	df       iceberg.DataFile
 	location string
 	content  content
+	origins  []int // of a run that keeps
+	noted    bool  // kept
 }
 
 var _ writer.Writer = (*Writer)(nil)
@@ -125,16 +130,10 @@ func (w *Writer) take(ctx context.Context, origin int) (*dataFile, error) {
 	if w.failed != nil {
 		return nil, w.failed
 	}
-	if n := len(w.idle); n > 0 {
-		pick := n - 1
-		for i, f := range w.idle {
-			if f.origin == origin {
-				pick = i
-			}
-		}
+	if pick := w.pick(origin); pick >= 0 {
 		f := w.idle[pick]
 		w.idle = append(w.idle[:pick], w.idle[pick+1:]...)
-		f.origin = origin
+		w.joins(f, origin)
 		return f, nil
 	}
 	if err := w.begin(ctx); err != nil {
@@ -144,14 +143,29 @@ func (w *Writer) take(ctx context.Context, origin int) (*dataFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.origin = origin
+	w.joins(f, origin)
 	return f, nil
+}
+
+// pick returns which of the idle files rows of an origin go to, or −1: that which
+// has some of it already, or one that is not in the midst of another that is kept.
+func (w *Writer) pick(origin int) int {
+	pick := -1
+	for i, f := range w.idle {
+		if f.origin == origin {
+			return i
+		}
+		if w.keep == nil || w.keep.origin(f.origin).whole {
+			pick = i
+		}
+	}
+	return pick
 }
 
 // give takes a file back; one that is full ends here, one that failed is lost
 // with all its rows, and with it everything that is staged.
 func (w *Writer) give(f *dataFile, err error) {
-	full := err == nil && f.size() >= w.sink.opts.TargetFileSize
+	full := err == nil && w.full(f)
 	if full {
 		err = w.finish(f)
 	}
@@ -181,14 +195,20 @@ func (w *Writer) finish(f *dataFile) error {
 	w.closing.Go(func() {
 		err := f.out.Close()
 		w.mu.Lock()
-		defer w.mu.Unlock()
 		delete(w.ending, f.out)
+		if err == nil {
+			w.staged = append(w.staged, stagedData{df: df, location: f.location, content: f.content, origins: f.origins})
+			w.keep.durable(f.origins)
+		}
+		w.mu.Unlock()
 		if err != nil {
 			f.out.Abort() // nothing names the file, so nobody else removes it
-			w.failed = err
-			return
+		} else if w.keep != nil {
+			err = w.noteWhole()
 		}
-		w.staged = append(w.staged, stagedData{df, f.location, f.content})
+		if err != nil {
+			w.fail(err)
+		}
 	})
 	return nil
 }
@@ -217,9 +237,7 @@ func (w *Writer) finishAll(ctx context.Context) error {
 			defer func() { <-limit }()
 			if err := w.finish(f); err != nil {
 				f.abort()
-				w.mu.Lock()
-				w.failed = err
-				w.mu.Unlock()
+				w.fail(err)
 			}
 		})
 	}
@@ -238,8 +256,11 @@ func (w *Writer) finishAll(ctx context.Context) error {
 	return w.failed
 }
 
-// Close abandons what is staged. Files whose commit may have landed stay: the
-// next Open finds out.
+// closeTime is how long Close waits for files that are to be kept.
+const closeTime = 5 * time.Second
+
+// Close abandons what is staged, but for stock that is kept. Files whose commit may
+// have landed stay: the next Open finds out.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	idle := w.idle
@@ -249,10 +270,22 @@ func (w *Writer) Close() error {
 		f.abort()
 	}
 	w.dropFold()
-	w.interrupt()
+	if w.keep == nil {
+		w.interrupt()
+	}
+	// What is about to be kept gets a moment more.
+	late := time.AfterFunc(closeTime, w.interrupt)
 	w.closing.Wait()
+	late.Stop()
 	if len(w.attempts) > 0 {
 		return w.record.leave()
+	}
+	if w.kept != nil {
+		w.kept.run.release()
+		w.kept = nil
+	}
+	if w.prefix != "" && w.keep.keeps() {
+		return w.leave()
 	}
 	var errs []error
 	for _, d := range w.staged {

@@ -216,7 +216,7 @@ func (w *tableWriter) publish(pos batch.Position) {
 	}
 	w.tab.rows = w.stage.as(w.table, w.columns).apply(rows, w.table)
 	w.tab.columns = w.columns
-	w.tab.shape, w.tab.pos, w.tab.last = w.table, pos, w.stage
+	w.tab.shape, w.tab.pos, w.tab.last, w.tab.kept = w.table, pos, w.stage, nil
 	w.tab.history = append(w.tab.history, Version{pos, w.tab.rows, time.Now()})
 }
 

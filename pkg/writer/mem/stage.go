@@ -16,8 +16,9 @@ type stage struct {
 }
 
 type change struct {
-	op  batch.Op
-	row batchtest.Row
+	op     batch.Op
+	row    batchtest.Row
+	origin int
 }
 
 // add stages a batch.
@@ -39,7 +40,7 @@ func (s *stage) add(b *batch.Batch, t *schema.Table) error {
 		*s = stage{emptied: true}
 	}
 	for i, row := range rows {
-		c := change{batch.Insert, row}
+		c := change{batch.Insert, row, b.Origin}
 		if b.Ops != nil {
 			c.op = b.Ops[i]
 		}
@@ -53,7 +54,7 @@ func (s *stage) add(b *batch.Batch, t *schema.Table) error {
 func (s *stage) as(from, to *schema.Table) *stage {
 	out := &stage{emptied: s.emptied, changes: make([]change, len(s.changes))}
 	for i, c := range s.changes {
-		out.changes[i] = change{c.op, reshape([]batchtest.Row{c.row}, from, to)[0]}
+		out.changes[i] = change{c.op, reshape([]batchtest.Row{c.row}, from, to)[0], c.origin}
 	}
 	return out
 }

@@ -42,6 +42,7 @@ type table struct {
 	// staged files do to a lake, so that a sink that forgets to discard it fails
 	// its tests.
 	latest *stage
+	kept   *kept
 }
 
 // A Version is what a table held from one commit to the next.

@@ -103,6 +103,9 @@ var parts = []struct {
 	{"list", (*kit).list},
 	{"what was written is counted", (*kit).counted},
 
+	{"stock that is kept", (*kit).keptStock},
+	{"stock that is kept for nothing", (*kit).keptForNothing},
+
 	{"every type", (*kit).everyType},
 	{"every kind of key", (*kit).everyKey},
 	{"a huge row", (*kit).hugeRow},

@@ -1,0 +1,194 @@
+package move
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+// A plan is what a snapshot writes down beside the stock that the sink keeps for
+// it: how the table was cut, and the point at which the splits were read. That
+// point is gone with the process. Who takes the stock over reads what is left at a
+// point of its own, and applies the log from the first one over all of it.
+type plan struct {
+	Terms    string         `json:"terms,omitempty"` // SnapshotOptions.Terms
+	Position batch.Position `json:"position"`
+	Splits   []plannedSplit `json:"splits"`
+}
+
+// A plannedSplit is a reader.Split of the table.
+type plannedSplit struct {
+	Range string `json:"range,omitempty"`
+	Rows  int64  `json:"rows"`
+}
+
+// A resumption is what an earlier run has left of a table that it did not finish.
+type resumption struct {
+	plan
+	kept writer.Kept
+}
+
+// keeper returns the table's writer if stock of it is worth keeping: the log has
+// to be able to make up for what is read later.
+func (r *snapshotRun) keeper(c *tableCopy) writer.Keeper {
+	k, ok := c.w.(writer.Keeper)
+	_, log := r.src.(reader.Log)
+	alone := r.opts.Mode == writer.Create || r.opts.Mode == writer.Replace // no other rows of the table's keys
+	if !ok || !log || !alone || len(c.table.Key) == 0 || c.table.IsChangelog() {
+		return nil
+	}
+	return k
+}
+
+// look notes what an earlier run has left of the table.
+func (r *snapshotRun) look(c *tableCopy) {
+	if c.keeper = r.keeper(c); c.keeper == nil || r.opts.Restart {
+		return
+	}
+	k := c.keeper.Kept()
+	if k.Note == "" {
+		return
+	}
+	left := &resumption{kept: k}
+	why := json.Unmarshal([]byte(k.Note), &left.plan)
+	if why == nil && left.Terms != r.opts.Terms {
+		why = errors.New("it was begun with other options")
+	}
+	if why == nil {
+		why = r.src.Owns(left.Position)
+	}
+	if why != nil {
+		r.anew(c, why)
+		return
+	}
+	c.left = left
+}
+
+// anew tells why a table is begun again.
+func (r *snapshotRun) anew(c *tableCopy, why error) {
+	c.left = nil
+	r.opts.warn(fmt.Sprintf("%s is copied from its beginning, though an earlier run has got on with it: %v", c.table, why))
+}
+
+// skipExchanged leaves tables alone that a run in Replace mode has exchanged before
+// it was stopped: they hold the very position that it was to commit the others with.
+func (r *snapshotRun) skipExchanged() {
+	points := make(map[batch.Position]bool)
+	for _, c := range r.todo {
+		if c.left != nil {
+			points[c.left.Position] = true
+		}
+	}
+	for _, c := range r.todo {
+		if r.opts.Mode == writer.Replace && c.left == nil && points[c.held] {
+			c.done.Store(true)
+		}
+	}
+}
+
+// reach sees to it that the log holds what tables need that are gone on with.
+// Where it does not, they are begun again.
+func (r *snapshotRun) reach(ctx context.Context, pending []*tableCopy) error {
+	tables := make(map[batch.Position][]*tableCopy)
+	for _, c := range pending {
+		if c.left != nil {
+			tables[c.left.Position] = append(tables[c.left.Position], c)
+		}
+	}
+	for pos, copies := range tables {
+		err := r.probe(ctx, pos, copies)
+		if err == nil {
+			continue
+		}
+		if ctx.Err() != nil || hint.IsTransient(err) {
+			return fmt.Errorf("look for the log that was written since an earlier run: %w", err)
+		}
+		for _, c := range copies {
+			r.anew(c, err)
+		}
+	}
+	return nil
+}
+
+func (r *snapshotRun) probe(ctx context.Context, pos batch.Position, copies []*tableCopy) error {
+	log := r.src.(reader.Log) // keeper has made sure of it
+	pos, err := log.Loosen(pos)
+	if err != nil {
+		return err
+	}
+	from := make(map[*schema.Table]batch.Position, len(copies))
+	for _, c := range copies {
+		from[c.table] = pos
+	}
+	rd, err := log.Changes(ctx, from, pos)
+	if err != nil {
+		return err
+	}
+	return rd.Close()
+}
+
+// splits returns what is left to read of the table, and has what is read of it kept.
+func (r *snapshotRun) splits(ctx context.Context, c *tableCopy) ([]reader.Split, error) {
+	if c.left != nil {
+		if err := c.keeper.Keep(ctx, c.left.kept.Note); err != nil {
+			return nil, err
+		}
+		c.keeps = true
+		c.prog.Resumed(c.left.kept.Rows, 0)
+		return c.left.rest(c.table), nil
+	}
+	splits, err := r.snap.Splits(ctx, c.table)
+	// What is read in one go is read again as quickly.
+	if err != nil || c.keeper == nil || len(splits) < 2 {
+		return splits, err
+	}
+	p := plan{Terms: r.opts.Terms, Position: r.snap.Position()}
+	for _, s := range splits {
+		p.Splits = append(p.Splits, plannedSplit{s.Range, s.Rows})
+	}
+	note, err := json.Marshal(p)
+	if err != nil {
+		return nil, err
+	}
+	c.keeps = true
+	return splits, c.keeper.Keep(ctx, string(note))
+}
+
+// rest returns the splits that were not whole.
+func (l *resumption) rest(t *schema.Table) []reader.Split {
+	whole := make(map[int]bool, len(l.kept.Origins))
+	for _, o := range l.kept.Origins {
+		whole[o] = true
+	}
+	var rest []reader.Split
+	for i, s := range l.Splits {
+		if !whole[i] {
+			rest = append(rest, reader.Split{Table: t, Range: s.Range, Rows: s.Rows, Seq: i})
+		}
+	}
+	return rest
+}
+
+// whole tells the sink that a split has been written.
+func (c *tableCopy) whole(ctx context.Context, s reader.Split) error {
+	if !c.keeps {
+		return nil
+	}
+	return c.keeper.Whole(ctx, s.Seq)
+}
+
+// discard abandons the table and what is kept of it: it has failed on its own
+// account, so whoever tries again begins from its beginning.
+func (c *tableCopy) discard(ctx context.Context) {
+	if c.keeps && c.w != nil {
+		_ = c.keeper.Keep(ctx, "") // else the next run fails as this one did
+	}
+	c.close()
+}

@@ -1,0 +1,196 @@
+package iceberg
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"github.com/apache/iceberg-go"
+
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+// A keptPlan is the content of RUN.plan.
+type keptPlan struct {
+	Table string `json:"table"` // fingerprint
+	Note  string `json:"note"`
+}
+
+// A keptNote is the content of RUN.00000. The files are told by a manifest, which
+// holds all that a commit has to know of them.
+type keptNote struct {
+	Origins  []int  `json:"origins"`
+	Manifest []byte `json:"manifest"`
+
+	number int
+	files  []iceberg.DataFile
+}
+
+// fingerprint tells tables apart whose staged files are not each other's: their
+// columns, with the ids that files name them by, and where they come from.
+func (w *Writer) fingerprint() string {
+	fields, _ := json.Marshal(w.schema.Fields()) // that are read from JSON themselves
+	return fmt.Sprintf("%s %d %s %s", w.src, formatVersion, w.src.Shape(), fields)
+}
+
+func (w *Writer) writePlan(note string) error {
+	text, err := json.Marshal(keptPlan{w.fingerprint(), note})
+	if err != nil {
+		return err
+	}
+	return w.writeNote(w.keep.run+".plan", text)
+}
+
+// writeNote puts a file beside the record. The caller holds w.mu, or the right to
+// write a note.
+func (w *Writer) writeNote(name string, text []byte) error {
+	w.keep.notes = append(w.keep.notes, name)
+	if err := w.st.dirs.sync(); err != nil {
+		return err // the names of data files come first
+	}
+	return w.st.files().WriteFile(w.stagingFolder()+"/"+name, text)
+}
+
+// noteWhole writes down which origins are safe, if there are new ones.
+func (w *Writer) noteWhole() error {
+	k := w.keep
+	k.writing <- struct{}{}
+	defer func() { <-k.writing }()
+	w.mu.Lock()
+	files, origins := k.ready(w.staged)
+	n, entries := k.next, make([]iceberg.ManifestEntry, len(files))
+	for i, f := range files {
+		id := int64(1) // of no snapshot yet
+		entries[i] = iceberg.NewManifestEntry(iceberg.EntryStatusADDED, &id, nil, nil, w.staged[f].df)
+	}
+	w.mu.Unlock()
+	if len(files) == 0 || n < 0 { // an origin without rows is read again as quickly
+		return nil
+	}
+	var manifest bytes.Buffer
+	if _, err := iceberg.WriteManifest("", &manifest, formatVersion, *iceberg.UnpartitionedSpec, w.schema, 1, entries); err != nil {
+		return err
+	}
+	text, err := json.Marshal(keptNote{Origins: origins, Manifest: manifest.Bytes()})
+	if err != nil {
+		return err
+	}
+	if err := w.writeNote(fmt.Sprintf("%s.%05d", k.run, n), text); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	k.next++
+	for _, f := range files { // staged has only grown meanwhile
+		w.staged[f].noted = true
+	}
+	for _, o := range origins {
+		k.origins[o].noted = true
+	}
+	w.mu.Unlock()
+	w.sink.step("stock kept")
+	return nil
+}
+
+// forget removes what is kept, when it is committed or abandoned.
+func (k *keeping) forget(st *storage, folder string) error {
+	if k == nil {
+		return nil
+	}
+	var errs []error
+	for _, name := range k.notes {
+		errs = append(errs, st.remove(folder+"/"+name))
+	}
+	return errors.Join(errs...)
+}
+
+// keptBy returns what a dead run has kept if it is of use: for a table that it fits,
+// and that has not got it already.
+func (w *Writer) keptBy(run *deadRun, named map[string]bool) (*keptRun, error) {
+	fresh := w.mode == writer.Create || w.mode == writer.Follow
+	if w.fold == nil || !(fresh && w.pos == "" || w.mode == writer.Replace) {
+		return nil, nil
+	}
+	text, err := readAll(w.st.files(), w.stagingFolder()+"/"+run.name+".plan")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var plan keptPlan
+	_ = json.Unmarshal([]byte(text), &plan) // one that was being written is no plan
+	if plan.Table != w.fingerprint() {
+		return nil, nil
+	}
+	k := &keptRun{run: run, plan: plan.Note}
+	all, err := readNotes(w.st, w.stagingFolder(), run)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range all {
+		there := true
+		for _, f := range n.files {
+			if named[f.FilePath()] {
+				return nil, nil // the run has died after its commit
+			}
+			there = there && w.isThere(f)
+		}
+		if !there {
+			// Its origins may have rows in files of other notes too.
+			return nil, nil
+		}
+		k.notes = append(k.notes, n)
+	}
+	if len(k.notes) == 0 {
+		return nil, nil
+	}
+	return k, nil
+}
+
+// isThere reports whether a file is as long as it was when it was noted.
+func (w *Writer) isThere(f iceberg.DataFile) bool {
+	r, err := w.st.files().Open(f.FilePath())
+	if err != nil {
+		return false
+	}
+	defer r.Close()
+	info, err := r.Stat()
+	return err == nil && info.Size() == f.FileSizeBytes()
+}
+
+// readNotes returns the notes of a dead run. One that was being written when the
+// run died cannot be read, and its files were not to be counted on.
+func readNotes(st *storage, folder string, run *deadRun) ([]keptNote, error) {
+	var notes []keptNote
+	for _, name := range run.beside {
+		number, err := strconv.Atoi(strings.TrimPrefix(name, run.name+"."))
+		if err != nil {
+			continue
+		}
+		text, err := readAll(st.files(), folder+"/"+name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		n := keptNote{number: number}
+		if json.Unmarshal([]byte(text), &n) != nil {
+			continue
+		}
+		file := iceberg.NewManifestFile(formatVersion, "", int64(len(n.Manifest)), 0, 1).Build()
+		entries, err := iceberg.ReadManifest(file, bytes.NewReader(n.Manifest), true)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", name, err)
+		}
+		for _, e := range entries {
+			n.files = append(n.files, e.DataFile())
+		}
+		notes = append(notes, n)
+	}
+	return notes, nil
+}
