@@ -26,6 +26,7 @@ func all() stores {
 			"iceberg+rests": openIceberg,
 			"iceberg+sql":   openIceberg,
 		},
+		icebergType: iceberg.TypeName,
 	}
 }
 

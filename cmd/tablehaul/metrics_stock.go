@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -20,8 +21,11 @@ func snapshotPages(run *progress.Run, status *progress.Status) pages {
 }
 
 // notReading returns why no rows are moved, or "". A run is ready from its first
-// table on until it ends, and the server with it.
+// table on until it ends, and the server with it, but while it is paused.
 func notReading(v progress.View) string {
+	if len(v.Paused) > 0 {
+		return "paused: " + progress.Printable(strings.Join(v.Paused, "; "))
+	}
 	if sum := v.Totals(); sum.Count[progress.Working]+sum.Count[progress.Whole]+sum.Count[progress.Failed] == 0 {
 		return "not reading yet: " + progress.Printable(v.Phase)
 	}
@@ -37,6 +41,8 @@ type stockCollector struct {
 // docs/metrics.md lists them.
 var (
 	descTables   = desc("stock_tables", "Tables in each state.", "state")
+	descPaused   = desc("paused", "1 while nothing is read, be it for the source's sake or the operator's.")
+	descParallel = desc("parallel", "Parts of tables that may be read at once.")
 	descExpected = desc("stock_expected_rows", "Rows that there will be in the end, by the source's estimates; 0 if they tell nothing.")
 
 	descStock        = desc("stock_rows_total", "Rows of stock read.", "table")
@@ -51,7 +57,7 @@ var (
 // Describe sends all descriptions.
 func (*stockCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descTables, descExpected, descStock, descStockBytes, descStockResumed, descStockFiles, descStockWritten, descStockSeconds, descStockFailed,
+		descTables, descPaused, descParallel, descExpected, descStock, descStockBytes, descStockResumed, descStockFiles, descStockWritten, descStockSeconds, descStockFailed,
 	} {
 		ch <- d
 	}
@@ -64,6 +70,12 @@ func (c *stockCollector) Collect(ch chan<- prometheus.Metric) {
 	for s, n := range sum.Count {
 		ch <- prometheus.MustNewConstMetric(descTables, prometheus.GaugeValue, float64(n), progress.State(s).String())
 	}
+	paused := 0.0
+	if len(v.Paused) > 0 {
+		paused = 1
+	}
+	ch <- prometheus.MustNewConstMetric(descPaused, prometheus.GaugeValue, paused)
+	ch <- prometheus.MustNewConstMetric(descParallel, prometheus.GaugeValue, float64(v.Pace.Parallel))
 	ch <- prometheus.MustNewConstMetric(descExpected, prometheus.GaugeValue, float64(sum.Expected))
 
 	// The largest tables first: they are those that one wants to see.

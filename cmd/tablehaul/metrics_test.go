@@ -141,7 +141,7 @@ func TestMetricsLint(t *testing.T) {
 			t.Errorf("docs/metrics.md does not tell of %s", f.GetName())
 		}
 	}
-	if len(families) != 25 {
+	if len(families) != 27 {
 		t.Errorf("%d metrics", len(families))
 	}
 }
@@ -217,6 +217,11 @@ func TestNotReading(t *testing.T) {
 	if got := notReading(run.View()); got != "" {
 		t.Errorf("got %q", got)
 	}
+	run.Paused("threads_running is 80, more than 40")
+	if got := notReading(run.View()); got != "paused: threads_running is 80, more than 40" {
+		t.Errorf("got %q", got)
+	}
+	run.Paused()
 	tab.Done()
 	if got := notReading(run.View()); got != "" {
 		t.Errorf("got %q", got)

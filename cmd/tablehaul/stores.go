@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow"
+
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/writer"
@@ -46,6 +48,8 @@ type (
 type stores struct {
 	sources map[string]openSource
 	sinks   map[string]openSink
+	// icebergType names the Iceberg type of an Arrow type.
+	icebergType func(arrow.DataType) (string, error)
 }
 
 // ends are what opens the two URLs of a command.

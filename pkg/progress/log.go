@@ -23,6 +23,8 @@ type Log struct {
 	next     time.Duration
 	phase    string
 	position string
+	pace     paceNews
+	paused   string
 }
 
 // NewLog tells l, how far the whole run is every so often.
@@ -81,6 +83,7 @@ func (l *Log) news(v View) {
 		l.position = v.Position
 		l.info("position", slog.String("position", v.Position))
 	}
+	l.held(v)
 	for i, t := range v.Tables {
 		if i == len(l.begun) {
 			l.begun = append(l.begun, 0)
@@ -94,6 +97,23 @@ func (l *Log) news(v View) {
 	for _, t := range l.ended.news(v) {
 		l.end(t)
 	}
+}
+
+// held tells what holds the run back.
+func (l *Log) held(v View) {
+	if p := v.Pace; l.pace.news(p) {
+		l.info("pace", slog.Int("parallel", p.Parallel), slog.Int("max_parallel", p.MaxParallel),
+			slog.String("rate_limit", p.RateLimit), slog.String("max_load", p.MaxLoad), slog.String("max_lag", p.MaxLag))
+	}
+	switch why := strings.Join(v.Paused, "; "); {
+	case why == l.paused:
+		return
+	case why != "":
+		l.tell(slog.LevelWarn, "paused", slog.String("reason", why))
+	default:
+		l.info("resumed")
+	}
+	l.paused = strings.Join(v.Paused, "; ")
 }
 
 // end tells of a table that has ended.

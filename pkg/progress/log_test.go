@@ -28,6 +28,10 @@ func TestLog(t *testing.T) {
 		views[i].Phase = "reading"
 	}
 	views[0].Phase = "listing tables"
+	views[2].Pace = Pace{Parallel: 2, MaxParallel: 4, RateLimit: "10MiB"}
+	views[3].Pace = views[2].Pace
+	views[4].Pace = views[2].Pace
+	views[2].Paused = []string{"threads_running is 80, more than 40"}
 	views[4].Tables[0].Resumed = Amount{5, 50}
 	views[4].Tables[1].Output = &Output{2, 99}
 	for _, v := range views[:4] {
@@ -45,10 +49,13 @@ level=INFO msg=phase phase=reading
 level=INFO msg=position position=gtid:a-1:1-5
 level=INFO msg="table begun" table=shop.orders rows_expected=1000
 level=INFO msg="table skipped" table=shop.old
+level=INFO msg=pace parallel=2 max_parallel=4 rate_limit=10MiB max_load="" max_lag=""
+level=WARN msg=paused reason="threads_running is 80, more than 40"
 level=INFO msg="table begun" table=shop.items rows_expected=1000
 level=INFO msg="table begun" table=shop.odd rows_expected=0
 level=ERROR msg="table failed" table=shop.odd rows=10 bytes=1000 seconds=0.5 error="column \"d\" holds 0000-00-00" hint="--zero-date null"
 level=INFO msg=progress rows=610 bytes=61000 rows_per_second=122 tables_left=2 tables_failed=1 rows_expected=2010 seconds_left=11.475
+level=INFO msg=resumed
 level=INFO msg="table done" table=shop.orders rows=1002 bytes=100200 seconds=9.5 rows_per_second=105
 level=INFO msg=progress rows=1612 bytes=161200 rows_per_second=161 tables_left=1 tables_failed=1 rows_expected=2012 seconds_left=2.481
 level=WARN msg="a note"
@@ -110,7 +117,7 @@ func TestStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	diff(t, changing.ReplaceAllString(out.String(), `"$1":0`), `
-{"event":"status","time":0,"seconds":0,"rows":5,"bytes":50,"rows_per_second":0,"rows_expected":10,"seconds_left":null,"tables":{"waiting":0,"working":1,"whole":0,"skipped":0,"failed":1},"at_work":["shop.b"],"version":"1","command":"snapshot","source":"mysql://h/shop","sink":"iceberg:./lake","phase":"reading","position":"","failures":[{"table":"shop.a","error":"broken"}]}
+{"event":"status","time":0,"seconds":0,"rows":5,"bytes":50,"rows_per_second":0,"rows_expected":10,"seconds_left":null,"tables":{"waiting":0,"working":1,"whole":0,"skipped":0,"failed":1},"at_work":["shop.b"],"version":"1","command":"snapshot","source":"mysql://h/shop","sink":"iceberg:./lake","phase":"reading","position":"","pace":{"parallel":0,"max_parallel":0},"failures":[{"table":"shop.a","error":"broken"}]}
 `)
 }
 
@@ -136,8 +143,8 @@ func TestStreamStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	diff(t, changing.ReplaceAllString(out.String(), `"$1":0`), `
-{"event":"status","time":0,"seconds":0,"rows_per_second":0,"lag_seconds":0,"position":"","queue_bytes":0,"rows":0,"commits":0,"errors":0,"version":"1","command":"tail","source":"mysql://h/shop","sink":"iceberg:./lake","phase":"reading","following":false,"stock":{"event":"progress","time":0,"seconds":0,"rows":0,"bytes":0,"rows_per_second":0,"rows_expected":10,"seconds_left":null,"tables":{"waiting":0,"working":1,"whole":0,"skipped":0,"failed":0},"at_work":["shop.a"]},"failures":[]}
-{"event":"status","time":0,"seconds":0,"rows_per_second":0,"lag_seconds":0,"position":"p1","queue_bytes":0,"rows":3,"commits":1,"errors":1,"version":"1","command":"tail","source":"mysql://h/shop","sink":"iceberg:./lake","phase":"following the log","following":true,"last_commit":{"event":"commit","time":0,"position":"p1","commits":1,"tables":1,"rows":3,"seconds":0,"lag_seconds":0},"retry":{"event":"retry","time":0,"error":"reset","wait_seconds":1,"failing_seconds":0,"errors":1},"failures":[{"table":"shop.b","error":"altered"}]}
+{"event":"status","time":0,"seconds":0,"rows_per_second":0,"lag_seconds":0,"position":"","queue_bytes":0,"rows":0,"commits":0,"errors":0,"version":"1","command":"tail","source":"mysql://h/shop","sink":"iceberg:./lake","phase":"reading","following":false,"pace":{"parallel":0,"max_parallel":0},"stock":{"event":"progress","time":0,"seconds":0,"rows":0,"bytes":0,"rows_per_second":0,"rows_expected":10,"seconds_left":null,"tables":{"waiting":0,"working":1,"whole":0,"skipped":0,"failed":0},"at_work":["shop.a"]},"failures":[]}
+{"event":"status","time":0,"seconds":0,"rows_per_second":0,"lag_seconds":0,"position":"p1","queue_bytes":0,"rows":3,"commits":1,"errors":1,"version":"1","command":"tail","source":"mysql://h/shop","sink":"iceberg:./lake","phase":"following the log","following":true,"pace":{"parallel":0,"max_parallel":0},"last_commit":{"event":"commit","time":0,"position":"p1","commits":1,"tables":1,"rows":3,"seconds":0,"lag_seconds":0},"retry":{"event":"retry","time":0,"error":"reset","wait_seconds":1,"failing_seconds":0,"errors":1},"failures":[{"table":"shop.b","error":"altered"}]}
 `)
 }
 

@@ -55,6 +55,7 @@ type runStatus struct {
 	ends
 	Phase    string    `json:"phase"`
 	Position string    `json:"position"`
+	Pace     Pace      `json:"pace"`
 	Failures []failure `json:"failures"`
 }
 
@@ -65,7 +66,7 @@ func (s *Status) Write(w io.Writer) error {
 	e := runStatus{
 		progressEvent: progressOf("status", v, &s.meter),
 		ends:          ends{s.start.Version, s.start.Command, s.start.Source, s.start.Sink},
-		Phase:         v.Phase, Position: v.Position, Failures: []failure{},
+		Phase:         v.Phase, Position: v.Position, Pace: v.Pace, Failures: []failure{},
 	}
 	s.mu.Unlock()
 	for _, t := range v.Tables {

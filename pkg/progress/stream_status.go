@@ -43,6 +43,7 @@ type streamStatus struct {
 	ends
 	Phase     string         `json:"phase"`
 	Following bool           `json:"following"`
+	Pace      Pace           `json:"pace"`
 	Stock     *progressEvent `json:"stock,omitempty"`
 	Commit    *commitEvent   `json:"last_commit,omitempty"`
 	Retry     *retryEvent    `json:"retry,omitempty"`
@@ -56,7 +57,7 @@ func (s *StreamStatus) Write(w io.Writer) error {
 	e := streamStatus{
 		followEvent: followOf("status", v, &s.meter),
 		ends:        ends{s.start.Version, s.start.Command, s.start.Source, s.start.Sink},
-		Phase:       v.Stock.Phase, Following: v.Following, Failures: []failure{},
+		Phase:       v.Stock.Phase, Following: v.Following, Pace: v.Stock.Pace, Failures: []failure{},
 	}
 	if v.copying() {
 		p := progressOf("progress", v.Stock, &s.stock)

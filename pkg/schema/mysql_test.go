@@ -139,3 +139,20 @@ func FuzzLabels(f *testing.F) {
 		}
 	})
 }
+
+// TestExamples wants one of every type that is known.
+func TestExamples(t *testing.T) {
+	shown := map[string]bool{}
+	for _, native := range Examples() {
+		name, _, _ := splitType(native)
+		shown[name] = true
+		if _, err := ParseMySQL(native); err != nil {
+			t.Error(err)
+		}
+	}
+	for name := range kinds {
+		if !shown[name] {
+			t.Errorf("no example of %s", name)
+		}
+	}
+}
