@@ -50,7 +50,7 @@ func openMySQL(ctx context.Context, url string, o storeOptions) (source, error) 
 			Password: o.login.password, PasswordFrom: o.login.passwordFrom,
 			LoginPath: o.login.loginPath, DefaultsFile: o.login.defaultsFile, UserFile: o.login.userFile,
 		},
-		Replicas: o.replicas, LockWait: lockWait,
+		SplitRows: o.splitRows, Replicas: o.replicas, LockWait: lockWait,
 	})
 	if err != nil {
 		return nil, err // not a *mysql.Stock that is nil

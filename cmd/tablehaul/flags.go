@@ -21,6 +21,7 @@ type moveOptions struct {
 	tables, exclude []string
 	parallel        int
 	gentle          gentleOptions
+	choose          chooseOptions
 	memory          byteSize
 	zeroDate, codec *oneOf
 	targetFileSize  byteSize
@@ -59,11 +60,13 @@ ICEBERG_REST_CREDENTIAL and AWS_….`
 func (o *moveOptions) selectFlags(f *pflag.FlagSet) {
 	f.StringSliceVar(&o.tables, "tables", nil, "only these `patterns`: database.table, or table where SOURCE names a\ndatabase; * and ? as in a shell; separated by commas or repeated")
 	f.StringSliceVar(&o.exclude, "exclude", nil, "not these `patterns`")
+	o.choose.columnFlag(f)
 }
 
 func (o *moveOptions) storeFlags(f *pflag.FlagSet) {
 	f.IntVar(&o.parallel, "parallel", o.parallel, "read `N` parts of tables at once, each on a connection of its own\n(default 4, or twice the CPUs if that is less)")
 	f.Lookup("parallel").DefValue = "0" // the machine's: told above
+	o.choose.splitFlag(f)
 	o.gentle.flags(f)
 	f.Var(&o.memory, "memory", "memory to use, about")
 	f.Var(o.zeroDate, "zero-date", "what becomes of 0000-00-00 and other dates that no calendar\nholds")
@@ -110,6 +113,9 @@ func (o *moveOptions) check(given func(flag string) bool) error {
 	case o.keepEvery <= 0:
 		return errors.New("--checkpoint-interval must be more than 0")
 	}
+	if err := o.choose.check(given); err != nil {
+		return err
+	}
 	return o.gentle.check(o.parallel, given)
 }
 
@@ -118,13 +124,19 @@ func (o *moveOptions) store(p *program) storeOptions {
 	return storeOptions{
 		zeroDate: o.zeroDate.value, codec: o.codec.value,
 		memory: int64(o.memory), parallel: o.gentle.maxParallel, targetFileSize: int64(o.targetFileSize), keepEvery: o.keepEvery,
-		replicas: o.gentle.replicas, lockWait: o.gentle.lockWait,
+		splitRows: o.choose.splitRows, replicas: o.gentle.replicas, lockWait: o.gentle.lockWait,
 		warn: p.console.warn, step: p.step, login: o.login.found,
 	}
 }
 
 // terms are what rows of the same tables differ by, for move.SnapshotOptions.
-func (o *moveOptions) terms() string { return "zero-date=" + o.zeroDate.value }
+func (o *moveOptions) terms() string {
+	terms := "zero-date=" + o.zeroDate.value
+	if columns := o.choose.columns.String(); columns != "" {
+		terms += " columns=" + columns
+	}
+	return terms
+}
 
 // list asks the source for the tables that are selected.
 func (o *moveOptions) list(ctx context.Context, src source) ([]*schema.Table, error) {
@@ -135,6 +147,9 @@ func (o *moveOptions) list(ctx context.Context, src source) ([]*schema.Table, er
 	if len(tables) == 0 {
 		return nil, hint.Wrap(errors.New("no table is selected"),
 			"check the database's name, --tables and --exclude, and what the user may see")
+	}
+	if err := o.choose.apply(ctx, src, tables); err != nil {
+		return nil, err
 	}
 	return tables, nil
 }

@@ -55,6 +55,7 @@ a table has no key, it is begun again.
 	f.SortFlags = false
 	o.login.register(f)
 	o.selectFlags(f)
+	o.choose.whereFlag(f)
 	f.Var(o.mode, "mode", "what to do with tables that are there: create refuses those it did\nnot make, append adds to them, evolve does too and adapts their\ncolumns first, replace exchanges their content and columns")
 	f.BoolVar(&o.restart, "restart", false, "begin tables again that an earlier run has left unfinished, instead of\ngoing on with them")
 	o.storeFlags(f)

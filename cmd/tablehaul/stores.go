@@ -32,6 +32,7 @@ type storeOptions struct {
 	serverID               uint32        // for reading a log; 0: one is found
 	heartbeat              time.Duration // of a log that stands still; 0: the source's choice
 	login                  sourceLogin
+	splitRows              int64         // 0: the source's choice
 	replicas               []string      // URLs, for --max-lag; nil: those that the source lists
 	lockWait               time.Duration // for which a lock may be pending; 0: no lock is taken
 	existing               bool          // a sink is only looked at: none is made

@@ -3,6 +3,8 @@ package reader
 import (
 	"context"
 	"time"
+
+	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
 // A Loader is a source that tells how busy it is, so that whoever reads it can
@@ -28,4 +30,11 @@ type Lag struct {
 	Server  string // as messages name it
 	Behind  time.Duration
 	Stopped string // why it does not catch up at all; "" while it does
+}
+
+// A Filterer is a Stock that can read the rows alone that meet a table's Filter.
+type Filterer interface {
+	// Filtered checks the condition, and estimates how many rows meet it. An error
+	// about the condition is a *schema.TableError.
+	Filtered(ctx context.Context, t *schema.Table) (rows int64, err error)
 }

@@ -59,7 +59,7 @@ func Changelog(t *Table) (*Table, error) {
 		}
 	}
 	c := New(t.DB, t.Name, append(columns, metaColumns...), nil)
-	c.Comment, c.Rows, c.Bytes = t.Comment, t.Rows, t.Bytes
+	c.Comment, c.Rows, c.Bytes, c.Filter, c.Whole = t.Comment, t.Rows, t.Bytes, t.Filter, t.Whole
 	return c, nil
 }
 

@@ -28,6 +28,13 @@ type Table struct {
 	Key      []int         // indexes into Columns of the primary key, in key order; nil if none
 	Arrow    *arrow.Schema // one field per column, in column order
 
+	// Filter is the condition, in the source's own words, that the rows meet which
+	// are copied; "" is all rows. Such a table cannot be followed: a log tells of all.
+	Filter string
+	// Whole is the table as it is at the source, if only some of its columns are in
+	// Columns; else nil.
+	Whole *Table
+
 	// Rows and Bytes are the source's own estimates at the time the table was
 	// listed, for progress and planning only; 0 if unknown.
 	Rows, Bytes int64

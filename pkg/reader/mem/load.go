@@ -6,6 +6,7 @@ import (
 	"maps"
 
 	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
 var _ reader.Loader = (*Stock)(nil)
@@ -37,4 +38,17 @@ func (s *Stock) Load(ctx context.Context, variables []string, lag bool) (reader.
 		l.Lags = s.DB.lags
 	}
 	return l, nil
+}
+
+var _ reader.Filterer = (*Stock)(nil)
+
+// Filtered knows the condition "all" alone.
+func (s *Stock) Filtered(ctx context.Context, t *schema.Table) (int64, error) {
+	if err := s.begin(ctx, Filtered, t); err != nil {
+		return 0, err
+	}
+	if t.Filter != "all" {
+		return 0, &schema.TableError{Table: t.String(), Err: fmt.Errorf("unknown condition %q", t.Filter)}
+	}
+	return t.Rows, nil
 }

@@ -54,6 +54,8 @@ const (
 	Read   Op = "read"
 	Load   Op = "load"
 
+	Filtered Op = "filtered"
+
 	Locate   Op = "locate"
 	Changes  Op = "changes"
 	Headroom Op = "headroom"

@@ -185,8 +185,11 @@ func (c *conn) logsAll(ctx context.Context) (bool, error) {
 // was read has been applied, row by row under their keys, the content is exact.
 func pinLoose(ctx context.Context, s *Stock, conns []*conn, tables []*schema.Table) (position, error) {
 	for _, t := range tables {
-		if len(t.Key) == 0 {
+		switch {
+		case len(t.Key) == 0:
 			return position{}, fmt.Errorf("%w: %s has no key", errNotPinned, t)
+		case t.Filter != "":
+			return position{}, fmt.Errorf("%w: %s is copied with a condition, which the log is not told by", errNotPinned, t)
 		}
 	}
 	if err := s.canFollow(ctx); err != nil {

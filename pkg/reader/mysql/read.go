@@ -76,7 +76,9 @@ func source(t *schema.Table) *schema.Table {
 	if n == len(t.Columns) {
 		return t
 	}
-	return schema.New(t.DB, t.Name, t.Columns[:n], t.Key)
+	s := schema.New(t.DB, t.Name, t.Columns[:n], t.Key)
+	s.Filter, s.Whole = t.Filter, t.Whole
+	return s
 }
 
 // endRow fills the columns of a changelog: rows of stock have been read, and
@@ -91,19 +93,25 @@ func (r *splitReader) endRow() {
 	}
 }
 
-// selectSQL names every column, as * leaves invisible ones out. The primary key
-// is forced because a covering index, which the server prefers, would give the
-// rows in its own order.
-func selectSQL(t *schema.Table, where string) string {
+// columnList names every column, as * leaves invisible ones out.
+func columnList(t *schema.Table) string {
 	names := make([]string, len(t.Columns))
 	for i, c := range t.Columns {
 		names[i] = ident(c.Name)
 	}
-	q := "SELECT " + strings.Join(names, ",") + " FROM " + qualified(t)
-	if t.Key != nil {
+	return strings.Join(names, ",")
+}
+
+// selectSQL asks for the rows of a range. The primary key is forced because a
+// covering index, which the server prefers, would give the rows in its own order.
+// With a condition the server chooses: where an index finds few rows, order is
+// worth less than all those that need not be read.
+func selectSQL(t *schema.Table, where string) string {
+	q := "SELECT " + columnList(t) + " FROM " + qualified(t)
+	if t.AtSource().Key != nil && t.Filter == "" {
 		q += " FORCE INDEX (PRIMARY)"
 	}
-	if where != "" {
+	if where = filtered(t, where); where != "" {
 		q += " WHERE " + where
 	}
 	return q

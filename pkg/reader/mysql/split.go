@@ -23,7 +23,11 @@ import (
 func (p *snapshot) Splits(ctx context.Context, t *schema.Table) ([]reader.Split, error) {
 	// A user with grants on some columns sees only those listed. What * stands
 	// for is refused to them.
-	if err := p.s.control.exec(ctx, "SELECT * FROM "+qualified(t)+" LIMIT 0"); err != nil {
+	all := "*"
+	if t.Whole != nil {
+		all = columnList(source(t))
+	}
+	if err := p.s.control.exec(ctx, "SELECT "+all+" FROM "+qualified(t)+" LIMIT 0"); err != nil {
 		return nil, tableError(t, err)
 	}
 	splits, err := p.s.plan(ctx, t)
@@ -39,7 +43,7 @@ func (p *snapshot) Splits(ctx context.Context, t *schema.Table) ([]reader.Split,
 func (s *Stock) plan(ctx context.Context, t *schema.Table) ([]reader.Split, error) {
 	whole := []reader.Split{{Rows: t.Rows}}
 	k := splitKeyOf(t)
-	if len(k) == 0 {
+	if len(k) == 0 && t.Filter == "" {
 		return whole, nil
 	}
 	pl := &planner{ctx: ctx, s: s, t: t, key: k}
@@ -48,7 +52,7 @@ func (s *Stock) plan(ctx context.Context, t *schema.Table) ([]reader.Split, erro
 		return nil, err
 	}
 	whole[0].Rows = rows
-	if pl.want = s.splitRows(t, rows); rows < pl.want+pl.want/2 {
+	if pl.want = s.splitRows(t, rows); len(k) == 0 || rows < pl.want+pl.want/2 {
 		return whole, nil
 	}
 	if isInteger(k[0].Type.Kind) {
@@ -92,25 +96,10 @@ type planner struct {
 	rows   []int64 // estimate for the split up to each bound
 }
 
-// estimate asks the optimizer how many rows meet a condition on the key. It
-// must be USE INDEX: under FORCE INDEX the server saves itself the dives into
-// the index and guesses.
+// estimate asks the optimizer how many rows meet a condition on the key, and the
+// table's own.
 func (pl *planner) estimate(where string) (int64, error) {
-	q := "EXPLAIN FORMAT=TRADITIONAL SELECT 1 FROM " + qualified(pl.t) + " USE INDEX (PRIMARY)"
-	if where != "" {
-		q += " WHERE " + where
-	}
-	res, err := pl.s.control.query(pl.ctx, q)
-	if err != nil || len(res) == 0 {
-		return 0, err
-	}
-	// The number of columns differs: MariaDB has neither partitions nor filtered.
-	r := res[0]
-	at := len(r) - 3
-	if pl.s.control.maria {
-		at = len(r) - 2
-	}
-	return int64(number(r[at])), nil // NULL: the condition cannot be met
+	return pl.s.estimate(pl.ctx, pl.t, where)
 }
 
 func (pl *planner) add(b bound, rows int64) {
@@ -137,8 +126,8 @@ func (pl *planner) walk(prefix bound) error {
 			where = append(where[:len(prefix):len(prefix)], pl.key.after(from))
 		}
 		q := "SELECT " + strings.Join(values, ",") + " FROM " + qualified(pl.t) + " FORCE INDEX (PRIMARY)"
-		if len(where) > 0 {
-			q += " WHERE " + strings.Join(where, " AND ")
+		if cond := filtered(pl.t, strings.Join(where, " AND ")); cond != "" {
+			q += " WHERE " + cond
 		}
 		q += fmt.Sprintf(" ORDER BY %s LIMIT 1 OFFSET %d", strings.Join(names, ","), pl.want-1)
 		res, err := pl.s.control.query(pl.ctx, q)

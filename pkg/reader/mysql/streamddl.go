@@ -118,7 +118,7 @@ func (r *stream) altered(ctx context.Context, f *followed, q binlog.QueryEvent, 
 	if err != nil || now == nil {
 		return err
 	}
-	if what := rewritten(f.t, now, st.Rewritten); what != "" {
+	if what := rewritten(f.t.AtSource(), now, st.Rewritten); what != "" {
 		return r.broken(f, q, fmt.Errorf("%s, which leaves no rows in the log", what), copyAnew)
 	}
 	return nil
@@ -194,11 +194,11 @@ func (r *stream) shape(ctx context.Context, f *followed, q binlog.QueryEvent) (*
 	if err != nil || now == nil {
 		return nil, err
 	}
-	if d := difference(f.t, now); d != "" {
+	if d := difference(f.t.AtSource(), now); d != "" {
 		return nil, r.broken(f, q, fmt.Errorf("the table has another shape now (%s)", d), copyAnew)
 	}
 	for i, c := range now.Columns {
-		old := &f.t.Columns[i]
+		old := &f.t.AtSource().Columns[i]
 		if (old.Type.Kind == schema.Enum || old.Type.Kind == schema.Set) && old.Native != c.Native {
 			return nil, r.broken(f, q, fmt.Errorf("column %s has labels now that were not there before", c.Name), goOn)
 		}

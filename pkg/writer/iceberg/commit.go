@@ -299,6 +299,13 @@ func (w *Writer) build(ctx context.Context, base *table.Table, a *attempt) (c ta
 	note := iceberg.Properties{positionProperty: string(a.pos), commitProperty: a.id}
 	set := w.missing(meta.Properties())
 	maps.Copy(set, note)
+	if had, next := meta.Properties()[filterProperty], w.nextFilter(meta.Properties()[filterProperty]); next != "" {
+		set[filterProperty] = next
+	} else if had != "" {
+		if err := tx.RemoveProperties([]string{filterProperty}); err != nil {
+			return c, nil, err
+		}
+	}
 	if err := tx.SetProperties(set); err != nil {
 		return c, nil, err
 	}

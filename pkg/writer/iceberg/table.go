@@ -98,6 +98,9 @@ func (w *Writer) goesOn(tbl *table.Table) error {
 	if err := w.sameKind(tbl.Schema()); err != nil || !same {
 		return err
 	}
+	if err := w.sameRows(); err != nil {
+		return err
+	}
 	// Left alone, it would pass for what the source holds. Many types of the source
 	// are one type here.
 	diff := cmp.Or(w.misfit(tbl.Schema()), w.src.Since(w.props[shapeProperty]))

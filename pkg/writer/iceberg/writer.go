@@ -23,6 +23,7 @@ const (
 	positionProperty = "tablehaul.position"
 	sourceProperty   = "tablehaul.source" // db.table that a table was made for
 	shapeProperty    = "tablehaul.shape"  // schema.Table.Shape as of the last commit
+	filterProperty   = "tablehaul.filter" // schema.Table.Filter: only rows that meet it were copied
 	commitProperty   = "tablehaul.commit-id"
 )
 

@@ -38,6 +38,7 @@ type Tx struct {
 // rows_event.h.
 type Decoder struct {
 	table     *schema.Table
+	columns   []schema.Column // of the source's table, those that are left out included
 	builder   *batch.Builder
 	opts      Options
 	fields    []field
@@ -59,7 +60,7 @@ type Decoder struct {
 // is t. A map that does not fit t is a *schema.TableError.
 func NewDecoder(t *schema.Table, m *TableMap, b *batch.Builder, o Options) (*Decoder, error) {
 	d := &Decoder{table: t, builder: b, opts: o}
-	n := len(t.Columns)
+	n, whole := len(t.Columns), t.AtSource()
 	if t.IsChangelog() {
 		for n > 0 && t.Columns[n-1].Meta != schema.NotMeta {
 			n--
@@ -69,27 +70,36 @@ func NewDecoder(t *schema.Table, m *TableMap, b *batch.Builder, o Options) (*Dec
 			return nil, err
 		}
 	}
+	if d.columns = t.Columns[:n]; t.Whole != nil {
+		d.columns = whole.Columns
+	}
 	var err error
-	if d.rowEnd, err = checkMap(t.Columns[:n], m, &o); err != nil {
+	if d.rowEnd, err = checkMap(d.columns, m, &o); err != nil {
 		err = hint.Wrap(fmt.Errorf("the log has another shape of the table: %w", err), "the table was altered: copy it anew with snapshot --mode replace and run the command again")
 		return nil, &schema.TableError{Table: t.String(), Err: err}
 	}
 	all := len(m.Columns)
-	d.fields, d.visible = make([]field, all), n
+	d.fields, d.visible = make([]field, all), len(d.columns)
+	at := 0 // in t.Columns
 	for i := range d.fields {
-		if i >= n { // a hidden one
-			d.fields[i].width, d.fields[i].prefix = shape(&m.Columns[i], 0)
-			continue
+		w := &m.Columns[i]
+		switch {
+		case i >= d.visible: // a hidden one
+			d.fields[i].width, d.fields[i].prefix = shape(w, 0)
+		case at == n || t.Columns[at].Name != d.columns[i].Name:
+			d.fields[i] = leftOutField(&d.columns[i], w)
+		default:
+			f, err := newField(&t.Columns[at], w, b.Columns[at], &o, &d.grown)
+			if err != nil {
+				return nil, &schema.TableError{Table: t.String(), Err: fmt.Errorf("column %s (%s): %w", t.Columns[at].Name, t.Columns[at].Native, err)}
+			}
+			d.fields[i] = f
+			at++
 		}
-		f, err := newField(&t.Columns[i], &m.Columns[i], b.Columns[i], &o, &d.grown)
-		if err != nil {
-			return nil, &schema.TableError{Table: t.String(), Err: fmt.Errorf("column %s (%s): %w", t.Columns[i].Name, t.Columns[i].Native, err)}
-		}
-		d.fields[i] = f
 	}
 	d.before, d.after, d.inKey = make([]span, all), make([]span, all), make([]bool, all)
-	if d.changelog == nil {
-		for _, k := range t.Key {
+	if d.changelog == nil && t.Key != nil { // then all of the key is in t
+		for _, k := range whole.Key {
 			d.keys, d.keyEnd, d.inKey[k] = append(d.keys, k), max(d.keyEnd, k+1), true
 		}
 	}

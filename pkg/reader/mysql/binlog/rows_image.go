@@ -126,7 +126,7 @@ func (d *Decoder) key(p []byte) error {
 			continue
 		}
 		if at.start < 0 {
-			return fmt.Errorf("column %s of the key is NULL in a row in the log", d.table.Columns[c].Name)
+			return fmt.Errorf("column %s of the key is NULL in a row in the log", d.columns[c].Name)
 		}
 		if err := f.append(p[at.start:at.end]); err != nil {
 			return d.columnError(c, err)
@@ -146,5 +146,5 @@ func (d *Decoder) null(c int) error {
 }
 
 func (d *Decoder) columnError(c int, err error) error {
-	return fmt.Errorf("column %s (%s): %w", d.table.Columns[c].Name, d.table.Columns[c].Native, err)
+	return fmt.Errorf("column %s (%s): %w", d.columns[c].Name, d.columns[c].Native, err)
 }

@@ -62,6 +62,9 @@ func (d *Decoder) partialImage(p []byte, i int, bits []byte) (int, error) {
 // diff appends the value of column c before the update, changed as the after
 // image says.
 func (d *Decoder) diff(p []byte, c int) error {
+	if _, ok := d.fields[c].col.(leftOut); ok {
+		return nil
+	}
 	b, ok := d.fields[c].col.(*batch.Bytes)
 	before, after := d.before[c], d.after[c]
 	if !ok || before.start < 0 {

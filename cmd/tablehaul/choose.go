@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+)
+
+// chooseOptions say which part of tables is copied.
+type chooseOptions struct {
+	where, columns perTable
+	splitRows      int64
+}
+
+func (o *chooseOptions) columnFlag(f *pflag.FlagSet) {
+	f.Var(&o.columns, "columns", "only these columns, as in 'orders: id,total'; without all columns\nof its key a table has none at the sink")
+}
+
+func (o *chooseOptions) whereFlag(f *pflag.FlagSet) {
+	f.Var(&o.where, "where", "only rows that meet this condition, in the source's SQL, as in\n'orders: total > 5'; such a table cannot be followed by tail")
+}
+
+func (o *chooseOptions) splitFlag(f *pflag.FlagSet) {
+	f.Int64Var(&o.splitRows, "split-rows", 0, "`rows` of a part of a table (default what takes about 64MiB at the\nsource, so that each reader has several)")
+}
+
+func (o *chooseOptions) check(given func(flag string) bool) error {
+	if given("split-rows") && o.splitRows < 1 {
+		return errors.New("--split-rows must be at least 1")
+	}
+	return nil
+}
+
+// apply gives tables the columns and the condition that were chosen for them.
+// Conditions are checked by the source.
+func (o *chooseOptions) apply(ctx context.Context, src source, tables []*schema.Table) error {
+	columns, err := o.columns.resolve("columns", src.DB(), tables)
+	if err != nil {
+		return err
+	}
+	where, err := o.where.resolve("where", src.DB(), tables)
+	if err != nil {
+		return err
+	}
+	for i, t := range tables {
+		if cond := where[t]; cond != "" {
+			filters, ok := src.(reader.Filterer)
+			if !ok {
+				return errors.New("--where: the source cannot read by a condition")
+			}
+			f := *t
+			f.Filter = cond
+			if f.Rows, err = filters.Filtered(ctx, &f); err != nil {
+				return fmt.Errorf("--where: %w", err)
+			}
+			if t.Rows > 0 {
+				f.Bytes = int64(float64(t.Bytes) * min(1, float64(f.Rows)/float64(t.Rows)))
+			}
+			tables[i] = &f
+		}
+		if list := columns[t]; list != "" {
+			keep, err := pickColumns(t, list)
+			if err != nil {
+				return fmt.Errorf("--columns: %w", err)
+			}
+			tables[i] = tables[i].Choose(keep)
+		}
+	}
+	return nil
+}
+
+// pickColumns reads a list of columns, whose case does not matter, as at the source.
+func pickColumns(t *schema.Table, list string) ([]string, error) {
+	all := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		all[i] = c.Name
+	}
+	var keep []string
+	for _, name := range strings.Split(list, ",") {
+		name = strings.Trim(strings.TrimSpace(name), "`")
+		i := slices.IndexFunc(all, func(c string) bool { return strings.EqualFold(c, name) })
+		if i < 0 {
+			err := fmt.Errorf("%s has no column %q", t, name)
+			if s := nearest(name, all); s != "" {
+				return nil, didYouMean(err, s)
+			}
+			return nil, hint.Wrap(err, "its columns are %s", strings.Join(all, ", "))
+		}
+		keep = append(keep, all[i])
+	}
+	return keep, nil
+}

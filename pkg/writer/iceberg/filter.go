@@ -1,0 +1,43 @@
+package iceberg
+
+import (
+	"fmt"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+// sameRows checks that a table which is to be left alone, or to be followed, was
+// copied with the condition that this run is for.
+func (w *Writer) sameRows() error {
+	had, want := w.props[filterProperty], w.src.Filter
+	switch {
+	case w.mode == writer.Follow && had != "":
+		err := fmt.Errorf("table %s holds only rows that met a condition when they were copied (%s), and the log tells of all rows", w.name(), had)
+		return w.tableError(hint.Wrap(err, "copy all of it with snapshot --mode replace, or leave it out with --exclude"))
+	case w.mode == writer.Create && had != want:
+		err := fmt.Errorf("table %s is whole since an earlier run, which copied %s; now wanted are %s", w.name(), rowsOf(had), rowsOf(want))
+		return w.tableError(hint.Wrap(err, "--mode replace exchanges its content; the same --where leaves it alone"))
+	}
+	return nil
+}
+
+func rowsOf(filter string) string {
+	if filter == "" {
+		return "all rows"
+	}
+	return "rows where " + filter
+}
+
+// nextFilter returns what the table's filter is once the next commit has landed.
+func (w *Writer) nextFilter(had string) string {
+	want := w.src.Filter
+	adds := w.mode == writer.Append || w.mode == writer.Evolve
+	switch {
+	case !adds || had == want || had == "":
+		return want
+	case want == "":
+		return had // rows were left out of what is there already, or are there twice
+	}
+	return "(" + had + ") OR (" + want + ")"
+}
