@@ -67,7 +67,7 @@ func openIceberg(ctx context.Context, url string, o storeOptions) (writer.Sink, 
 	}
 	s, err := iceberg.Open(ctx, url, iceberg.Options{
 		Codec: o.codec, TargetFileSize: o.targetFileSize, KeepEvery: o.keepEvery, Memory: o.memory / sinkShare, Parallel: o.parallel,
-		Step: o.step,
+		Step: o.step, Look: o.look,
 	})
 	if err != nil {
 		return nil, err // not an *iceberg.Sink that is nil

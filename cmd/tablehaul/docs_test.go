@@ -3,8 +3,11 @@ package main
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -67,4 +70,33 @@ func page(c *cobra.Command) string {
 		}
 	}
 	return b.String()
+}
+
+// TestFindings holds docs/check.md to the findings that there are in the code.
+func TestFindings(t *testing.T) {
+	inCode, inDocs := map[string]bool{}, map[string]bool{}
+	collect := func(path string, re *regexp.Regexp, into map[string]bool) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range re.FindAllStringSubmatch(string(text), -1) {
+			into[m[1]] = true
+		}
+	}
+	for _, pattern := range []string{"*.go", "../../pkg/reader/mysql/check*.go", "../../pkg/writer/iceberg/check*.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			if !strings.HasSuffix(f, "_test.go") {
+				collect(f, regexp.MustCompile(`(?:Check: +|fatal\()"([a-z-]+)"`), inCode)
+			}
+		}
+	}
+	collect("../../docs/check.md", regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\|"), inDocs)
+	if got, want := slices.Sorted(maps.Keys(inDocs)), slices.Sorted(maps.Keys(inCode)); !slices.Equal(got, want) {
+		t.Errorf("docs/check.md lists %q, the code has %q", got, want)
+	}
 }

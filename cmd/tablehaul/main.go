@@ -92,7 +92,7 @@ func exitCode(ctx context.Context, err error) int {
 	// under it as well as of its context.
 	case errors.Is(context.Cause(ctx), errInterrupted):
 		return exitInterrupted
-	case errors.Is(err, move.ErrIncomplete):
+	case errors.Is(err, move.ErrIncomplete), errors.Is(err, errFound):
 		return exitIncomplete
 	default:
 		return exitFailed

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tablehaul/tablehaul/pkg/finding"
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/move"
 	"github.com/tablehaul/tablehaul/pkg/progress"
@@ -122,6 +123,10 @@ func (p *program) copyTables(ctx context.Context, o snapshotOptions, open ends, 
 	if o.dryRun {
 		return writePlan(p.stdout, o.json, tables)
 	}
+	purpose := finding.Purpose{Snapshot: true, Before: true, Parallel: o.parallel}
+	if err := p.checkBefore(ctx, o.source, src, tables, purpose); err != nil {
+		return err
+	}
 
 	run.Phase("opening " + p.hide.redact(o.sink))
 	sink, err := open.sink(ctx, o.sink, o.store(p))
@@ -133,6 +138,9 @@ func (p *program) copyTables(ctx context.Context, o snapshotOptions, open ends, 
 			err = fmt.Errorf("close %s: %w", p.hide.redact(o.sink), e)
 		}
 	}()
+	if err := p.checkSinkBefore(ctx, o.sink, sink, tables, writer.Mode(o.mode.value), purpose); err != nil {
+		return err
+	}
 	return move.Snapshot(ctx, src, sink, tables, move.SnapshotOptions{
 		Mode: writer.Mode(o.mode.value), Parallel: o.gentle.maxParallel, Progress: run, Throttle: throttle,
 		Terms: o.terms(), Restart: o.restart, Warn: p.console.warn,

@@ -6,17 +6,20 @@ import (
 	"fmt"
 	"net"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tablehaul/tablehaul/pkg/finding"
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/move"
 	"github.com/tablehaul/tablehaul/pkg/progress"
 	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
 )
 
 // tailOptions are the command line of `tablehaul tail`.
@@ -247,9 +250,18 @@ func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *
 	if err != nil {
 		return err
 	}
-	if tables, err = o.shape(tables); err != nil {
+	shaped, refused, err := o.shape(tables)
+	if err == nil {
+		err = p.report(p.hide.redact(o.source), refused)
+	}
+	if err != nil {
 		return err
 	}
+	purpose := finding.Purpose{Tail: true, Snapshot: o.start == move.StartSnapshot, Before: true, Parallel: o.parallel}
+	if err := p.checkBefore(ctx, o.source, src, tables, purpose); err != nil {
+		return err
+	}
+	tables = shaped
 	// What cannot be followed is told before anything is made.
 	if _, err := log.Locate(ctx, "now"); err != nil {
 		return fmt.Errorf("look at the log of %s: %w", p.hide.redact(o.source), err)
@@ -268,6 +280,9 @@ func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *
 			err = fmt.Errorf("close %s: %w", p.hide.redact(o.sink), e)
 		}
 	}()
+	if err := p.checkSinkBefore(ctx, o.sink, sink, tables, writer.Follow, purpose); err != nil {
+		return err
+	}
 	retryTime := o.retryTime
 	if retryTime == 0 {
 		retryTime = -1 // not at all
@@ -287,10 +302,12 @@ type logSource interface {
 	reader.Log
 }
 
-// shape gives tables the form that they are to have at the sink.
-func (o *tailOptions) shape(tables []*schema.Table) ([]*schema.Table, error) {
+// shape gives tables the form that they are to have at the sink, and tells which
+// cannot be followed.
+func (o *tailOptions) shape(tables []*schema.Table) ([]*schema.Table, []finding.Finding, error) {
 	var keyless []string
 	var errs []error
+	shaped := slices.Clone(tables)
 	for i, t := range tables {
 		appended := o.changelog
 		if len(t.Key) == 0 && !appended {
@@ -302,14 +319,17 @@ func (o *tailOptions) shape(tables []*schema.Table) ([]*schema.Table, error) {
 			if err != nil {
 				errs = append(errs, err)
 			}
-			tables[i] = c
+			shaped[i] = c
 		}
 	}
-	if len(keyless) > 0 && o.keyless.value == "refuse" {
-		return nil, hint.Wrap(fmt.Errorf("%s no primary key, so that changes cannot be matched with rows: %s", count(len(keyless), "table has", "tables have"), progress.Some(keyless)),
-			"--keyless append writes their changes as rows of a log; --exclude leaves them out")
+	if len(keyless) == 0 || o.keyless.value != "refuse" {
+		return shaped, nil, errors.Join(errs...)
 	}
-	return tables, errors.Join(errs...)
+	return shaped, []finding.Finding{{
+		Level: finding.Error, Check: "keyless", Thing: count(len(keyless), "table has", "tables have") + " no primary key",
+		Why:    "changes cannot be matched with rows",
+		Remedy: "--keyless append writes their changes as rows of a log; --exclude leaves them out", Tables: keyless,
+	}}, errors.Join(errs...)
 }
 
 func count(n int, one, many string) string {

@@ -44,9 +44,6 @@ func (s *Stock) Changes(ctx context.Context, from map[*schema.Table]batch.Positi
 	if err := s.askRowEnds(ctx, r); err != nil {
 		return nil, err
 	}
-	if err := s.warnCascades(ctx, r); err != nil {
-		return nil, err
-	}
 	if r.charsets, err = s.askCharsets(ctx); err != nil {
 		return nil, err
 	}
@@ -195,31 +192,6 @@ func (s *Stock) askRowEnds(ctx context.Context, r *stream) error {
 		if f := r.tables[binlog.Name{DB: s.fold(row[0]), Table: s.fold(row[1])}]; f != nil {
 			f.rowEnd = row[2]
 		}
-	}
-	return nil
-}
-
-// warnCascades tells of tables whose rows the engine changes by itself, for foreign
-// keys. It does so behind the back of the log, in all servers but MySQL since 9.6.
-func (s *Stock) warnCascades(ctx context.Context, r *stream) error {
-	native, err := s.control.globals(ctx, "innodb_native_foreign_keys")
-	if err != nil || native["innodb_native_foreign_keys"] == "OFF" {
-		return err
-	}
-	const rules = "('CASCADE','SET NULL','SET DEFAULT')"
-	rows, err := s.control.query(ctx, "SELECT constraint_schema, table_name FROM information_schema.referential_constraints WHERE delete_rule IN "+rules+" OR update_rule IN "+rules+
-		" GROUP BY constraint_schema, table_name ORDER BY constraint_schema, table_name")
-	if err != nil {
-		return fmt.Errorf("list foreign keys: %w", err)
-	}
-	var names []string
-	for _, row := range rows {
-		if f := r.tables[binlog.Name{DB: s.fold(row[0]), Table: s.fold(row[1])}]; f != nil {
-			names = append(names, f.t.String())
-		}
-	}
-	if len(names) > 0 {
-		s.warn(fmt.Sprintf("this server does not log what foreign keys with CASCADE or SET NULL do: rows that change so stay as they were in the copies of %s", strings.Join(names, ", ")))
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/finding"
 	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
@@ -242,13 +243,12 @@ func TestLog(t *testing.T) {
 }
 
 // TestLogCascades follows what foreign keys do by themselves, where the server logs
-// it, and warns where it does not.
+// it; where it does not the check tells of it.
 func TestLogCascades(t *testing.T) {
 	servers(t, func(t *testing.T, s *testServer) {
 		s.must(t, "CREATE TABLE a (id INT PRIMARY KEY)", "CREATE TABLE b (id INT PRIMARY KEY, a INT, FOREIGN KEY (a) REFERENCES a (id) ON DELETE CASCADE)",
 			"INSERT INTO a VALUES (1),(2)", "INSERT INTO b VALUES (10,1),(20,2),(21,2)")
-		var warned []string
-		st := s.open(t, Options{Warn: func(text string) { warned = append(warned, text) }})
+		st := s.open(t, Options{})
 		tables := s.tables(t, st)
 		rows, pos := stockOf(t, st, tables)
 		s.must(t, "DELETE FROM a WHERE id=2")
@@ -257,8 +257,9 @@ func TestLogCascades(t *testing.T) {
 		}
 		want, _ := stockOf(t, st, tables)
 		d := rows.diff(want)
-		if told := len(warned) == 1 && strings.Contains(warned[0], s.db+".b") && !strings.Contains(warned[0], s.db+".a"); told == (d == "") {
-			t.Errorf("the copy differs: %q; warned: %q", d, warned)
+		found := s.check(t, "", Options{}, finding.Purpose{Tail: true, Before: true}, 0)
+		if f := find(found, "fk-cascade"); (f != nil && slices.Equal(f.Tables, []string{s.db + ".b"})) == (d == "") {
+			t.Errorf("the copy differs: %q; found: %+v", d, f)
 		}
 		if s.maria == (d == "") {
 			t.Errorf("the copy differs: %q", d)

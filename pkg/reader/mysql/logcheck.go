@@ -133,17 +133,10 @@ func (c *conn) globals(ctx context.Context, names ...string) (map[string]string,
 	return vars, nil
 }
 
+// checkGlobals refuses a log that does not hold what is needed.
 func checkGlobals(vars map[string]string) error {
-	switch {
-	case vars["log_bin"] != "ON":
-		return hint.Wrap(fmt.Errorf("%w: the server keeps no binary log", errNoLog), "start the server with log-bin and a server-id (MariaDB), or without skip-log-bin (MySQL)")
-	case !strings.EqualFold(vars["binlog_format"], "ROW"):
-		return hint.Wrap(fmt.Errorf("%w: binlog_format is %s", errNoLog, vars["binlog_format"]), "SET GLOBAL binlog_format = ROW, and have the sessions connect anew")
-	case vars["binlog_row_image"] != "" && !strings.EqualFold(vars["binlog_row_image"], "FULL"):
-		return hint.Wrap(fmt.Errorf("%w: binlog_row_image is %s", errNoLog, vars["binlog_row_image"]), "SET GLOBAL binlog_row_image = FULL, and have the sessions connect anew")
-	case vars["binlog_row_value_options"] != "":
-		return hint.Wrap(fmt.Errorf("%w: binlog_row_value_options is %s, so that changes of JSON are logged in part", errNoLog, vars["binlog_row_value_options"]),
-			"SET GLOBAL binlog_row_value_options = '', and have the sessions connect anew")
+	for _, f := range logFindings(vars) {
+		return hint.Wrap(fmt.Errorf("%w: %s: %s", errNoLog, f.Thing, f.Why), "%s", f.Remedy)
 	}
 	return nil
 }
@@ -178,15 +171,19 @@ func keepTime(vars map[string]string) time.Duration {
 	return time.Duration(number(whole)) * 24 * time.Hour
 }
 
+// logGrants are the grants that the log takes.
+func (s *Stock) logGrants() string {
+	if s.control.maria {
+		return "REPLICATION SLAVE, REPLICATION SLAVE ADMIN, REPLICATION MASTER ADMIN, BINLOG MONITOR"
+	}
+	return "REPLICATION SLAVE, REPLICATION CLIENT"
+}
+
 // grantError says which grants the log takes.
 func (s *Stock) grantError(err error) error {
 	switch code(err) {
 	case mysql.ER_SPECIFIC_ACCESS_DENIED_ERROR, mysql.ER_ACCESS_DENIED_ERROR, mysql.ER_DBACCESS_DENIED_ERROR, mysql.ER_TABLEACCESS_DENIED_ERROR:
-		grants := "REPLICATION SLAVE, REPLICATION CLIENT"
-		if s.control.maria {
-			grants = "REPLICATION SLAVE, REPLICATION SLAVE ADMIN, REPLICATION MASTER ADMIN, BINLOG MONITOR"
-		}
-		return hint.Wrap(fmt.Errorf("%w: %w", errNoLog, err), "GRANT %s ON *.* TO %s", grants, s.cfg.user)
+		return hint.Wrap(fmt.Errorf("%w: %w", errNoLog, err), "GRANT %s ON *.* TO %s", s.logGrants(), s.cfg.user)
 	}
 	return err
 }

@@ -24,6 +24,7 @@ type Stock struct {
 	gauge   gauge
 	server  string
 	folds   bool // names of tables are the same in any case
+	listing listing
 }
 
 var (
@@ -31,6 +32,12 @@ var (
 	_ reader.Log   = (*Stock)(nil)
 	_ reader.Loose = (*snapshot)(nil)
 )
+
+// A listing is what Tables has noticed, for Check to tell.
+type listing struct {
+	views int             // and sequences, left out
+	loose map[string]bool // tables whose engine has no snapshots
+}
 
 // Open connects to the server that url names: mysql://user@host:port/database.
 func Open(ctx context.Context, url string, opts Options) (*Stock, error) {
@@ -90,7 +97,7 @@ func (s *Stock) warn(msg string) {
 // if the log makes up for it; else it opens one connection.
 func (s *Stock) Pin(ctx context.Context, tables []*schema.Table, parallel int) (reader.Snapshot, error) {
 	var why []string
-	for _, w := range s.opts.ways {
+	for _, w := range waysFor(s.opts.ways, len(tables)) {
 		if w.locks && s.opts.LockWait < 0 {
 			why = append(why, w.name+" is not wanted")
 			continue

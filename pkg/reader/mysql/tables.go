@@ -107,9 +107,7 @@ func (s *Stock) listTables(ctx context.Context, scope string, m *reader.Matcher)
 		t.bytes, _ = strconv.ParseInt(r[4], 10, 64)
 		found[r[0]+"\x00"+r[1]] = t
 	}
-	if others > 0 {
-		s.warn(fmt.Sprintf("%d views or sequences are left out: only tables are copied", others))
-	}
+	s.listing.views = others
 	return found, nil
 }
 
@@ -145,7 +143,7 @@ func (s *Stock) listColumns(ctx context.Context, scope string, found map[string]
 // describe turns what was listed into tables, sorted by name.
 func (s *Stock) describe(found map[string]*listed) ([]*schema.Table, error) {
 	tables := make([]*schema.Table, 0, len(found))
-	var loose []string
+	s.listing.loose = map[string]bool{}
 	for _, l := range found {
 		var key []int
 		for i := range l.columns {
@@ -170,16 +168,12 @@ func (s *Stock) describe(found map[string]*listed) ([]*schema.Table, error) {
 		t.Comment, t.Rows, t.Bytes = l.comment, l.rows, l.bytes
 		tables = append(tables, t)
 		if !s.snapshots(l.engine) {
-			loose = append(loose, t.String())
+			s.listing.loose[t.String()] = true
 		}
 	}
 	slices.SortFunc(tables, func(a, b *schema.Table) int {
 		return cmp.Or(strings.Compare(a.DB, b.DB), strings.Compare(a.Name, b.Name))
 	})
-	if len(loose) > 0 {
-		slices.Sort(loose)
-		s.warn(fmt.Sprintf("no consistent point for %s: the storage engine has no snapshots, rows are read as they are", strings.Join(loose, ", ")))
-	}
 	return tables, nil
 }
 

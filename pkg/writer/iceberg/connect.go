@@ -25,6 +25,9 @@ import (
 // tables go, "" if the catalog decides.
 func openCatalog(ctx context.Context, t target) (c tableCatalog, root string, err error) {
 	durableLocalFiles()
+	if t.look && (t.kind == embedded || t.kind == sqlite) {
+		return look(ctx, t)
+	}
 	switch t.kind {
 	case embedded:
 		return openEmbedded(ctx, t)

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,6 +53,9 @@ type Options struct {
 	// KeepEvery is how long stock that is kept may stay in a file that is not full,
 	// while others are read: what is lost if the process dies. The default is 30 s.
 	KeepEvery time.Duration
+	// Look opens the sink only to be looked at: Check and Describe make and change
+	// nothing, and a lake that is not there counts as an empty one.
+	Look bool
 	// Parallel is how many goroutines are going to write at once; the default is 1.
 	Parallel int
 }
@@ -65,6 +69,7 @@ type Sink struct {
 	props iceberg.Properties
 	cat   tableCatalog
 	root  string // where new tables go; "" if the catalog decides
+	file  string // of a catalog in SQLite; "" if it is none
 	retry retryPolicy
 	dead  time.Duration // after which a run that has not touched its record is
 	// rest means a catalog behind HTTP: it may hand out credentials with each
@@ -123,6 +128,7 @@ func Open(ctx context.Context, url string, opts Options) (*Sink, error) {
 			s3conf.HTTPClient = awshttp.NewBuildableClient()
 		}
 	}
+	t.look = opts.Look
 	openCtx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	cat, root, err := openCatalog(openCtx, t)
@@ -137,6 +143,12 @@ func Open(ctx context.Context, url string, opts Options) (*Sink, error) {
 		ios:   make(map[string]iceio.WriteFileIO),
 	}
 	_, s.rest = cat.(restCatalog)
+	switch t.kind {
+	case embedded:
+		s.file = filepath.Join(t.path, "catalog.db")
+	case sqlite:
+		s.file = t.path
+	}
 	return s, nil
 }
 
@@ -179,14 +191,8 @@ func (s *Sink) open(ctx context.Context, t *schema.Table, mode writer.Mode) (*Wr
 	if err := s.ensureNamespace(ctx, catalog.NamespaceFromIdent(w.ident)); err != nil {
 		return nil, err
 	}
-	var err error
-	if w.want, err = icebergSchema(t); err != nil {
-		return nil, w.tableError(err)
-	}
-	if len(identifierIDs(t)) > 0 {
-		w.fold = &fold{w: w, keys: newKeyHasher(t)}
-	} else if mode == writer.Follow && len(t.Key) > 0 {
-		return nil, w.tableError(w.noKey())
+	if err := w.shape(); err != nil {
+		return nil, err
 	}
 	tbl, err := s.cat.LoadTable(ctx, w.ident)
 	switch {
@@ -218,6 +224,19 @@ func (s *Sink) open(ctx context.Context, t *schema.Table, mode writer.Mode) (*Wr
 		}
 	}
 	return w, nil
+}
+
+// shape finds out what a new table would look like.
+func (w *Writer) shape() (err error) {
+	if w.want, err = icebergSchema(w.src); err != nil {
+		return w.tableError(err)
+	}
+	if len(identifierIDs(w.src)) > 0 {
+		w.fold = &fold{w: w, keys: newKeyHasher(w.src)}
+	} else if w.mode == writer.Follow && len(w.src.Key) > 0 {
+		return w.tableError(w.noKey())
+	}
+	return nil
 }
 
 // storageAt returns the storage of a location. Object stores share one client:

@@ -58,18 +58,8 @@ func newTableProperties(t *schema.Table) iceberg.Properties {
 // the mode allows to write to it.
 func (w *Writer) adopt(ctx context.Context, tbl *table.Table) error {
 	w.note(tbl)
-	if w.pos != "" {
-		if err := w.goesOn(tbl); err != nil {
-			return err
-		}
-	}
-	if err := w.reshape(tbl); err != nil {
+	if err := w.admit(tbl); err != nil {
 		return err
-	}
-	if w.mode != writer.Create || w.pos == "" {
-		if err := w.fits(tbl); err != nil {
-			return err
-		}
 	}
 	if w.sink.kind == embedded {
 		if err := w.sink.syncHint(ctx, w.ident, w.location); err != nil {
@@ -85,6 +75,22 @@ func (w *Writer) adopt(ctx context.Context, tbl *table.Table) error {
 		return err
 	}
 	return w.storeOf(ctx, tbl)
+}
+
+// admit checks that the mode allows to write to a table that is there.
+func (w *Writer) admit(tbl *table.Table) error {
+	if w.pos != "" {
+		if err := w.goesOn(tbl); err != nil {
+			return err
+		}
+	}
+	if err := w.reshape(tbl); err != nil {
+		return err
+	}
+	if w.mode != writer.Create || w.pos == "" {
+		return w.fits(tbl)
+	}
+	return nil
 }
 
 // goesOn checks that a table that holds a position is what the source's has become

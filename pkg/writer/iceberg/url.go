@@ -30,6 +30,7 @@ type target struct {
 	name  string             // named: the catalog; else the name rows of a SQL catalog carry, "" for the default
 	ns    []string           // "" means each table's own database
 	props iceberg.Properties // for the catalog and its file IO
+	look  bool               // nothing is to be made
 }
 
 // parseURL reads the sink's URL. Errors do not repeat it, because it may hold

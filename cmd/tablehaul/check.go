@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tablehaul/tablehaul/pkg/finding"
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/progress"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+// checkOptions are the command line of `tablehaul check`.
+type checkOptions struct {
+	moveOptions
+	purpose, mode, keyless *oneOf
+	changelog              bool
+	serverID               uint32
+}
+
+func newCheck(run func(context.Context, checkOptions) error) *cobra.Command {
+	o := checkOptions{
+		moveOptions: newMoveOptions(), purpose: newOneOf("both", "snapshot", "tail"), keyless: newOneOf("refuse", "append"),
+		mode: newOneOf(string(writer.Create), string(writer.Append), string(writer.Evolve), string(writer.Replace)),
+	}
+	cmd := &cobra.Command{
+		Use:   "check SOURCE [SINK]",
+		Short: "Look for what would keep tables from being copied or followed",
+		Long: `Look at SOURCE, and at SINK if it is given, for what would keep tables from being
+copied or followed, or would have their copies differ: grants, settings of the log,
+versions, time zones, types, keys, foreign keys, space. Nothing is changed, and
+nothing is left behind. Each finding comes with a remedy to be pasted.
+
+snapshot and tail do the part of it that they need by themselves: an error ends
+them before anything is copied, warnings are printed.
+
+` + endsHelp + `
+
+` + secretsHelp,
+		Example: `  tablehaul check mysql://app@db:3306/shop iceberg:./lake
+  tablehaul check mysql://app@db:3306/shop --for tail --json`,
+		Annotations: map[string]string{exitCodes: `  0 no errors were found, 1 the check could not be done, 2 wrong usage, 3 errors
+  were found, 130 interrupted`},
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(args) == 0:
+				return &usageError{cmd, errors.New("SOURCE is missing")}
+			case len(args) > 2:
+				return &usageError{cmd, fmt.Errorf("unexpected argument %q", args[2])}
+			}
+			return nil
+		},
+	}
+	cmd.RunE = checked(func(cmd *cobra.Command, args []string) error {
+		o.source, o.sink = args[0], ""
+		if len(args) > 1 {
+			o.sink = args[1]
+		}
+		return o.check(cmd.Flags().Changed)
+	}, func(ctx context.Context) error { return run(ctx, o) })
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.Var(o.purpose, "for", "what is going to be done")
+	o.selectFlags(f)
+	o.login.register(f)
+	f.Var(o.mode, "mode", "that of the snapshot")
+	f.Var(o.keyless, "keyless", "that of the tail")
+	f.BoolVar(&o.changelog, "changelog", false, "the tail's, too")
+	f.Uint32Var(&o.serverID, "server-id", 0, "that of the tail, a `number`")
+	f.IntVar(&o.parallel, "parallel", o.parallel, "read `N` parts of tables at once (default 4, or twice the CPUs if that is less)")
+	f.Lookup("parallel").DefValue = "0" // the machine's: told above
+	f.Var(o.zeroDate, "zero-date", "what becomes of dates that no calendar holds")
+	f.BoolVar(&o.json, "json", false, "print one JSON object on standard output")
+	return cmd
+}
+
+// tails reports whether the log is going to be followed.
+func (o *checkOptions) tails() bool { return o.purpose.value != "snapshot" }
+
+// errFound says that a check has found errors, which have been printed.
+var errFound = errors.New("what was asked for would fail")
+
+// checkAll runs the command.
+func (p *program) checkAll(ctx context.Context, o checkOptions) error {
+	openSource, err := p.stores.findSource(o.source, has(p.stores.sinks, o.source), sourceFirst)
+	if err != nil {
+		return &usageError{nil, err}
+	}
+	var openSink openSink
+	if o.sink != "" {
+		if openSink, err = pick("SINK", o.sink, p.stores.sinks, has(p.stores.sources, o.sink), sourceFirst); err != nil {
+			return &usageError{nil, err}
+		}
+	}
+	if err := p.logIn(ctx, &o.login, o.source); err != nil {
+		return err
+	}
+	store := o.store(p)
+	store.serverID, store.look = o.serverID, true
+	src, err := openSource(ctx, o.source, store)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", p.hide.redact(o.source), err)
+	}
+	defer src.Close()
+	tables, err := o.list(ctx, src)
+	if err != nil {
+		return err
+	}
+	purpose := finding.Purpose{Snapshot: o.purpose.value != "tail", Tail: o.tails(), Parallel: o.parallel}
+	found, err := checkSource(ctx, src, tables, purpose)
+	if err != nil {
+		return err
+	}
+	if o.tails() {
+		t := tailOptions{moveOptions: o.moveOptions, keyless: o.keyless, changelog: o.changelog}
+		shaped, more, err := t.shape(tables)
+		if found = append(found, more...); err != nil {
+			return err
+		}
+		tables = shaped
+	}
+	if openSink != nil {
+		more, err := p.checkSinkAt(ctx, o, openSink, store, tables, purpose)
+		if err != nil {
+			return err
+		}
+		found = append(found, more...)
+	}
+	finding.Sort(found)
+	if err := writeFindings(p.stdout, o.json, p.hide.redact(o.source), p.hide.redact(o.sink), len(tables), found); err != nil {
+		return fmt.Errorf("write to standard output: %w", err)
+	}
+	if n := finding.Count(found, finding.Error); n > 0 {
+		return fmt.Errorf("%w: %s", errFound, progress.Plural(int64(n), "error"))
+	}
+	return nil
+}
+
+// checkSinkAt opens the sink only to look at it.
+func (p *program) checkSinkAt(ctx context.Context, o checkOptions, open openSink, store storeOptions, tables []*schema.Table, purpose finding.Purpose) ([]finding.Finding, error) {
+	sink, err := open(ctx, o.sink, store)
+	if err != nil {
+		return []finding.Finding{{
+			Level: finding.Error, Check: "sink", Thing: "the sink cannot be opened", Why: err.Error(), Remedy: hint.Of(err),
+		}}, ctx.Err()
+	}
+	defer sink.Close()
+	mode := writer.Mode(o.mode.value)
+	if !purpose.Snapshot {
+		mode = writer.Follow
+	}
+	return checkSink(ctx, sink, tables, mode, purpose)
+}
+
+// checkSource asks the source, if it can tell.
+func checkSource(ctx context.Context, src reader.Stock, tables []*schema.Table, p finding.Purpose) ([]finding.Finding, error) {
+	c, ok := src.(reader.Checker)
+	if !ok {
+		return nil, nil
+	}
+	found, err := c.Check(ctx, tables, p)
+	if err != nil {
+		return nil, fmt.Errorf("check the source: %w", err)
+	}
+	return found, nil
+}
+
+// checkSink asks the sink, if it can tell.
+func checkSink(ctx context.Context, sink writer.Sink, tables []*schema.Table, mode writer.Mode, p finding.Purpose) ([]finding.Finding, error) {
+	c, ok := sink.(writer.Checker)
+	if !ok {
+		return nil, nil
+	}
+	found, err := c.Check(ctx, tables, mode, p)
+	if err != nil {
+		return nil, fmt.Errorf("check the sink: %w", err)
+	}
+	return found, nil
+}
