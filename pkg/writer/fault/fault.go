@@ -22,7 +22,9 @@ type Op string
 const (
 	Open     Op = "open"
 	Position Op = "position"
+	Keep     Op = "keep" // Keeper.Keep
 	Write    Op = "write"
+	Whole    Op = "whole" // Keeper.Whole
 	Commit   Op = "commit"
 	Together Op = "commit all" // Committer.CommitAll, of no table
 	Close    Op = "close"      // of a writer
@@ -116,7 +118,11 @@ func (s *sink) Open(ctx context.Context, t *schema.Table, mode writer.Mode) (w w
 	if err != nil {
 		return nil, err // a writer that was opened all the same is lost, as in a crash
 	}
-	return &faulty{w, s.plan, t}, nil
+	f := faulty{w, s.plan, t}
+	if k, ok := w.(writer.Keeper); ok {
+		return &keeping{f, k}, nil
+	}
+	return &f, nil
 }
 
 // CommitAll fails with errors.ErrUnsupported, and is not counted, if what is
@@ -128,11 +134,11 @@ func (s *sink) CommitAll(ctx context.Context, ws []writer.Writer, pos batch.Posi
 	}
 	inner := make([]writer.Writer, len(ws))
 	for i, w := range ws {
-		f, ok := w.(*faulty)
+		f, ok := w.(interface{ inner() writer.Writer })
 		if !ok {
 			return fmt.Errorf("%T is no writer of this sink", w)
 		}
-		inner[i] = f.Writer
+		inner[i] = f.inner()
 	}
 	return s.plan.do(Together, nil, func() error { return c.CommitAll(ctx, inner, pos) })
 }
@@ -155,6 +161,8 @@ type faulty struct {
 	table *schema.Table
 }
 
+func (w *faulty) inner() writer.Writer { return w.Writer }
+
 func (w *faulty) Position(ctx context.Context) (pos batch.Position, err error) {
 	err = w.plan.do(Position, w.table, func() error {
 		pos, err = w.Writer.Position(ctx)
@@ -175,3 +183,19 @@ func (w *faulty) Commit(ctx context.Context, pos batch.Position) error {
 }
 
 func (w *faulty) Close() error { return w.plan.do(Close, w.table, w.Writer.Close) }
+
+// A keeping is a faulty writer.Keeper. What it has kept is told without fail.
+type keeping struct {
+	faulty
+	keeper writer.Keeper
+}
+
+func (w *keeping) Kept() writer.Kept { return w.keeper.Kept() }
+
+func (w *keeping) Keep(ctx context.Context, note string) error {
+	return w.plan.do(Keep, w.table, func() error { return w.keeper.Keep(ctx, note) })
+}
+
+func (w *keeping) Whole(ctx context.Context, origin int) error {
+	return w.plan.do(Whole, w.table, func() error { return w.keeper.Whole(ctx, origin) })
+}
