@@ -114,7 +114,7 @@ completions: build ## write scripts for shells to dist-docs/completions
 
 .PHONY: dist
 dist: $(goreleaser) ## build all that a release consists of into dist/, and publish nothing
-	$(goreleaser) release --snapshot --clean
+	$(goreleaser) release --snapshot --clean --timeout 4h
 
 .PHONY: test-dist
 test-dist: dist ## look at all that was built: run it, install it, build it again

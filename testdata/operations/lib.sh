@@ -22,12 +22,12 @@ lake() {
 	duckdb -noheader -list -c "LOAD avro; LOAD iceberg; WITH T AS (FROM iceberg_scan('$1')) $2" | tail -n 1
 }
 
-# until SECONDS WHAT COMMAND…: wait until the command succeeds.
+# until_ok SECONDS WHAT COMMAND…: wait until the command succeeds.
 until_ok() {
-	local deadline=$((SECONDS + $1)) what=$2
+	local patience=$1 deadline=$((SECONDS + $1)) what=$2
 	shift 2
 	until "$@"; do
-		((SECONDS < deadline)) || die "$what: not after $1"
+		((SECONDS < deadline)) || die "$what: not so after $patience s"
 		sleep 0.3
 	done
 }

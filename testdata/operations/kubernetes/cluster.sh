@@ -4,9 +4,10 @@
 # for a network: the one image beside the page's is made here.
 
 dir=/srv/kubernetes node=10.88.0.1
-mkdir -p "$dir" /var/lib/containerd /var/lib/kubelet /etc/cni/net.d
+mkdir -p "$dir" /var/lib/{containerd,containers,kubelet} /etc/cni/net.d
 # Layers of images are overlays, which cannot lie on the copy's own.
 mount -t tmpfs tmpfs /var/lib/containerd
+mount -t tmpfs tmpfs /var/lib/containers
 mount -t tmpfs tmpfs /var/lib/kubelet
 mount --make-rshared /var/lib/kubelet
 PATH=$PATH:/usr/sbin:/sbin:$kubernetes
