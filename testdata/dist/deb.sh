@@ -22,7 +22,7 @@ in_copy "$dist/tablehaul_${version}_linux_$(dpkg --print-architecture).deb" "tab
 dpkg -i "$1" >/dev/null
 [[ $(tablehaul version) == "$2 ("* ]]
 [[ $(getent passwd tablehaul) == *:/var/lib/tablehaul:*nologin ]]
-[[ $(stat -c '%a %U:%G' /etc/tablehaul) == '750 root:tablehaul' ]]
+[[ $(stat -c '%a %U:%G' /etc/tablehaul) == '700 root:root' ]]
 zcat /usr/share/man/man1/tablehaul-tail.1.gz | grep -q '^\.TH'
 bash -n /usr/share/bash-completion/completions/tablehaul
 if command -v systemd-analyze >/dev/null; then

@@ -26,7 +26,7 @@ rpm --initdb
 rpm -i --nodeps --nosignature "$1"
 [[ $(tablehaul version) == "$2 ("* ]]
 [[ $(getent passwd tablehaul) == *:/var/lib/tablehaul:*nologin ]]
-[[ $(stat -c '%a %U:%G' /etc/tablehaul) == '750 root:tablehaul' ]]
+[[ $(stat -c '%a %U:%G' /etc/tablehaul) == '700 root:root' ]]
 rpm -V --nodeps tablehaul
 rpm -U --force --nodeps --nosignature "$1"
 rpm -e tablehaul

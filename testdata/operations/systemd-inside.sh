@@ -69,3 +69,10 @@ copied() { [[ $(state snapshot ExecMainExitTimestampMonotonic) != 0 && $(state s
 until_ok 100 "the timer starts the snapshot" copied
 want "result of the snapshot" "$(state snapshot Result) $(state snapshot ExecMainStatus)" "success 0"
 journalctl -u tablehaul-snapshot@nightly | grep -q 'msg=end .*exit=0' || die "the journal lacks the snapshot's result"
+
+# One that failed is tried again later.
+echo wrong >/etc/tablehaul/nightly.password
+systemctl start tablehaul-snapshot@nightly || true
+waiting() { [[ $(state snapshot SubState) == auto-restart ]]; }
+until_ok 60 "a snapshot that failed waits for its next start" waiting
+want "exit code of its wrong password" "$(state snapshot ExecMainStatus)" 1
