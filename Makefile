@@ -127,7 +127,7 @@ test-operations: ## do what docs/operations.md says, as root on Debian: PARTS='p
 .PHONY: image
 image: ## build a container image: IMAGE=name ARCH=amd64|arm64 BUILDER=docker|podman|buildah
 	mkdir -p dist-image
-	GOOS=linux GOARCH=$(ARCH) $(go_build) -o dist-image/tablehaul ./cmd/tablehaul
+	GOOS=linux GOARCH=$(ARCH) GOFLAGS=-buildvcs=auto $(go_build) -o dist-image/tablehaul ./cmd/tablehaul
 	packaging/image dist-image $(ARCH) $(IMAGE)
 
 $(goreleaser):
