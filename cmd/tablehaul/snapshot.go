@@ -70,9 +70,6 @@ func (p *program) snapshot(ctx context.Context, o snapshotOptions) error {
 	if err != nil {
 		return &usageError{nil, err}
 	}
-	if err := p.logIn(ctx, &o.login, o.source); err != nil {
-		return err
-	}
 	debug.SetMemoryLimit(int64(o.memory))
 	start := progress.Start{
 		Version: versionNumber(), Command: "snapshot",
@@ -81,16 +78,19 @@ func (p *program) snapshot(ctx context.Context, o snapshotOptions) error {
 		Mode: o.mode.value, Parallel: o.parallel, Memory: int64(o.memory),
 	}
 	run := progress.NewRun()
+	status := progress.NewStatus(start, run)
+	w, err := p.watch(ctx, o.moveOptions, runStart{start.Command, start.Source, start.Sink}, snapshotPages(run, status))
+	if err != nil {
+		return err
+	}
+	if err := p.logIn(ctx, &o.login, o.source); err != nil {
+		return w.fail(ctx, err)
+	}
 	throttle, end, err := p.throttle(o.moveOptions, run)
 	if err != nil {
-		return err
+		return w.fail(ctx, err)
 	}
 	defer end()
-	status := progress.NewStatus(start, run)
-	w, err := p.watch(o.moveOptions, runStart{start.Command, start.Source, start.Sink}, snapshotPages(run, status))
-	if err != nil {
-		return err
-	}
 	printer := append(p.printer(o.moveOptions, start, w.log), status)
 	p.console.use(printer)
 	stop := progress.Watch(run, printer)

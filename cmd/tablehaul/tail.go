@@ -186,16 +186,8 @@ func (p *program) tail(ctx context.Context, o tailOptions) (err error) {
 	if err != nil {
 		return &usageError{nil, err}
 	}
-	if err := p.logIn(ctx, &o.login, o.source); err != nil {
-		return err
-	}
 	debug.SetMemoryLimit(int64(o.memory))
 	stream := progress.NewStream()
-	throttle, end, err := p.throttle(o.moveOptions, stream.Stock())
-	if err != nil {
-		return err
-	}
-	defer end()
 	start := progress.StreamStart{
 		Version: versionNumber(), Command: "tail",
 		Source: p.hide.redact(o.source), Sink: p.hide.redact(o.sink),
@@ -206,10 +198,18 @@ func (p *program) tail(ctx context.Context, o tailOptions) (err error) {
 		Parallel: o.parallel, Memory: int64(o.memory),
 	}
 	status := progress.NewStreamStatus(start, stream)
-	w, err := p.watch(o.moveOptions, runStart{start.Command, start.Source, start.Sink}, tailPages(stream, status, o.commitInterval))
+	w, err := p.watch(ctx, o.moveOptions, runStart{start.Command, start.Source, start.Sink}, tailPages(stream, status, o.commitInterval))
 	if err != nil {
 		return err
 	}
+	if err := p.logIn(ctx, &o.login, o.source); err != nil {
+		return w.fail(ctx, err)
+	}
+	throttle, end, err := p.throttle(o.moveOptions, stream.Stock())
+	if err != nil {
+		return w.fail(ctx, err)
+	}
+	defer end()
 	printer := append(p.streamPrinter(o.moveOptions, start, w.log), status)
 	p.console.use(printer)
 	stop := progress.WatchStream(stream, printer)

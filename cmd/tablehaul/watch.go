@@ -72,7 +72,7 @@ type watch struct {
 }
 
 // watch opens the log, and serves metrics, before the run has done anything.
-func (p *program) watch(o moveOptions, start runStart, pages pages) (*watch, error) {
+func (p *program) watch(ctx context.Context, o moveOptions, start runStart, pages pages) (*watch, error) {
 	w := &watch{p: p, start: start, pages: pages}
 	if o.dryRun {
 		return w, nil
@@ -85,12 +85,12 @@ func (p *program) watch(o moveOptions, start runStart, pages pages) (*watch, err
 	w.log.begin(start, o.watch.all)
 	if w.file = o.watch.metricsFile; w.file != "" {
 		if _, err := os.Stat(filepath.Dir(w.file)); err != nil {
-			return nil, w.fail(fmt.Errorf("--metrics-file: %w", err))
+			return nil, w.fail(ctx, fmt.Errorf("--metrics-file: %w", err))
 		}
 	}
 	if o.watch.metrics != "" {
 		if w.server, err = serveMetrics(o.watch.metrics, pages, p.hide, p.console.warn); err != nil {
-			return nil, w.fail(err)
+			return nil, w.fail(ctx, err)
 		}
 		if !o.quiet {
 			p.console.Note("tablehaul: metrics at http://" + w.server.addr + "/metrics")
@@ -108,9 +108,12 @@ func (w *watch) after() noter {
 	return nil
 }
 
-// fail ends the log of a run that has not begun.
-func (w *watch) fail(err error) error {
-	w.log.end(outcome(context.Background(), err), nil, w.p.console)
+// fail ends the watch of a run that has not begun.
+func (w *watch) fail(ctx context.Context, err error) error {
+	if w.server != nil {
+		w.server.close()
+	}
+	w.log.end(outcome(ctx, err), nil, w.p.console)
 	return w.log.told(err)
 }
 

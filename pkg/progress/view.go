@@ -40,7 +40,7 @@ type Output struct{ Files, Bytes int64 }
 
 // String writes the output as "1.1 MiB in 2 files"; "" if there is none.
 func (o *Output) String() string {
-	if o == nil {
+	if o == nil || o.Files == 0 {
 		return ""
 	}
 	return Bytes(o.Bytes) + " in " + Plural(o.Files, "file")
