@@ -33,7 +33,7 @@ func TestSnapshotDefaults(t *testing.T) {
 	}
 	want := snapshotOptions{moveOptions: moveOptions{
 		source: "mysql://h/shop", sink: "iceberg:./lake",
-		parallel: defaultParallel(), memory: 512 << 20, targetFileSize: 256 << 20,
+		parallel: defaultParallel(), memory: 512 << 20, targetFileSize: 256 << 20, keepEvery: 30 * time.Second,
 		gentle: gentleOptions{maxParallel: defaultParallel(), lockWait: 2 * time.Second},
 	}}
 	mode, zero, codec := o.mode.value, o.zeroDate.value, o.codec.value
