@@ -40,8 +40,9 @@ type resumption struct {
 func (r *snapshotRun) keeper(c *tableCopy) writer.Keeper {
 	k, ok := c.w.(writer.Keeper)
 	_, log := r.src.(reader.Log)
-	alone := r.opts.Mode == writer.Create || r.opts.Mode == writer.Replace                               // no other rows of the table's keys
-	if !ok || !log || !alone || len(c.table.Key) == 0 || c.table.IsChangelog() || c.table.Filter != "" { // the log tells of all rows
+	alone := r.opts.Mode == writer.Create || r.opts.Mode == writer.Replace // no other rows of the table's keys
+	// The log knows nothing of a condition.
+	if !ok || !log || !alone || len(c.table.Key) == 0 || c.table.IsChangelog() || c.table.Filter != "" {
 		return nil
 	}
 	return k

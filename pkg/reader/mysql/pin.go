@@ -36,7 +36,7 @@ var errNotPinned = errors.New("not possible here")
 // measurements behind it.
 var (
 	lockTables  = way{name: "lock tables", pin: pinLocked(lockTablesSQL), locks: true}
-	globalLock  = way{name: "global read lock", pin: pinLocked(func([]*schema.Table) string { return "FLUSH TABLES WITH READ LOCK" }), locks: true}
+	globalLock  = way{name: "global read lock", pin: pinGlobal, locks: true}
 	sameLogSpot = way{name: "same log position", pin: pinAgreed}
 	ownPoints   = way{name: "points of their own", pin: pinLoose, loose: true}
 	oneReader   = way{name: "one connection", pin: pinOne, one: true}
@@ -134,6 +134,40 @@ func pinLocked(lock func([]*schema.Table) string) func(context.Context, *Stock, 
 		}
 		return pos, holder.exec(ctx, "UNLOCK TABLES")
 	}
+}
+
+// pinGlobal locks all tables, where no query runs that has run for a while: MySQL
+// flushes tables along with it, and has everybody wait who comes to a table that such
+// a query is at, until that has ended. The lock's own time limit ends in vain.
+func pinGlobal(ctx context.Context, s *Stock, conns []*conn, tables []*schema.Table) (position, error) {
+	if !s.control.maria {
+		if err := s.control.atRest(ctx); err != nil {
+			return position{}, err
+		}
+	}
+	return pinLocked(func([]*schema.Table) string { return "FLUSH TABLES WITH READ LOCK" })(ctx, s, conns, tables)
+}
+
+// atRest checks that no query has been running for a second or longer. It takes
+// PROCESS to see those of others.
+func (c *conn) atRest(ctx context.Context) error {
+	sees, err := c.queryOne(ctx, "SELECT COUNT(*) FROM information_schema.user_privileges WHERE privilege_type = 'PROCESS' AND grantee = CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''')")
+	if err != nil {
+		return err
+	}
+	if sees == "0" {
+		return fmt.Errorf("%w: without PROCESS it cannot be seen whether a long query runs, which would make others wait", errNotPinned)
+	}
+	for range lockTries {
+		long, err := c.queryOne(ctx, "SELECT COUNT(*) FROM information_schema.processlist WHERE command IN ('Query', 'Execute') AND time >= 1 AND id <> CONNECTION_ID()")
+		if err != nil || long == "0" {
+			return err
+		}
+		if err := pause(ctx, 500*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: a long query runs, which would make others wait", errNotPinned)
 }
 
 // begin opens the snapshots one after the other.
@@ -265,6 +299,9 @@ func pinOne(ctx context.Context, s *Stock, conns []*conn, _ []*schema.Table) (po
 	}
 	if !c.maria {
 		before.Early = before.File != "" || before.GTID != ""
+		return before, nil
+	}
+	if before.Early { // a replica, whose own log is not the one that counts
 		return before, nil
 	}
 	at, err := c.snapshotSpot(ctx)

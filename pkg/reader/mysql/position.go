@@ -130,7 +130,8 @@ func (c *conn) logPosition(ctx context.Context) (position, error) {
 	}
 	p := position{Server: rows[0][0], GTID: compact(rows[0][1])}
 	if rows[0][2] != "1" {
-		return position{Server: p.Server}, nil
+		p.Early = p.GTID != "" // of a replica: its source's log goes on from there
+		return p, nil
 	}
 	// 8.2 brought the new name, 8.4 removed the old one.
 	for _, q := range []string{"SHOW BINARY LOG STATUS", "SHOW MASTER STATUS"} {
@@ -146,12 +147,20 @@ func (c *conn) logPosition(ctx context.Context) (position, error) {
 
 // mariaPosition is logPosition for MariaDB.
 func (c *conn) mariaPosition(ctx context.Context) (position, error) {
-	rows, err := c.query(ctx, "SELECT @@GLOBAL.server_id, @@GLOBAL.gtid_binlog_pos, @@GLOBAL.log_bin")
+	rows, err := c.query(ctx, "SELECT @@GLOBAL.server_id, @@GLOBAL.gtid_binlog_pos, @@GLOBAL.log_bin, @@GLOBAL.log_slave_updates, @@GLOBAL.gtid_slave_pos, @@GLOBAL.gtid_current_pos")
 	if err != nil {
 		return position{}, err
 	}
 	p := position{Server: rows[0][0]}
-	if rows[0][2] != "1" {
+	logs := rows[0][2] == "1"
+	switch {
+	case rows[0][4] != "" && (!logs || rows[0][3] != "1"):
+		// A replica whose own log has nothing of what it replicates: the log of its
+		// source goes on from there. The server notes a transaction a moment after
+		// others can see it, so the point may be too early.
+		p.GTID, p.Early = rows[0][5], true
+		return p, nil
+	case !logs:
 		return p, nil
 	}
 	p.GTID = rows[0][1]
