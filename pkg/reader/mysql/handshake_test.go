@@ -20,7 +20,7 @@ func packetOf(seq uint8, payload []byte) []byte {
 
 // greetingOf is a server's greeting.
 func greetingOf(plugin string, tls bool) []byte {
-	caps := uint32(capabilities)
+	var caps uint32 = capabilities
 	if tls {
 		caps |= mysql.CLIENT_SSL
 	}

@@ -3,9 +3,13 @@ package mysql
 import (
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tablehaul/tablehaul/testdata/services"
 )
 
 func TestOptionFile(t *testing.T) {
@@ -95,4 +99,34 @@ func TestOptionFileErrors(t *testing.T) {
 	}
 	_, err = readOptionFile(open, nil)
 	wantError(t, err, "can be written by every user", "chmod 600")
+}
+
+// TestOptionFileAsMySQL reads lines as MySQL's own my_print_defaults does.
+func TestOptionFileAsMySQL(t *testing.T) {
+	client, err := os.ReadFile(services.Env(t, "TABLEHAUL_TEST_MYSQL_CLIENT"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, line, _ := strings.Cut(string(client), "exec ")
+	command, _, found := strings.Cut(line, "/mysql --no-defaults")
+	if !found {
+		t.Fatalf("no client is started by %q", client)
+	}
+	tool := strings.Fields(command + "/my_print_defaults")
+	for _, value := range []string{
+		`plain`, `"double"`, `'single'`, `"a # b"`, `a # b`, `'a''b'`, `"it's"`, `'say "x"'`, `"esc \" \\ \' \n \t \s \x end"`, `un\squoted\\ \# x`,
+		`"half`, `half"`, `a=b=c`, ` = spaced`, `"tail" # comment`, `"#"#"`, `\`, `"\"`, `'\\'`, `žluťoučký 🚀`, `a;b`, `!x`, `[x]`, `""`, `"`, `%20`, `$HOME`,
+	} {
+		file := writeFile(t, "my.cnf", "[client]\npassword="+value+"\n")
+		cmd := exec.CommandContext(t.Context(), tool[0], append(slices.Clone(tool[1:]), "--defaults-file="+file, "-s", "client")...)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		want := strings.TrimSuffix(strings.TrimPrefix(string(out), "--password="), "\n")
+		got, err := readOptionFile(file, nil)
+		if err != nil || got["password"] != want {
+			t.Errorf("password=%s: got %q, %v; MySQL has %q", value, got["password"], err, want)
+		}
+	}
 }
