@@ -146,7 +146,7 @@ func (o *moveOptions) list(ctx context.Context, src source) ([]*schema.Table, er
 	}
 	if len(tables) == 0 {
 		return nil, hint.Wrap(errors.New("no table is selected"),
-			"check the database's name, --tables and --exclude, and what the user may see")
+			"check the database's name, --tables and --exclude, and that the user may SELECT from the tables")
 	}
 	if err := o.choose.apply(ctx, src, tables); err != nil {
 		return nil, err

@@ -174,7 +174,7 @@ func keepTime(vars map[string]string) time.Duration {
 // logGrants are the grants that the log takes.
 func (s *Stock) logGrants() string {
 	if s.control.maria {
-		return "REPLICATION SLAVE, REPLICATION SLAVE ADMIN, REPLICATION MASTER ADMIN, BINLOG MONITOR"
+		return "REPLICATION SLAVE, REPLICATION MASTER ADMIN, BINLOG MONITOR"
 	}
 	return "REPLICATION SLAVE, REPLICATION CLIENT"
 }

@@ -343,7 +343,7 @@ func (s *tlsServer) readsEncrypted(t *testing.T) {
 	s.must(t, "ALTER USER u REQUIRE SSL", "GRANT SELECT, LOCK TABLES ON *.* TO u")
 	grants := "REPLICATION SLAVE, REPLICATION CLIENT"
 	if s.maria {
-		grants = "REPLICATION SLAVE, REPLICATION SLAVE ADMIN, REPLICATION MASTER ADMIN, BINLOG MONITOR"
+		grants = "REPLICATION SLAVE, REPLICATION MASTER ADMIN, BINLOG MONITOR"
 	}
 	s.must(t, "GRANT "+grants+" ON *.* TO u")
 	defer s.must(t, "ALTER USER u REQUIRE NONE")
