@@ -107,7 +107,11 @@ func configure(s string, l Login) (config, error) {
 	if err != nil {
 		return config{}, err
 	}
-	c := config{db: strings.Trim(u.Path, "/"), user: found.value("user")}
+	// Names may begin or end with a slash too.
+	c := config{db: strings.TrimPrefix(u.Path, "/"), user: found.value("user")}
+	if strings.HasSuffix(u.EscapedPath(), "/") {
+		c.db = strings.TrimSuffix(c.db, "/")
+	}
 	if c.user == "" {
 		c.user = os.Getenv("USER")
 	}
@@ -143,7 +147,7 @@ func readURL(s string) (*url.URL, settings, error) {
 		return nil, nil, hint.Wrap(fmt.Errorf("bad source URL: %w", err),
 			"want mysql://user@host:3306/database; special characters in a name are written %%XX")
 	}
-	if db := strings.Trim(u.Path, "/"); strings.Contains(db, "/") {
+	if db := strings.Trim(u.EscapedPath(), "/"); strings.Contains(db, "/") { // one in a name is written %2F
 		return nil, nil, hint.Wrap(fmt.Errorf("bad source URL: %q is no database", db), "the URL ends with the database; --tables names tables")
 	}
 	own := settings{}
