@@ -209,3 +209,35 @@ func TestReplacedAndGoneOn(t *testing.T) {
 		t.Errorf("got %v, want ErrFenced: the other goes on", err)
 	}
 }
+
+// What was kept of a table carries ids of columns, which may be others' by now.
+func TestKeptForOtherColumns(t *testing.T) {
+	for _, changed := range []bool{false, true} {
+		s, _ := hookedSink(t)
+		load(t, s, accounts("t"), writer.Create, 0, 5, "p")
+		w := openTable(t, s, longer(), writer.Replace)
+		must(t, w.Keep(t.Context(), "plan"))
+		write(t, w, longerRows(5, 9))
+		s.opts.KeepEvery = 0
+		must(t, w.Whole(t.Context(), 0))
+		must(t, w.Close())
+		if changed {
+			tx := loaded(t, s, longer()).NewTransaction()
+			must(t, tx.UpdateSchema(true, false).AddColumn([]string{"theirs"}, iceberg.PrimitiveTypes.Date, "", false, nil).Commit())
+			_, err := tx.Commit(t.Context())
+			must(t, err)
+		}
+		w = openTable(t, s, longer(), writer.Replace)
+		want := int64(4)
+		if changed {
+			want = 0
+		}
+		if got := w.Kept().Rows; got != want {
+			t.Errorf("changed meanwhile: %v: %d rows are kept, want %d", changed, got, want)
+		}
+		must(t, w.Keep(t.Context(), "plan"))
+		must(t, w.Commit(t.Context(), "q"))
+		wantRows(t, s, "t", int(want))
+		must(t, w.Close())
+	}
+}

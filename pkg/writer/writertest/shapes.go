@@ -159,6 +159,35 @@ func (k *kit) replaceForeign() {
 	k.visible(ours, []batchtest.Row{{1, "c"}, {2, "b"}})
 }
 
+// keptShape ends a run that was about to exchange a table for one of another shape.
+func (k *kit) keptShape() {
+	was := stockOf("id int key", "note varchar(50)")
+	now := stockOf("note date", "id bigint key", "more int")
+	k.holding(was, []batchtest.Row{{1, "a"}}, "p1")
+	begin := func(note string) {
+		w := k.restart(now, writer.Replace, "p1")
+		k.keep(w, note)
+		k.origin(w, now, 0, true, batchtest.Row{"2024-02-29", 7, nil})
+		k.close(w)
+		k.visible(was, []batchtest.Row{{1, "a"}})
+	}
+	begin("plan")
+	other := stockOf("note varchar(50)", "id bigint key", "more int")
+	w := k.restart(other, writer.Replace, "p1")
+	k.kept(w, "", 0) // its rows are not of that shape
+	k.close(w)
+	begin("another")
+	w = k.restart(now, writer.Replace, "p1")
+	k.kept(w, "another", 1, 0)
+	k.keep(w, "another")
+	k.origin(w, now, 1, true, batchtest.Row{nil, int64(1) << 40, 8})
+	k.send(w, now, after("2024-03-01", 7, 9))
+	k.commit(w, "p2")
+	k.visible(now, []batchtest.Row{{"2024-03-01", 7, 9}, {nil, int64(1) << 40, 8}})
+	k.close(w)
+	k.restart(now, writer.Create, "p2")
+}
+
 // replaceFollowed exchanges the content of a table that another run follows and
 // commits to. The other finds out, and goes on from there.
 func (k *kit) replaceFollowed() {

@@ -86,6 +86,7 @@ var parts = []struct {
 	{"replace by another shape", (*kit).replaceShape},
 	{"replace a foreign table by another shape", (*kit).replaceForeign},
 	{"replace a table that is followed", (*kit).replaceFollowed},
+	{"replace by another shape that was kept", (*kit).keptShape},
 
 	{"changes of a key", (*kit).changesOfAKey},
 	{"changes of every kind of key", (*kit).changesOfEveryKey},
