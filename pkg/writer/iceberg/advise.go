@@ -48,13 +48,16 @@ func advise(err error) error {
 	case errors.Is(err, catalog.ErrNoSuchNamespace):
 		return hint.Wrap(err, "create the namespace in the catalog, or name another in the sink's URL")
 	case errors.Is(err, iceio.ErrIOSchemeNotFound):
-		return hint.Wrap(err, "warehouses can lie on a local disk or on S3")
+		return hint.Wrap(err, "warehouses can lie on a local disk or on S3; docs/catalogs.md tells of others")
 	case errors.Is(err, context.DeadlineExceeded), unreachable(err):
 		return hint.Wrap(err, "check that the catalog and the warehouse are up, and the host and port in the sink's URL")
 	}
 	switch code := apiCode(err); code {
-	case "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "Forbidden":
-		return hint.Wrap(err, "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the rights on the bucket")
+	case "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "Forbidden",
+		"XAdminUserNotFound": // versitygw's word for a key that it does not know
+		return hint.Wrap(err, "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and the rights on the bucket")
+	case "AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException":
+		return hint.Wrap(err, "name the bucket's region by AWS_REGION or by s3.region= in the sink's URL")
 	case "NoSuchBucket":
 		return hint.Wrap(err, "create the bucket, or name another warehouse")
 	}
@@ -90,9 +93,11 @@ func badCertificate(err error) bool {
 	return errors.As(err, &ce)
 }
 
+var errNoKeys = errors.New("no credentials")
+
 // noKeys reports whether AWS's SDK has found no credentials.
 func noKeys(err error) bool {
-	return strings.Contains(err.Error(), "get credentials") || strings.Contains(err.Error(), "failed to refresh cached credentials")
+	return errors.Is(err, errNoKeys) || strings.Contains(err.Error(), "get credentials") || strings.Contains(err.Error(), "failed to refresh cached credentials")
 }
 
 func unreachable(err error) bool {
@@ -115,6 +120,31 @@ func transient(err error) bool {
 
 // busyCodes are what an object store answers that is overloaded or being started.
 var busyCodes = []string{"InternalError", "SlowDown", "ServiceUnavailable", "RequestTimeout", "503"}
+
+// A plainError says what a server answered without the words of the libraries in
+// between, which name the request and leave the bucket out.
+type plainError struct {
+	text string
+	error
+}
+
+func (e plainError) Error() string { return e.text }
+func (e plainError) Unwrap() error { return e.error }
+
+// plain puts an error of a store in plain words, where it is of a kind that is known.
+func plain(err error) error {
+	var api interface {
+		ErrorCode() string
+		ErrorMessage() string
+	}
+	switch {
+	case errors.As(err, &api):
+		return plainError{api.ErrorCode() + ": " + api.ErrorMessage(), err}
+	case noKeys(err):
+		return plainError{"there are no credentials for it", errors.Join(errNoKeys, err)}
+	}
+	return err
+}
 
 // apiCode returns the code of an error that the AWS SDK passes on.
 func apiCode(err error) string {

@@ -155,6 +155,9 @@ func openNamed(ctx context.Context, t target) (tableCatalog, string, error) {
 		return nil, "", hint.Wrap(fmt.Errorf("catalog %q is not in .iceberg-go.yaml", t.name),
 			"add it to the file in your home folder or in $GOICEBERG_HOME; for a lake in a folder write iceberg:FOLDER")
 	}
+	if p := conf.AwsProfile; p != "" && p != os.Getenv("AWS_PROFILE") {
+		return nil, "", hint.Wrap(fmt.Errorf("catalog %q wants the AWS profile %q", t.name, p), "set AWS_PROFILE to it")
+	}
 	props := iceberg.Properties{"uri": conf.URI, "warehouse": conf.Warehouse}
 	if conf.Credential != "" {
 		props["credential"] = conf.Credential
@@ -184,7 +187,8 @@ func openNamed(ctx context.Context, t target) (tableCatalog, string, error) {
 		}
 		return c, root, err
 	default:
-		return nil, "", fmt.Errorf("catalog %q is of type %q, which is not built in", t.name, kind)
+		return nil, "", hint.Wrap(fmt.Errorf("catalog %q is of type %q, which is not built in", t.name, kind),
+			"name a REST catalog, as AWS has for Glue; see docs/catalogs.md")
 	}
 }
 

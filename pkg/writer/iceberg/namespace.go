@@ -120,10 +120,13 @@ func (s *Sink) probe(ctx context.Context, w *Writer) error {
 	f, err := w.st.create(ctx, name)
 	if err == nil {
 		_, err = f.Write([]byte("probe"))
-		err = errors.Join(err, f.Close(), w.st.remove(name))
+		// Who cannot write would only be told once more by removing it.
+		if err = errors.Join(err, f.Close()); err == nil {
+			err = w.st.remove(name)
+		}
 	}
 	if err != nil {
-		return fmt.Errorf("write to %s: %w", folder, err)
+		return fmt.Errorf("write to %s: %w", folder, plain(err))
 	}
 	s.mark("probe:" + folder)
 	return nil

@@ -44,6 +44,10 @@ type stagedFile interface {
 func openStorage(ctx context.Context, props map[string]string, location string) (*storage, error) {
 	durableLocalFiles()
 	f, err := iceio.LoadFS(ctx, props, location)
+	if errors.Is(err, iceio.ErrIOSchemeNotFound) { // whose text is for programmers
+		scheme, _, _ := strings.Cut(location, ":")
+		return nil, plainError{"stores of the kind " + scheme + ":// are not built in", err}
+	}
 	if err != nil {
 		return nil, err
 	}
