@@ -15,7 +15,7 @@ for arch in amd64 arm64; do
 		grep -qxF "$file" <<<"$files" || die "the rpm of $arch lacks $file"
 	done
 	mkdir "$work/rpm-$arch"
-	(cd "$work/rpm-$arch" && rpm2cpio "$rpm" | cpio -id --quiet)
+	(cd "$work/rpm-$arch" && rpm2cpio "$rpm" | cpio -id --quiet --no-absolute-filenames 2>cpio.log)
 	cmp "$(unpack "$dist/tablehaul_${version}_linux_$arch.tar.gz")/tablehaul" "$work/rpm-$arch/usr/bin/tablehaul"
 done
 

@@ -61,6 +61,8 @@ cat >/etc/containerd/config.toml <<END
 version = 2
 [plugins."io.containerd.grpc.v1.cri"]
 sandbox_image = "localhost/pause:latest"
+# A machine may forbid what Kubernetes asks for its pods here.
+restrict_oom_score_adj = true
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = "/usr/lib/cni"
 END
