@@ -8,7 +8,7 @@ failed_here() {
 }
 trap '[[ $? == 0 ]] || failed_here' EXIT
 source "$here/kubernetes/cluster.sh"
-echo "Kubernetes $(kubectl version -o json | jq -r '.serverVersion | "\(.major).\(.minor)"'), $(kubectl get node node -o 'jsonpath={.status.nodeInfo.containerRuntimeVersion}')"
+echo "Kubernetes $(kubectl version -o json 2>/dev/null | jq -r '.serverVersion | "\(.major).\(.minor)"'), $(kubectl get node node -o 'jsonpath={.status.nodeInfo.containerRuntimeVersion}')"
 
 apply() { kubectl apply --validate=strict -f - >/dev/null; } # a manifest with an unknown field is refused
 
