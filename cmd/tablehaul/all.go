@@ -59,7 +59,7 @@ func openMySQL(ctx context.Context, url string, o storeOptions) (source, error) 
 }
 
 func openIceberg(ctx context.Context, url string, o storeOptions) (writer.Sink, error) {
-	if file := catalogFile(url); o.existing && file != "" {
+	if file := catalogFile(url); o.existing && !o.look && file != "" {
 		// To open such a catalog is to make it.
 		if _, err := os.Stat(file); err != nil {
 			return nil, fmt.Errorf("there is no lake: %w", err)

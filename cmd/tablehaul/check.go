@@ -101,7 +101,7 @@ func (p *program) checkAll(ctx context.Context, o checkOptions) error {
 		return err
 	}
 	store := o.store(p)
-	store.serverID, store.look = o.serverID, true
+	store.serverID, store.existing, store.look = o.serverID, true, true
 	src, err := openSource(ctx, o.source, store)
 	if err != nil {
 		return fmt.Errorf("open %s: %w", p.hide.redact(o.source), err)

@@ -33,6 +33,11 @@ func foundReports(found []finding.Finding) []foundReport {
 	return list
 }
 
+// text is the finding as one sentence, but for its remedy.
+func (f foundReport) text() string {
+	return sentence(finding.Finding{Thing: f.Thing, Why: f.Why, Tables: f.Tables})
+}
+
 // writeFindings prints what a check has found.
 func writeFindings(w io.Writer, asJSON bool, source, sink string, tables int, found []finding.Finding) error {
 	errs, warnings, notes := finding.Count(found, finding.Error), finding.Count(found, finding.Warning), finding.Count(found, finding.Note)

@@ -121,7 +121,7 @@ func (p *program) copyTables(ctx context.Context, o snapshotOptions, open ends, 
 		return err
 	}
 	if o.dryRun {
-		return writePlan(p.stdout, o.json, tables)
+		return p.snapshotPlan(ctx, o, src, open.sink, tables)
 	}
 	purpose := finding.Purpose{Snapshot: true, Before: true, Parallel: o.parallel}
 	if err := p.checkBefore(ctx, o.source, src, tables, purpose); err != nil {

@@ -36,7 +36,7 @@ type storeOptions struct {
 	replicas               []string      // URLs, for --max-lag; nil: those that the source lists
 	lockWait               time.Duration // for which a lock may be pending; 0: no lock is taken
 	existing               bool          // a sink is only looked at: none is made
-	look                   bool          // as existing, but that a sink that is not there counts as an empty one
+	look                   bool          // with existing: a sink that is not there may count as an empty one
 	warn                   func(string)
 	step                   func(string) // told of each step of a commit; may be nil
 }

@@ -258,15 +258,17 @@ func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *
 		return err
 	}
 	purpose := finding.Purpose{Tail: true, Snapshot: o.start == move.StartSnapshot, Before: true, Parallel: o.parallel}
-	if err := p.checkBefore(ctx, o.source, src, tables, purpose); err != nil {
-		return err
+	if !o.dryRun { // whose plan has it all
+		if err := p.checkBefore(ctx, o.source, src, tables, purpose); err != nil {
+			return err
+		}
 	}
 	tables = shaped
 	// What cannot be followed is told before anything is made.
 	if _, err := log.Locate(ctx, "now"); err != nil {
 		return fmt.Errorf("look at the log of %s: %w", p.hide.redact(o.source), err)
 	}
-	store.existing = o.dryRun
+	store.existing, store.look = o.dryRun, o.dryRun
 	stream.Phase("opening " + p.hide.redact(o.sink))
 	sink, err := open.sink(ctx, o.sink, store)
 	if o.dryRun {

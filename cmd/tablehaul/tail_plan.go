@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/finding"
 	"github.com/tablehaul/tablehaul/pkg/move"
 	"github.com/tablehaul/tablehaul/pkg/progress"
 	"github.com/tablehaul/tablehaul/pkg/schema"
@@ -59,17 +60,37 @@ func (p *program) tailPlan(ctx context.Context, o tailOptions, src source, sink 
 			return fmt.Errorf("%s is at the sink, but not from this source: %w", t, err)
 		}
 	}
-	return writeTailPlan(p.stdout, o.json, plan)
+	var fresh []*schema.Table // are copied first
+	var part []plannedTable
+	for i, t := range tables {
+		if plan[i].Start == move.StartSnapshot {
+			fresh, part = append(fresh, t), append(part, plan[i].plannedTable)
+		}
+	}
+	if errors.Is(opened, fs.ErrNotExist) {
+		sink = nil
+	}
+	all, err := p.planAll(ctx, o.moveOptions, src, sink, fresh, part, writer.Create, finding.Purpose{Tail: true, Snapshot: len(fresh) > 0, Parallel: o.parallel})
+	if err != nil {
+		return err
+	}
+	for i := range plan {
+		if plan[i].Start == move.StartSnapshot {
+			plan[i].plannedTable, part = part[0], part[1:]
+		}
+	}
+	return writeTailPlan(p.stdout, o.json, plan, all)
 }
 
-func writeTailPlan(w io.Writer, asJSON bool, plan []followedTable) error {
+func writeTailPlan(w io.Writer, asJSON bool, plan []followedTable, all runPlan) error {
 	if asJSON {
 		e := json.NewEncoder(w)
 		e.SetEscapeHTML(false)
 		return e.Encode(struct {
 			Event  string          `json:"event"`
 			Tables []followedTable `json:"tables"`
-		}{"plan", plan})
+			runPlan
+		}{"plan", plan, all})
 	}
 	var b strings.Builder
 	fresh, stock := 0, int64(0)
@@ -88,13 +109,15 @@ func writeTailPlan(w io.Writer, asJSON bool, plan []followedTable) error {
 		default:
 			from = "from " + t.Start
 		}
-		fmt.Fprintf(&b, "%s  %s, %s\n", progress.Printable(t.Table), progress.Printable(how), progress.Printable(from))
+		fmt.Fprintf(&b, "%s  %s, %s%s\n", progress.Printable(t.Table), progress.Printable(how), progress.Printable(from), t.more())
+		t.writeSink(&b)
 	}
 	fmt.Fprintf(&b, "would follow %s", progress.Plural(int64(len(plan)), "table"))
 	if fresh > 0 {
 		fmt.Fprintf(&b, ", and copy %d of them first, about %s", fresh, progress.Plural(stock, "row"))
 	}
 	b.WriteString("\n")
+	all.write(&b)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

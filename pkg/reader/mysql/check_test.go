@@ -291,3 +291,13 @@ func TestGrants(t *testing.T) {
 		}
 	}
 }
+
+// TestWaysFor has many tables locked all at once.
+func TestWaysFor(t *testing.T) {
+	for n, want := range map[int]string{1: lockTables.name, lockedTables: lockTables.name, lockedTables + 1: globalLock.name, 5000: globalLock.name} {
+		got := waysFor(allWays, n)
+		if got[0].name != want || len(got) != len(allWays) || allWays[0].name != lockTables.name {
+			t.Errorf("%d tables: got %s first, want %s", n, got[0].name, want)
+		}
+	}
+}

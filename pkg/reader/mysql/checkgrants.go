@@ -123,7 +123,11 @@ func (c *checkup) selects(ctx context.Context) error {
 		if tried++; tried > maxTried {
 			break
 		}
-		err := c.s.control.exec(ctx, "SELECT * FROM "+qualified(t)+" LIMIT 0")
+		all := "*"
+		if t.Whole != nil { // some columns are wanted
+			all = columnList(source(t))
+		}
+		err := c.s.control.exec(ctx, "SELECT "+all+" FROM "+qualified(t)+" LIMIT 0")
 		if denied(err) || code(err) == mysql.ER_COLUMNACCESS_DENIED_ERROR {
 			names = append(names, t.String())
 			remedy = append(remedy, "GRANT SELECT ON "+qualified(t)+" TO "+c.user)
