@@ -399,8 +399,8 @@ func TestTailStockAgain(t *testing.T) {
 			return nil
 		}
 		prog := progress.NewStream()
-		failing := false // when the log is opened, which the probe does before anything can have failed
-		if err := b.run(watched{src, func() { failing = failing || prog.View().Retry.Now() }}, b.open(), move.TailOptions{Progress: prog}); err != nil || !failed {
+		failing := false // when the log is opened last, to be followed
+		if err := b.run(watched{src, func() { failing = prog.View().Retry.Now() }}, b.open(), move.TailOptions{Progress: prog}); err != nil || !failed {
 			t.Errorf("%s: %v", name, err)
 		}
 		if failing {
