@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/tablehaul/tablehaul/pkg/reader/mysql"
+	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
 	"github.com/tablehaul/tablehaul/pkg/writer/iceberg"
 )
@@ -27,6 +28,7 @@ func all() stores {
 			"iceberg+sql":   openIceberg,
 		},
 		icebergType: iceberg.TypeName,
+		checkLayout: func(l layout) error { return icebergLayout(l).Check() },
 	}
 }
 
@@ -65,14 +67,22 @@ func openIceberg(ctx context.Context, url string, o storeOptions) (writer.Sink, 
 			return nil, fmt.Errorf("there is no lake: %w", err)
 		}
 	}
-	s, err := iceberg.Open(ctx, url, iceberg.Options{
+	opts := iceberg.Options{
 		Codec: o.codec, TargetFileSize: o.targetFileSize, KeepEvery: o.keepEvery, Memory: o.memory / sinkShare, Parallel: o.parallel,
-		Step: o.step, Look: o.look,
-	})
+		SpillBytes: o.spillSize, Step: o.step, Look: o.look, Warn: o.warn,
+	}
+	if o.layout != nil {
+		opts.Layout = func(t *schema.Table) iceberg.Layout { return icebergLayout(o.layout(t)) }
+	}
+	s, err := iceberg.Open(ctx, url, opts)
 	if err != nil {
 		return nil, err // not an *iceberg.Sink that is nil
 	}
 	return s, nil
+}
+
+func icebergLayout(l layout) iceberg.Layout {
+	return iceberg.Layout{Partition: l.partition, Sort: l.sort, FormatVersion: l.formatVersion, Properties: l.properties}
 }
 
 // catalogFile returns the file of a catalog that is one on this machine, else "".

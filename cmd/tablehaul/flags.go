@@ -23,8 +23,8 @@ type moveOptions struct {
 	gentle          gentleOptions
 	choose          chooseOptions
 	memory          byteSize
-	zeroDate, codec *oneOf
-	targetFileSize  byteSize
+	zeroDate        *oneOf
+	layout          layoutOptions
 	keepEvery       time.Duration
 	dryRun          bool
 	quiet, json     bool
@@ -37,9 +37,8 @@ const minMemory = 64 << 20
 
 func newMoveOptions() moveOptions {
 	return moveOptions{
-		parallel: defaultParallel(), gentle: newGentleOptions(), memory: 512 << 20, targetFileSize: 256 << 20, keepEvery: 30 * time.Second,
+		parallel: defaultParallel(), gentle: newGentleOptions(), memory: 512 << 20, layout: newLayoutOptions(), keepEvery: 30 * time.Second,
 		zeroDate: newOneOf("null", "epoch", "fail"),
-		codec:    newOneOf("zstd", "snappy", "none"),
 		watch:    newWatchOptions(),
 	}
 }
@@ -70,8 +69,7 @@ func (o *moveOptions) storeFlags(f *pflag.FlagSet) {
 	o.gentle.flags(f)
 	f.Var(&o.memory, "memory", "memory to use, about")
 	f.Var(o.zeroDate, "zero-date", "what becomes of 0000-00-00 and other dates that no calendar\nholds")
-	f.Var(o.codec, "codec", "compression of data files")
-	f.Var(&o.targetFileSize, "target-file-size", "size of data files")
+	o.layout.flags(f)
 	f.DurationVar(&o.keepEvery, "checkpoint-interval", o.keepEvery, "keep what has been read of tables so often, for a run that goes on\nif this one is stopped; short intervals make small files")
 }
 
@@ -108,12 +106,13 @@ func (o *moveOptions) check(given func(flag string) bool) error {
 		return errors.New("--parallel must be at least 1")
 	case o.memory < minMemory:
 		return fmt.Errorf("--memory must be at least %s", byteSize(minMemory))
-	case o.targetFileSize < 1<<20:
-		return errors.New("--target-file-size must be at least 1MiB")
 	case o.keepEvery <= 0:
 		return errors.New("--checkpoint-interval must be more than 0")
 	}
 	if err := o.choose.check(given); err != nil {
+		return err
+	}
+	if err := o.layout.check(given); err != nil {
 		return err
 	}
 	return o.gentle.check(o.parallel, given)
@@ -121,9 +120,13 @@ func (o *moveOptions) check(given func(flag string) bool) error {
 
 // store returns what sources and sinks are to be told.
 func (o *moveOptions) store(p *program) storeOptions {
+	size := o.layout.targetFileSize
+	if !o.layout.sizeGiven {
+		size = 0 // the table's own, or that
+	}
 	return storeOptions{
-		zeroDate: o.zeroDate.value, codec: o.codec.value,
-		memory: int64(o.memory), parallel: o.gentle.maxParallel, targetFileSize: int64(o.targetFileSize), keepEvery: o.keepEvery,
+		zeroDate: o.zeroDate.value, codec: string(o.layout.compression), spillSize: int64(o.layout.spillSize),
+		memory: int64(o.memory), parallel: o.gentle.maxParallel, targetFileSize: int64(size), keepEvery: o.keepEvery,
 		splitRows: o.choose.splitRows, replicas: o.gentle.replicas, lockWait: o.gentle.lockWait,
 		warn: p.console.warn, step: p.step, login: o.login.found,
 	}

@@ -67,6 +67,9 @@ a table has no key, it is begun again.
 // snapshot runs the command.
 func (p *program) snapshot(ctx context.Context, o snapshotOptions) error {
 	open, err := p.stores.find(o.source, o.sink)
+	if err == nil {
+		err = p.stores.check(o.layout)
+	}
 	if err != nil {
 		return &usageError{nil, err}
 	}
@@ -120,8 +123,12 @@ func (p *program) copyTables(ctx context.Context, o snapshotOptions, open ends, 
 	if err != nil {
 		return err
 	}
+	store := o.store(p)
+	if store.layout, err = o.layout.resolve(src.DB(), tables); err != nil {
+		return err
+	}
 	if o.dryRun {
-		return p.snapshotPlan(ctx, o, src, open.sink, tables)
+		return p.snapshotPlan(ctx, o, store, src, open.sink, tables)
 	}
 	purpose := finding.Purpose{Snapshot: true, Before: true, Parallel: o.parallel}
 	if err := p.checkBefore(ctx, o.source, src, tables, purpose); err != nil {
@@ -129,7 +136,7 @@ func (p *program) copyTables(ctx context.Context, o snapshotOptions, open ends, 
 	}
 
 	run.Phase("opening " + p.hide.redact(o.sink))
-	sink, err := open.sink(ctx, o.sink, o.store(p))
+	sink, err := open.sink(ctx, o.sink, store)
 	if err != nil {
 		return fmt.Errorf("open %s: %w", p.hide.redact(o.sink), err)
 	}

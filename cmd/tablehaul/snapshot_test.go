@@ -33,19 +33,19 @@ func TestSnapshotDefaults(t *testing.T) {
 	}
 	want := snapshotOptions{moveOptions: moveOptions{
 		source: "mysql://h/shop", sink: "iceberg:./lake",
-		parallel: defaultParallel(), memory: 512 << 20, targetFileSize: 256 << 20, keepEvery: 30 * time.Second,
+		parallel: defaultParallel(), memory: 512 << 20, layout: newLayoutOptions(), keepEvery: 30 * time.Second,
 		gentle: gentleOptions{maxParallel: defaultParallel(), lockWait: 2 * time.Second},
 	}}
-	mode, zero, codec := o.mode.value, o.zeroDate.value, o.codec.value
-	o.mode, o.zeroDate, o.codec, o.watch = nil, nil, nil, watchOptions{}
-	if !reflect.DeepEqual(o, want) || mode != "create" || zero != "null" || codec != "zstd" {
-		t.Errorf("got %+v %s %s %s, want %+v", o, mode, zero, codec, want)
+	mode, zero := o.mode.value, o.zeroDate.value
+	o.mode, o.zeroDate, o.watch = nil, nil, watchOptions{}
+	if !reflect.DeepEqual(o, want) || mode != "create" || zero != "null" {
+		t.Errorf("got %+v %s %s, want %+v", o, mode, zero, want)
 	}
 }
 
 func TestSnapshotFlags(t *testing.T) {
 	o, err := parse("--tables", "a, b.*", "--tables", `"c,d"`, "--exclude", "x_*", "--parallel", "7", "--memory", "1GB",
-		"--mode", "append", "--zero-date", "fail", "--codec", "none", "--target-file-size", "64m", "--dry-run", "-q", "--json")
+		"--mode", "append", "--zero-date", "fail", "--compression", "none", "--target-file-size", "64m", "--dry-run", "-q", "--json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,11 +55,11 @@ func TestSnapshotFlags(t *testing.T) {
 	if want := []string{"x_*"}; !reflect.DeepEqual(o.exclude, want) {
 		t.Errorf("exclude %q, want %q", o.exclude, want)
 	}
-	if o.parallel != 7 || o.memory != 1e9 || o.targetFileSize != 64<<20 || !o.dryRun || !o.quiet || !o.json {
+	if o.parallel != 7 || o.memory != 1e9 || o.layout.targetFileSize != 64<<20 || !o.dryRun || !o.quiet || !o.json {
 		t.Errorf("got %+v", o)
 	}
-	if o.mode.value != "append" || o.zeroDate.value != "fail" || o.codec.value != "none" {
-		t.Errorf("got %s %s %s", o.mode.value, o.zeroDate.value, o.codec.value)
+	if o.mode.value != "append" || o.zeroDate.value != "fail" || o.layout.compression != "none" {
+		t.Errorf("got %s %s %s", o.mode.value, o.zeroDate.value, o.layout.compression)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
 )
 
@@ -27,6 +28,8 @@ type source interface {
 type storeOptions struct {
 	zeroDate, codec        string
 	memory, targetFileSize int64
+	spillSize              int64
+	layout                 func(*schema.Table) layout // of a table that is made; may be nil
 	parallel               int
 	keepEvery              time.Duration // how often a sink keeps stock; 0: its choice
 	serverID               uint32        // for reading a log; 0: one is found
@@ -52,6 +55,21 @@ type stores struct {
 	sinks   map[string]openSink
 	// icebergType names the Iceberg type of an Arrow type.
 	icebergType func(arrow.DataType) (string, error)
+	// checkLayout finds what is wrong with a layout whatever the table; may be nil.
+	checkLayout func(layout) error
+}
+
+// check finds what is wrong with the layouts of a command line.
+func (s stores) check(o layoutOptions) error {
+	if s.checkLayout == nil {
+		return nil
+	}
+	for _, l := range o.all() {
+		if err := s.checkLayout(l); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ends are what opens the two URLs of a command.

@@ -183,6 +183,9 @@ func (o *tailOptions) bounded() bool { return o.until != "" || o.idleExit > 0 }
 // tail runs the command.
 func (p *program) tail(ctx context.Context, o tailOptions) (err error) {
 	open, err := p.stores.find(o.source, o.sink)
+	if err == nil {
+		err = p.stores.check(o.layout)
+	}
 	if err != nil {
 		return &usageError{nil, err}
 	}
@@ -264,6 +267,9 @@ func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *
 		}
 	}
 	tables = shaped
+	if store.layout, err = o.layout.resolve(src.DB(), tables); err != nil {
+		return err
+	}
 	// What cannot be followed is told before anything is made.
 	if _, err := log.Locate(ctx, "now"); err != nil {
 		return fmt.Errorf("look at the log of %s: %w", p.hide.redact(o.source), err)

@@ -27,6 +27,10 @@ func advise(err error) error {
 	switch {
 	case err == nil, errors.Is(err, context.Canceled):
 		return err
+	case isSpill(err):
+		var s *spillError
+		errors.As(err, &s)
+		return hint.Wrap(err, "free some space in %s, or name another folder by TMPDIR, and run the same command again", s.dir)
 	case diskFull(err):
 		return hint.Wrap(err, "free some space, or name a lake elsewhere, and run the same command again")
 	case readOnly(err):

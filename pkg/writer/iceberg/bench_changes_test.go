@@ -112,7 +112,7 @@ func BenchmarkIndex(b *testing.B) {
 		f := &fold{keys: newKeyHasher(t), w: &Writer{sink: &Sink{}}}
 		for n := 0; n < 1<<20; n += 8192 {
 			r := renumber(rec, n)
-			if err := f.add(&batch.Batch{Rows: r}); err != nil {
+			if err := f.add(b.Context(), &batch.Batch{Rows: r}); err != nil {
 				b.Fatal(err)
 			}
 			f.release(&f.chunks[len(f.chunks)-1])

@@ -52,7 +52,7 @@ func (w *Writer) change(ctx context.Context, b *batch.Batch) error {
 		w.sink.enlist(f)
 	}
 	if err = f.makeRoom(ctx, int(b.Rows.NumRows())); err == nil {
-		if err = f.add(b); err == nil {
+		if err = f.add(ctx, b); err == nil {
 			err = f.relieve(ctx)
 		}
 	}
@@ -96,6 +96,7 @@ func (w *Writer) empty() error {
 	for _, f := range idle {
 		f.abort()
 	}
+	w.spread.drop()
 	w.dropFold()
 	w.closing.Wait()
 	w.mu.Lock()

@@ -286,11 +286,15 @@ func (w *Writer) build(ctx context.Context, base *table.Table, a *attempt) (c ta
 	where := ""
 	var shape table.TableCommit
 	if base == nil {
-		meta, err = newMetadata(w.schema, w.location, w.props)
+		meta, err = newMetadata(w.schema, w.layout, w.location, w.props)
 	} else {
 		where = base.MetadataLocation()
 		shape, meta, err = w.shaped(base.Metadata(), where)
 	}
+	if err != nil {
+		return c, nil, err
+	}
+	first, meta, err := w.globalSpec(meta, where)
 	if err != nil {
 		return c, nil, err
 	}
@@ -318,19 +322,19 @@ func (w *Writer) build(ctx context.Context, base *table.Table, a *attempt) (c ta
 	if c, err = tx.TableCommit(); err != nil {
 		return c, meta, err
 	}
-	var orphan string
-	if c.Updates, orphan, err = collapse(c.Updates); err != nil {
+	var orphans []string
+	if c.Updates, orphans, err = collapse(c.Updates); err != nil {
 		return c, meta, err
 	}
-	if orphan != "" {
-		if err := w.st.remove(orphan); err != nil {
+	for _, o := range orphans {
+		if err := w.st.remove(o); err != nil {
 			return c, meta, err
 		}
 	}
-	if base != nil {
-		c.Updates, c.Requirements = append(shape.Updates, c.Updates...), append(shape.Requirements, c.Requirements...)
-		return c, meta, nil
+	if base == nil {
+		meta, err = table.UpdateTableMetadata(meta, c.Updates, "")
 	}
-	meta, err = table.UpdateTableMetadata(meta, c.Updates, "")
+	c.Updates = append(append(shape.Updates, first...), c.Updates...)
+	c.Requirements = append(shape.Requirements, c.Requirements...)
 	return c, meta, err
 }

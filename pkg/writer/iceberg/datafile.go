@@ -3,6 +3,7 @@ package iceberg
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -25,6 +26,13 @@ type dataFile struct {
 	origins  []int // all that have rows in it, in a run that keeps
 	began    time.Time
 	held     int64 // what the file counts for in Sink.buffered
+
+	part   *partition // nil if the table has none, or the file is of all of them
+	number uint32     // of the partition
+	order  int        // id of the sort order that the rows are in; 0 if in none
+	last   []byte     // key of the last row, where rows come in order
+	used   int64      // when it was written to last
+	fold   int        // number among the data files of a fold
 }
 
 // A content is what a file holds.
@@ -52,11 +60,8 @@ func (w *Writer) newFile(ctx context.Context, content content) (*dataFile, error
 	if err != nil {
 		return nil, err
 	}
-	codec, _ := parquet.ParseCodec(w.sink.opts.Codec) // Open has checked it
 	f := &dataFile{w: w, content: content, location: location, out: out, began: time.Now()}
-	// Pages of very wide tables are small, for there is one of each column.
-	page := min(max(w.sink.share()/int64(4*len(columns)), 16<<10), 1<<20)
-	f.pq, err = parquet.NewWriter(out, columns, parquet.Options{Codec: codec, PageBytes: int(page)})
+	f.pq, err = parquet.NewWriter(out, columns, parquet.Options{Codec: w.codec(), PageBytes: w.pageBytes(len(columns))})
 	if err != nil {
 		out.Abort()
 		return nil, err
@@ -117,6 +122,23 @@ func (w *Writer) fileLocation(run string, n int) (string, error) {
 	return p.NewDataLocation(fmt.Sprintf("%s-%05d.parquet", run, n)), nil
 }
 
+// vectorLocation is fileLocation for a file of deletion vectors.
+func (w *Writer) vectorLocation(run string, n int) (string, error) {
+	loc, err := w.fileLocation(run, n)
+	return strings.TrimSuffix(loc, ".parquet") + ".puffin", err
+}
+
+// pageBytes is the size of pages. Those of very wide tables are small, for there
+// is one of each column, and so are those of files that are many at once or small.
+func (w *Writer) pageBytes(columns int) int {
+	n := w.sink.share()
+	if w.spread != nil {
+		n = min(n, w.sink.opts.Memory/int64(w.spread.most))
+	}
+	n = min(n, w.target()/2)
+	return int(min(max(n/int64(4*columns), 16<<10), 1<<20))
+}
+
 // share is what one of the files written at the same time may hold back.
 func (s *Sink) share() int64 { return s.opts.Memory / int64(s.opts.Parallel) }
 
@@ -157,6 +179,9 @@ func (f *dataFile) hold(n int64) int64 {
 
 func (f *dataFile) size() int64 { return f.pq.Size() }
 
+// full reports whether the file is as large as it is to be.
+func (f *dataFile) full() bool { return f.pq.Estimate() >= f.w.target() }
+
 // finish writes what is left and the footer, but does not close the file.
 func (f *dataFile) finish() (iceberg.DataFile, error) {
 	footer, err := f.pq.Close()
@@ -168,23 +193,43 @@ func (f *dataFile) finish() (iceberg.DataFile, error) {
 	if err != nil {
 		return nil, err
 	}
+	lay := f.w.layout
 	args := table.DataFileArgs{
-		Schema: f.w.schema, Spec: *iceberg.UnpartitionedSpec, Format: iceberg.ParquetFile, Metadata: md,
+		Schema: f.w.schema, Spec: lay.spec, Format: iceberg.ParquetFile, Metadata: md,
 		FilePath: f.location, FileSize: f.size(), Content: iceberg.EntryContentData,
-		Properties: f.w.props, FormatVersion: 2,
+		SortOrderID: f.order, Properties: f.w.props, FormatVersion: lay.version,
+	}
+	if f.part != nil {
+		args.PartitionValues = f.part.values
 	}
 	switch f.content {
 	case keyContent:
 		args.Content = iceberg.EntryContentEqDeletes
+		if f.part == nil && lay.spec.NumFields() > 0 {
+			args.Spec = iceberg.NewPartitionSpecID(lay.global)
+		}
 		if args.EqualityFieldIDs, err = f.w.keyIDs(); err != nil {
 			return nil, err
 		}
 	case positionContent:
-		args.Content, args.Schema = iceberg.EntryContentPosDeletes, iceberg.PositionalDeleteSchema
+		args.Content, args.Schema = iceberg.EntryContentPosDeletes, positionSchema(f.w.schema)
 		// Readers tell by the bounds of the paths which data files are concerned.
 		args.Properties = iceberg.Properties{"write.metadata.metrics.default": "full"}
 	}
 	return table.DataFileFromMetadata(args)
+}
+
+// positionSchema is the schema of position deletes with the table's columns, to
+// which the fields of a partition belong, under names that are no columns'.
+func positionSchema(sc *iceberg.Schema) *iceberg.Schema {
+	fields := iceberg.PositionalDeleteSchema.Fields()
+	for _, f := range sc.Fields() {
+		if _, ok := f.Type.(iceberg.PrimitiveType); ok {
+			f.Name, f.Required = fmt.Sprintf("column %d", f.ID), false
+			fields = append(fields, f)
+		}
+	}
+	return iceberg.NewSchema(0, fields...)
 }
 
 // keyIDs returns the field ids of the key.

@@ -41,6 +41,9 @@ func (s *Sink) describe(ctx context.Context, t *schema.Table, mode writer.Mode) 
 	if err := w.shape(); err != nil {
 		return refuse(err)
 	}
+	if _, err := newLayout(w.askedLayout(), w.want); err != nil {
+		return refuse(w.tableError(err))
+	}
 	tbl, err := s.cat.LoadTable(ctx, w.ident)
 	switch {
 	case errors.Is(err, catalog.ErrNoSuchTable), errors.Is(err, catalog.ErrNoSuchNamespace):
@@ -73,13 +76,16 @@ func (s *Sink) describe(ctx context.Context, t *schema.Table, mode writer.Mode) 
 
 // ddl is the statement, in Spark's SQL, by which the table would be made.
 func (w *Writer) ddl(ctx context.Context) (string, error) {
-	props := newTableProperties(w.src)
+	lay, props, err := w.newTable()
+	if err != nil {
+		return "", err
+	}
 	location := "TABLE" // the catalog chooses
 	home := w.sink.home(ctx, catalog.NamespaceFromIdent(w.ident))
 	if home != "" {
 		location = home + "/" + folderName(catalog.TableNameFromIdent(w.ident))
 	}
-	meta, err := newMetadata(w.want, location, props)
+	meta, err := newMetadata(w.want, lay, location, props)
 	if err != nil {
 		return "", err
 	}

@@ -81,7 +81,7 @@ func TestMetadataOnAFullDisk(t *testing.T) {
 	s := openSink(t, "iceberg:"+t.TempDir(), Options{})
 	w := openTable(t, s, accounts("t"), writer.Create)
 	dir := t.TempDir()
-	meta, err := newMetadata(w.want, "fulldisk://"+dir, nil)
+	meta, err := newMetadata(w.want, w.layout, "fulldisk://"+dir, nil)
 	must(t, err)
 	if _, _, err := s.cat.(*sqlCatalog).writeMetadata(t.Context(), meta, 1); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("got %v, want ENOSPC", err)

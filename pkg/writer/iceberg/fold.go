@@ -11,6 +11,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/iceberg-go/table/dv"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 )
@@ -40,19 +41,39 @@ type fold struct {
 	fresh  bool // the table was emptied: no row of an older commit is left
 	dirty  bool // there is something that finish has not seen
 
-	data, deletes *dataFile
-	files         []string // of this commit's data files, by chunk.file
+	parts  *partitioner // nil if the table has no partitions
+	scoped bool         // a key is deleted in its partition, which the key tells
+
+	data, deletes foldFiles
+	files         []foldFile // of this commit's data files, by stretch.file
 	gone          []rowAt
+	vectors       *dv.DVWriter // of format version 3, what was gone before
 	spilled       []*spillFile // oldest first
 }
 
-// A chunk is one batch.
+// A foldFile is a data file that the commit has begun.
+type foldFile struct {
+	location string
+	part     *partition
+	number   uint32
+}
+
+// A chunk is one batch, its rows put together by partition.
 type chunk struct {
 	rec  arrow.RecordBatch // nil once it is in files
 	rows int
 	dead []uint64 // a bit for each row that is no row of the table, or nil: all are
 	keys []span   // rows whose keys are to be deleted
 	held int64
+	// stretches are the rows of one partition each, in the order of the rows. A
+	// table without partitions has one.
+	stretches []stretch
+}
+
+// A stretch is rows of a chunk that go to one file, as far as they live.
+type stretch struct {
+	part uint32
+	span
 	file int
 	base int64 // the first row's number in the file
 }
@@ -66,7 +87,7 @@ func (r rowAt) file() int  { return int(r >> 32) }
 func (r rowAt) row() int64 { return int64(r & (1<<32 - 1)) }
 
 // add folds a batch in. The fold keeps it.
-func (f *fold) add(b *batch.Batch) error {
+func (f *fold) add(ctx context.Context, b *batch.Batch) error {
 	if len(f.chunks) >= maxChunks {
 		return errors.New("too many batches in one commit")
 	}
@@ -74,41 +95,48 @@ func (f *fold) add(b *batch.Batch) error {
 	if err != nil {
 		return err
 	}
-	c := chunk{rows: len(hashes)}
-	if c.rec, err = keep(b.Rows); err != nil {
+	c, at, err := f.chunkOf(ctx, b.Rows)
+	if err != nil {
 		return err
 	}
-	c.held = recordBytes(c.rec)
 	f.chunks = append(f.chunks, c)
 	f.held += c.held
 	f.dirty = true
 	if b.Ops == nil {
-		f.inserts(hashes)
+		f.inserts(hashes, at)
 	} else {
-		f.changes(hashes, b.Ops)
+		f.changes(hashes, b.Ops, at)
 	}
 	return nil
 }
 
 // inserts is changes where all are Inserts.
-func (f *fold) inserts(hashes []keyHash) {
+func (f *fold) inserts(hashes []keyHash, at []int32) {
 	ref := refTo(len(f.chunks)-1, 0)
 	for i, h := range hashes {
 		e := f.index.find(h)
 		if e.ref.live() {
 			f.supersede(e.ref)
 		}
+		if at != nil {
+			i = int(at[i])
+		}
 		e.ref = ref + rowRef(i)
 	}
 }
 
-func (f *fold) changes(hashes []keyHash, ops []batch.Op) {
+// changes takes the rows of the last chunk in, in the order of the changes; at is
+// where the chunk has them, nil if in just that order.
+func (f *fold) changes(hashes []keyHash, ops []batch.Op, at []int32) {
 	n := len(f.chunks) - 1
 	c := &f.chunks[n]
 	ref := refTo(n, 0)
 	for i, h := range hashes {
 		e := f.index.find(h)
 		op := ops[i]
+		if at != nil {
+			i = int(at[i])
+		}
 		switch {
 		case e.ref.live():
 			f.supersede(e.ref)
@@ -136,7 +164,9 @@ func (f *fold) supersede(r rowRef) {
 // where returns the place of a row that was written to a file.
 func (f *fold) where(r rowRef) rowAt {
 	c := &f.chunks[r.chunk()]
-	return rowAt(c.file)<<32 | rowAt(c.base+int64(r.row()-c.deadBefore(r.row())))
+	s := c.stretch(r.row())
+	before := c.deadBefore(r.row()) - c.deadBefore(s.from)
+	return rowAt(s.file)<<32 | rowAt(s.base+int64(r.row()-s.from-before))
 }
 
 func (c *chunk) kill(row int) {
@@ -193,53 +223,6 @@ func (c *chunk) seek(row int, dead bool) int {
 	return c.rows
 }
 
-// flush writes what is kept in memory to files.
-func (f *fold) flush(ctx context.Context) error {
-	for f.flushed < len(f.chunks) {
-		if err := f.flushChunk(ctx, &f.chunks[f.flushed]); err != nil {
-			return err
-		}
-		f.flushed++
-	}
-	return nil
-}
-
-func (f *fold) flushChunk(ctx context.Context, c *chunk) error {
-	if s, ok := c.next(0); ok {
-		if err := f.openData(ctx); err != nil {
-			return err
-		}
-		c.file, c.base = len(f.files)-1, f.data.pq.Rows()
-		for ; ok; s, ok = c.next(s.to) {
-			if err := f.data.rows(c.rec.Columns(), s); err != nil {
-				return err
-			}
-		}
-		if err := f.full(&f.data); err != nil {
-			return err
-		}
-	}
-	if len(c.keys) > 0 {
-		if err := f.openDeletes(ctx); err != nil {
-			return err
-		}
-		columns := make([]arrow.Array, len(f.keys.columns))
-		for i, k := range f.keys.columns {
-			columns[i] = c.rec.Column(k)
-		}
-		for _, s := range c.keys {
-			if err := f.deletes.rows(columns, s); err != nil {
-				return err
-			}
-		}
-		if err := f.full(&f.deletes); err != nil {
-			return err
-		}
-	}
-	f.release(c)
-	return nil
-}
-
 // release gives the batch back.
 func (f *fold) release(c *chunk) {
 	if c.rec != nil {
@@ -247,49 +230,6 @@ func (f *fold) release(c *chunk) {
 		f.held -= c.held
 		c.rec, c.keys = nil, nil
 	}
-}
-
-func (f *fold) openData(ctx context.Context) (err error) {
-	if f.data != nil {
-		return nil
-	}
-	if f.data, err = f.w.open(ctx, dataContent); err == nil {
-		f.files = append(f.files, f.data.location)
-	}
-	return err
-}
-
-func (f *fold) openDeletes(ctx context.Context) (err error) {
-	if f.deletes == nil {
-		f.deletes, err = f.w.open(ctx, keyContent)
-	}
-	return err
-}
-
-// full looks after the memory of a file, and stages it when it is large enough.
-func (f *fold) full(file **dataFile) error {
-	d := *file
-	if err := d.relieve(); err != nil {
-		return err
-	}
-	if d.size() < f.w.sink.opts.TargetFileSize {
-		return nil
-	}
-	return f.stage(file)
-}
-
-// stage ends a file.
-func (f *fold) stage(file **dataFile) error {
-	d := *file
-	if d == nil {
-		return nil
-	}
-	*file = nil
-	err := f.w.finish(d)
-	if err != nil {
-		d.abort()
-	}
-	return err
 }
 
 // finish ends the files and works out which rows of this commit go again.
@@ -307,7 +247,10 @@ func (f *fold) finish(ctx context.Context) error {
 		err = f.writeGone(ctx)
 	}
 	if err == nil {
-		err = errors.Join(f.stage(&f.data), f.stage(&f.deletes))
+		err = f.writeVectors(ctx)
+	}
+	if err == nil {
+		err = errors.Join(f.data.stageAll(), f.deletes.stageAll())
 	}
 	if err != nil {
 		return fmt.Errorf("fold changes: %w", err)
@@ -318,12 +261,8 @@ func (f *fold) finish(ctx context.Context) error {
 
 // drop gives everything up that has not been staged.
 func (f *fold) drop() {
-	for _, file := range []**dataFile{&f.data, &f.deletes} {
-		if *file != nil {
-			(*file).abort()
-			*file = nil
-		}
-	}
+	f.data.drop()
+	f.deletes.drop()
 	f.index = keyIndex{}
 	f.reset()
 }
@@ -342,8 +281,11 @@ func (f *fold) reset() {
 	for _, r := range f.spilled {
 		r.close()
 	}
-	f.spilled, f.files, f.gone = nil, nil, nil
+	f.spilled, f.files, f.gone, f.vectors = nil, nil, nil, nil
 	f.active, f.fresh, f.dirty = false, false, false
+	if f.parts != nil {
+		f.parts.reset()
+	}
 	f.account()
 }
 

@@ -66,8 +66,8 @@ func (w *Writer) Kept() writer.Kept {
 
 // Keep begins to keep stock, with what a dead run has kept if the note is its own.
 func (w *Writer) Keep(ctx context.Context, note string) error {
-	if w.fold == nil {
-		return nil // what comes later could not be applied to it
+	if !w.keepable() {
+		return nil
 	}
 	ctx = w.sink.shared(ctx)
 	err := w.keepWith(ctx, note)
@@ -75,6 +75,13 @@ func (w *Writer) Keep(ctx context.Context, note string) error {
 		return advise(fmt.Errorf("keep what is staged of %s: %w", w.name(), err))
 	}
 	return nil
+}
+
+// keepable reports whether stock of the table can be kept. Without a key, what comes
+// later could not be applied to it. Rows that are put aside to be sorted are in no
+// file until all are there. And notes have no room for a spec.
+func (w *Writer) keepable() bool {
+	return w.fold != nil && w.spread == nil && w.layout.spec.ID() == 0
 }
 
 func (w *Writer) keepWith(ctx context.Context, note string) error {
@@ -182,17 +189,18 @@ func (w *Writer) Whole(ctx context.Context, origin int) error {
 // due reports whether a file ends with an origin. One that goes on in the next
 // file too would have both wait for each other's other origins.
 func (w *Writer) due(f *dataFile, o *keptOrigin) bool {
-	next := f.size() / int64(len(f.origins))
-	return o.files > 1 || f.size()+next/2 >= w.sink.opts.TargetFileSize || time.Since(f.began) >= w.sink.opts.KeepEvery
+	size := f.pq.Estimate()
+	next := size / int64(len(f.origins))
+	return o.files > 1 || size+next/2 >= w.target() || time.Since(f.began) >= w.sink.opts.KeepEvery
 }
 
 // full reports whether a file ends here, within an origin.
 func (w *Writer) full(f *dataFile) bool {
-	limit := w.sink.opts.TargetFileSize
+	limit := w.target()
 	if w.keep != nil && len(f.origins) > 1 {
 		limit += limit / 2 // rather than that its other origins wait for this one
 	}
-	return f.size() >= limit
+	return f.pq.Estimate() >= limit
 }
 
 func (k *keeping) origin(n int) *keptOrigin {

@@ -111,7 +111,7 @@ func (k *keeping) forget(st *storage, folder string) error {
 // and that has not got it already.
 func (w *Writer) keptBy(run *deadRun, named map[string]bool) (*keptRun, error) {
 	fresh := w.mode == writer.Create || w.mode == writer.Follow
-	if w.fold == nil || !(fresh && w.pos == "" || w.mode == writer.Replace) {
+	if !w.keepable() || !(fresh && w.pos == "" || w.mode == writer.Replace) {
 		return nil, nil
 	}
 	text, err := readAll(w.st.files(), w.stagingFolder()+"/"+run.name+".plan")

@@ -11,12 +11,7 @@ func (f *fold) account() {
 	n := f.held + f.index.bytes() + int64(8*len(f.gone))
 	f.w.sink.buffered.Add(n - f.counted)
 	f.counted = n
-	for _, file := range []*dataFile{f.data, f.deletes} {
-		if file != nil {
-			n += file.held
-		}
-	}
-	f.weight.Store(n)
+	f.weight.Store(n + f.data.held() + f.deletes.held())
 }
 
 // makeRoom spills the index if n keys more would make it too large.
@@ -51,11 +46,9 @@ func (f *fold) relieve(ctx context.Context) error {
 // unload leaves of the fold in memory as little as possible.
 func (f *fold) unload(ctx context.Context) error {
 	err := f.flush(ctx)
-	for _, file := range []*dataFile{f.data, f.deletes} {
-		if err == nil && file != nil {
-			if err = file.pq.Flush(); err == nil {
-				file.hold(0)
-			}
+	for _, files := range []*foldFiles{&f.data, &f.deletes} {
+		if err == nil {
+			err = files.flush()
 		}
 	}
 	switch {

@@ -88,12 +88,12 @@ func icebergType(t arrow.DataType, next *int) (iceberg.Type, error) {
 
 // newMetadata returns the metadata of a table without snapshots. table.NewMetadata
 // would number the schema's fields anew, and otherwise than Java does.
-func newMetadata(sc *iceberg.Schema, location string, props iceberg.Properties) (table.Metadata, error) {
-	b, err := table.NewMetadataBuilder(formatVersion)
+func newMetadata(sc *iceberg.Schema, lay tableLayout, location string, props iceberg.Properties) (table.Metadata, error) {
+	b, err := table.NewMetadataBuilder(lay.version)
 	if err != nil {
 		return nil, err
 	}
-	spec, order := iceberg.NewPartitionSpec(), table.UnsortedSortOrder
+	spec, order := lay.spec, lay.order
 	for _, step := range []func() error{
 		func() error { return b.SetUUID(uuid.New()) },
 		func() error { return b.AddSchema(sc) },
@@ -112,8 +112,12 @@ func newMetadata(sc *iceberg.Schema, location string, props iceberg.Properties) 
 	return b.Build()
 }
 
-// formatVersion is that of the tables we make.
-const formatVersion = 2
+// Tables are made of format version formatVersion unless another is asked for,
+// and written up to maxVersion.
+const (
+	formatVersion = 2
+	maxVersion    = 3
+)
 
 // shapeDiff tells, column by column, what keeps rows shaped as want from being
 // added to a table shaped as have; "" if nothing does. The order of columns does

@@ -33,17 +33,28 @@ import (
 
 // Options tune a Sink. The zero value is ready for use.
 type Options struct {
-	// Codec compresses the data files: zstd (the default), snappy, gzip or none.
+	// Codec compresses the data files: zstd, zstd:LEVEL, snappy, gzip, lz4 or none.
+	// The default is what the table's own properties name, else zstd.
 	Codec string
-	// TargetFileSize is where a data file ends and the next begins, in bytes;
-	// the default is 256 MiB.
+	// TargetFileSize is where a data file ends and the next begins, in bytes; the
+	// default is what the table's own properties name, else 256 MiB.
 	TargetFileSize int64
+	// Layout, if set, says how a table is to be laid out that does not exist yet.
+	// One that exists keeps its own layout, and Warn is told the difference.
+	Layout func(*schema.Table) Layout
+	// Warn, if set, is told what does not keep the run from going on.
+	Warn func(string)
 	// Memory bounds, in bytes, what all open data files together hold back to
 	// make row groups of, and what is kept of changes; the default is 256 MiB.
 	Memory int64
-	// SpillDir is where the keys of a transaction go that do not fit into memory;
-	// the default is the system's folder of temporary files.
+	// SpillDir is where the keys of a transaction go that do not fit into memory,
+	// and rows that are to be sorted or put together by partition; the default is
+	// the system's folder of temporary files.
 	SpillDir string
+	// SpillBytes is how much of the rows of one table SpillDir holds at most, in
+	// bytes; the default is 16 GiB. What is there is then made into files, so that
+	// more room makes fewer files.
+	SpillBytes int64
 	// Step, if set, is called at the steps of a commit, so that tests can end the
 	// process there. The steps are, in order: "rows written", "files durable",
 	// "manifests written", "commit sent" (it is about to be), "commit landed" and
@@ -108,13 +119,14 @@ var (
 // Credentials come from the environment (AWS_*, ICEBERG_REST_TOKEN,
 // ICEBERG_REST_CREDENTIAL, and the latter two with _FILE).
 func Open(ctx context.Context, url string, opts Options) (*Sink, error) {
-	opts.Codec = cmp.Or(opts.Codec, "zstd")
-	opts.TargetFileSize = cmp.Or(opts.TargetFileSize, 256<<20)
+	opts.SpillBytes = cmp.Or(opts.SpillBytes, 16<<30)
 	opts.Memory = cmp.Or(opts.Memory, 256<<20)
 	opts.KeepEvery = cmp.Or(opts.KeepEvery, 30*time.Second)
 	opts.Parallel = max(opts.Parallel, 1)
-	if _, err := parquet.ParseCodec(opts.Codec); err != nil {
-		return nil, err
+	if opts.Codec != "" {
+		if _, err := parquet.ParseCodec(opts.Codec); err != nil {
+			return nil, err
+		}
 	}
 	t, err := parseURL(url)
 	if err != nil {
@@ -202,6 +214,9 @@ func (s *Sink) open(ctx context.Context, t *schema.Table, mode writer.Mode) (*Wr
 		return nil, fmt.Errorf("load %s: %w", w.name(), err)
 	default:
 		err = w.adopt(ctx, tbl)
+	}
+	if err == nil {
+		err = w.arrange()
 	}
 	if err != nil {
 		return nil, err

@@ -14,8 +14,8 @@ import (
 	"github.com/apache/iceberg-go/table"
 )
 
-// stage adds to tx the snapshot that publishes the staged files. It may take two,
-// of which collapse makes one.
+// stage adds to tx the snapshot that publishes the staged files. It may take up to
+// three, of which collapse makes one.
 func (w *Writer) stage(ctx context.Context, tbl *table.Table, tx *table.Transaction, fs iceio.IO, note iceberg.Properties) error {
 	var stock, data, deletes []iceberg.DataFile
 	for _, d := range w.staged {
@@ -49,9 +49,21 @@ func (w *Writer) publish(ctx context.Context, tbl *table.Table, tx *table.Transa
 		if err != nil {
 			return err
 		}
+		if len(data)+len(deletes) > 0 && w.layout.version >= 3 && len(files) > 0 {
+			// iceberg-go wants to be told the numbers of the rows of files that take
+			// the place of others, but not those of new ones.
+			err := tx.ReplaceFiles(ctx, data, nil, deletes, summary, table.WithoutAutoNameMapping())
+			if err != nil {
+				return err
+			}
+			return tx.NewRowDelta(maps.Clone(note)).AddRows(files...).Commit(ctx)
+		}
 		if len(data)+len(deletes) > 0 {
 			return tx.ReplaceFiles(ctx, data, files, deletes, summary, table.WithoutAutoNameMapping())
 		}
+	}
+	if len(files) > 0 && w.layout.version >= 3 { // as above
+		return tx.NewRowDelta(summary).AddRows(files...).Commit(ctx)
 	}
 	if len(files) > 0 {
 		return tx.AddDataFiles(ctx, files, summary, table.WithoutAutoNameMapping(), table.WithoutDuplicateCheck())
@@ -70,35 +82,42 @@ func (w *Writer) publish(ctx context.Context, tbl *table.Table, tx *table.Transa
 	return tx.Append(ctx, none, summary)
 }
 
-// collapse leaves of two snapshots that a commit adds the second alone, as the
-// successor of what came before the first: what the first holds, the second
-// lists too, with the lower sequence number by which deletes apply to it. Nobody
-// ever sees stock without the changes that make it whole. It returns the
-// manifest list of the first, which nothing names then.
-func collapse(updates []table.Update) (kept []table.Update, orphan string, err error) {
-	var added []int
+// collapse leaves of the snapshots that a commit adds the last alone, as the
+// successor of what came before the first: what the others hold, the last lists
+// too, with the lower sequence number by which deletes apply to it. Nobody ever
+// sees stock without the changes that make it whole. It returns the manifest lists
+// of the others, which nothing names then.
+func collapse(updates []table.Update) (kept []table.Update, orphans []string, err error) {
+	var added []*table.Snapshot
+	at := 0 // the last one's update
 	for i, u := range updates {
 		if u.Action() == table.UpdateAddSnapshot {
-			added = append(added, i)
+			snap, err := addedSnapshot(u)
+			if err != nil {
+				return nil, nil, err
+			}
+			added, at = append(added, snap), i
 		}
 	}
 	if len(added) < 2 {
-		return updates, "", nil
+		return updates, nil, nil
 	}
-	first, err := addedSnapshot(updates[added[0]])
-	if err != nil {
-		return nil, "", err
+	last := added[len(added)-1]
+	last.ParentSnapshotID = added[0].ParentSnapshotID
+	for _, s := range added[:len(added)-1] {
+		orphans = append(orphans, s.ManifestList)
+		if s.Summary != nil && s.Summary.Operation == table.OpOverwrite && last.Summary != nil {
+			last.Summary.Operation = table.OpOverwrite
+		}
+		if s.AddedRows != nil && last.AddedRows != nil { // rows are numbered on from one to the next
+			*last.AddedRows += *s.AddedRows
+		}
 	}
-	last, err := addedSnapshot(updates[added[1]])
-	if err != nil {
-		return nil, "", err
-	}
-	last.ParentSnapshotID = first.ParentSnapshotID
-	kept = slices.DeleteFunc(slices.Clone(updates[:added[1]]), func(u table.Update) bool {
+	last.FirstRowID = added[0].FirstRowID
+	kept = slices.DeleteFunc(slices.Clone(updates[:at]), func(u table.Update) bool {
 		return u.Action() == table.UpdateAddSnapshot || u.Action() == table.UpdateSetSnapshotRef
 	})
-	kept = append(append(kept, table.NewAddSnapshotUpdate(last)), updates[added[1]+1:]...)
-	return kept, first.ManifestList, nil
+	return append(append(kept, table.NewAddSnapshotUpdate(last)), updates[at+1:]...), orphans, nil
 }
 
 // addedSnapshot returns the snapshot of an add-snapshot update, whose type is

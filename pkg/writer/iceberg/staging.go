@@ -163,6 +163,11 @@ func (w *Writer) discardAttempt(prefix string, spare map[string]bool) error {
 			continue
 		}
 		err = w.st.files().Remove(loc)
+		if errors.Is(err, fs.ErrNotExist) && w.layout.version >= 3 {
+			if loc, err = w.vectorLocation(prefix, n); err == nil && !spare[loc] {
+				err = w.st.files().Remove(loc)
+			}
+		}
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			missing++

@@ -1,16 +1,20 @@
 package iceberg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/catalog"
 	"github.com/apache/iceberg-go/table"
 
@@ -39,14 +43,67 @@ func TestSuiteREST(t *testing.T) {
 	})
 }
 
+// TestSuiteLayouts runs the suite on tables that are partitioned, by columns of the
+// key and by others, that are sorted, and of format version 3.
+func TestSuiteLayouts(t *testing.T) {
+	for name, layout := range map[string]Layout{
+		"by key, version 3":  {Partition: "bucket(3,KEY)", FormatVersion: 3},
+		"by another, sorted": {Partition: "bucket(5,OTHER)", Sort: "OTHER desc, KEY"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			suite(t, func(t *testing.T) string { return "iceberg:" + t.TempDir() }, func(t *testing.T, o *Options) {
+				l := layout
+				switch {
+				case strings.Contains(t.Name(), "another-shape"): // which may take the partitions' column away
+					l.Partition = ""
+				case strings.Contains(t.Name(), "is-kept"): // what is put aside is not
+					l.Partition, l.Sort = "", ""
+				}
+				o.Layout = func(tbl *schema.Table) Layout { return l.of(tbl) }
+			})
+		})
+	}
+}
+
+// of puts columns of a table in the places of KEY and OTHER.
+func (l Layout) of(tbl *schema.Table) Layout {
+	key, other := "", ""
+	for i, c := range tbl.Columns {
+		typ, err := icebergType(c.Arrow, new(int))
+		if err != nil || !(iceberg.BucketTransform{}).CanTransform(typ) {
+			continue
+		}
+		name := "`" + strings.ReplaceAll(c.Name, "`", "``") + "`"
+		if slices.Contains(tbl.Key, i) {
+			key = cmp.Or(key, name)
+		} else {
+			other = cmp.Or(other, name)
+		}
+	}
+	key, other = cmp.Or(key, other), cmp.Or(other, key)
+	if key == "" {
+		return Layout{FormatVersion: l.FormatVersion}
+	}
+	if key == other && strings.Contains(l.Sort, ",") {
+		l.Sort = "KEY"
+	}
+	r := strings.NewReplacer("KEY", key, "OTHER", other)
+	l.Partition, l.Sort = r.Replace(l.Partition), r.Replace(l.Sort)
+	return l
+}
+
 // suite runs what every sink must show on catalogs that target names.
-func suite(t *testing.T, target func(*testing.T) string) {
+func suite(t *testing.T, target func(*testing.T) string, options ...func(*testing.T, *Options)) {
 	writertest.Run(t, func(t *testing.T) writertest.Harness {
 		target := target(t)
 		var lose atomic.Int32
 		prefix := fmt.Sprintf("t%d_", time.Now().UnixNano()) // servers live longer than a test
 		open := func(t *testing.T) *Sink {
-			s, err := Open(t.Context(), target, Options{TargetFileSize: 64 << 10, KeepEvery: 1, Memory: 256 << 10, Parallel: 4})
+			o := Options{TargetFileSize: 64 << 10, KeepEvery: 1, Memory: 256 << 10, Parallel: 4}
+			for _, set := range options {
+				set(t, &o)
+			}
+			s, err := Open(t.Context(), target, o)
 			must(t, err)
 			s.cat = losing{s.cat, &lose}
 			s.retry.min, s.retry.max = time.Millisecond, 10*time.Millisecond

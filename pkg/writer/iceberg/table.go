@@ -22,7 +22,10 @@ import (
 // plan readies the writer for a table that does not exist yet.
 func (w *Writer) plan(ctx context.Context) error {
 	w.exists, w.pos, w.last, w.schema = false, "", "", w.want
-	w.props = newTableProperties(w.src)
+	var err error
+	if w.layout, w.props, err = w.newTable(); err != nil {
+		return err
+	}
 	ns := catalog.NamespaceFromIdent(w.ident)
 	w.sink.mu.Lock()
 	home := w.sink.homes[strings.Join(ns, "\x00")]
@@ -31,7 +34,6 @@ func (w *Writer) plan(ctx context.Context) error {
 		return nil // the catalog tells at the first Write
 	}
 	w.location = home + "/" + folderName(catalog.TableNameFromIdent(w.ident))
-	var err error
 	w.st, err = w.sink.storageAt(ctx, w.location)
 	return err
 }
@@ -59,6 +61,9 @@ func newTableProperties(t *schema.Table) iceberg.Properties {
 func (w *Writer) adopt(ctx context.Context, tbl *table.Table) error {
 	w.note(tbl)
 	if err := w.admit(tbl); err != nil {
+		return err
+	}
+	if err := w.compareLayout(); err != nil {
 		return err
 	}
 	if w.sink.kind == embedded {
@@ -156,6 +161,7 @@ func (w *Writer) note(tbl *table.Table) {
 	w.props, w.location = tbl.Properties(), tbl.Location()
 	w.pos, w.last = batch.Position(w.props[positionProperty]), w.props[commitProperty]
 	w.schema, w.was = tbl.Schema(), nil
+	w.layout = layoutOf(tbl.Metadata())
 	w.stale = false
 }
 
@@ -206,17 +212,13 @@ func (w *Writer) fits(tbl *table.Table) error {
 	if diff := w.misfit(have); diff != "" {
 		return w.tableError(hint.Wrap(fmt.Errorf("table %s has another shape: %s", w.name(), diff), "%s", w.remedy(have)))
 	}
-	if spec := tbl.Spec(); !spec.IsUnpartitioned() {
-		return w.tableError(hint.Wrap(fmt.Errorf("table %s is partitioned, which is not supported", w.name()),
-			"drop the table, or write to another namespace"))
-	}
 	v := tbl.Metadata().Version()
 	if v < formatVersion && (w.mode == writer.Create || w.mode == writer.Follow) { // it cannot hold deletes
 		return w.tableError(hint.Wrap(fmt.Errorf("table %s is of format version %d, which cannot take changes", w.name(), v),
 			"exchange its content with snapshot --mode replace, which upgrades it, or set its property format-version to 2 with a client of the catalog"))
 	}
-	if v > formatVersion {
-		return w.tableError(hint.Wrap(fmt.Errorf("table %s is of format version %d, and only %d is written", w.name(), v, formatVersion), dropFirst))
+	if v > maxVersion {
+		return w.tableError(hint.Wrap(fmt.Errorf("table %s is of format version %d, and only those up to %d are written", w.name(), v, maxVersion), dropFirst))
 	}
 	return nil
 }
@@ -227,8 +229,9 @@ func (w *Writer) fits(tbl *table.Table) error {
 // one goes on with it.
 func (w *Writer) createBare(ctx context.Context) error {
 	props := maps.Clone(w.props)
-	props[table.PropertyFormatVersion] = strconv.Itoa(formatVersion)
-	options := []catalog.CreateTableOpt{catalog.WithProperties(props)}
+	props[table.PropertyFormatVersion] = strconv.Itoa(w.layout.version)
+	asked := w.layout
+	options := []catalog.CreateTableOpt{catalog.WithProperties(props), catalog.WithPartitionSpec(&asked.spec), catalog.WithSortOrder(asked.order)}
 	if w.location != "" { // it has files there already
 		options = append(options, catalog.WithLocation(w.location))
 	}
@@ -241,6 +244,9 @@ func (w *Writer) createBare(ctx context.Context) error {
 	}
 	w.note(tbl)
 	w.ours = true
+	if err := w.layout.same(asked, w.schema); err != nil {
+		return fmt.Errorf("the catalog has made another table than was asked for: %w", err)
+	}
 	return w.storeOf(ctx, tbl)
 }
 

@@ -3,6 +3,7 @@ package iceberg
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/apache/iceberg-go/catalog"
@@ -121,6 +122,14 @@ func (w *Writer) fence(v view) error {
 	// Files carry the field ids that the columns had.
 	if w.was.changed(v.tbl) || w.was == nil && !v.tbl.Schema().Equals(w.schema) && !sameIDs(w.schema, v.tbl.Schema()) {
 		return w.tableError(hint.Wrap(errors.New("the table's columns were changed while it was written"), "run the same command again"))
+	}
+	now := layoutOf(v.tbl.Metadata())
+	err := now.same(w.partitioned, w.schema)
+	if err == nil && w.fold != nil && w.fold.scoped && now.specs > 1 {
+		err = errors.New("rows of a key may be in partitions of two kinds")
+	}
+	if err != nil {
+		return w.tableError(hint.Wrap(fmt.Errorf("the table's layout was changed while it was written: %w", err), "run the same command again"))
 	}
 	return w.fits(v.tbl)
 }

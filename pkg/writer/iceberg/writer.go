@@ -44,6 +44,7 @@ type Writer struct {
 	last     string          // id of the commit that brought it
 	schema   *iceberg.Schema // of the files that are written
 	was      *oldShape       // if the next commit changes the schema to the above
+	layout   tableLayout
 	location string
 	props    iceberg.Properties
 	st       *storage // nil until the location is known
@@ -60,6 +61,9 @@ type Writer struct {
 	kept    *keptRun // by a dead run, and neither taken over nor discarded yet
 	keep    *keeping // nil: what is staged goes with the process
 	fold    *fold    // nil if the key cannot identify rows
+
+	spread      *spread     // nil if stock goes to files as it comes
+	partitioned tableLayout // as files are made by
 
 	attempts []attempt // commits whose outcome is not known
 	stale    bool      // the catalog has to be asked for the position
@@ -116,6 +120,9 @@ func (w *Writer) Write(ctx context.Context, b *batch.Batch) error {
 
 // append adds the rows to a file.
 func (w *Writer) append(ctx context.Context, b *batch.Batch) error {
+	if w.spread != nil {
+		return w.spread.write(ctx, b)
+	}
 	f, err := w.take(ctx, b.Origin)
 	if err == nil {
 		err = f.write(ctx, b)
@@ -243,7 +250,10 @@ func (w *Writer) finishAll(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
-	err := w.finishFold(ctx)
+	err := w.spread.finish(ctx)
+	if err == nil {
+		err = w.finishFold(ctx)
+	}
 	w.sink.step("rows written")
 	w.closing.Wait()
 	w.mu.Lock()
@@ -270,6 +280,7 @@ func (w *Writer) Close() error {
 	for _, f := range idle {
 		f.abort()
 	}
+	w.spread.drop()
 	w.dropFold()
 	if w.keep == nil {
 		w.interrupt()

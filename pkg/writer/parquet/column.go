@@ -111,6 +111,16 @@ func (c *column) memory() int64 {
 	return c.data.size + int64(c.pageSize()+len(c.dict.page)+24*c.dict.len())
 }
 
+// estimate is about what the chunk would take in the file if it ended here. The
+// page at work is taken to become as small as those before it, or half its size.
+func (c *column) estimate() int64 {
+	page := int64(c.pageSize() + len(c.dict.page))
+	if c.size == 0 {
+		return page / 2
+	}
+	return c.data.size + int64(float64(page)*float64(c.data.size)/float64(c.size))
+}
+
 // endPage encodes the page at work and appends it to the chunk.
 func (c *column) endPage(z *compressor) error {
 	if c.rows == 0 {

@@ -165,7 +165,7 @@ func (c *column) describe(t *thrift, start, dictAt, dataAt, packed int64) {
 	for _, p := range path {
 		t.str(p)
 	}
-	t.i32(4, int(c.codec))
+	t.i32(4, int(c.codec.number()))
 	t.i64(5, c.values)
 	t.i64(6, c.size)
 	t.i64(7, packed)

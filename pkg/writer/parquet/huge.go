@@ -53,8 +53,14 @@ func (c *column) endHuge(z *compressor) error {
 
 // stream appends head and v, compressed as one, to r.
 func (c *compressor) stream(codec Codec, r *rope, head, v []byte) error {
-	switch codec {
+	switch codec.number() {
 	case None:
+		r.append(head)
+		r.append(v)
+		return nil
+	case Lz4:
+		// One block, whose end must be known from the beginning: it is all literals.
+		r.append(lz4Literals(len(head) + len(v)))
 		r.append(head)
 		r.append(v)
 		return nil
@@ -81,7 +87,7 @@ func (c *compressor) stream(codec Codec, r *rope, head, v []byte) error {
 		}
 		return z.Close()
 	}
-	if c.choose(v) == stored {
+	if c.choose(v, codec.level()) == stored {
 		c.out = frameHeader(c.out[:0], len(head)+len(v))
 		c.out = rawBlock(c.out, head, false)
 		r.append(c.out)
@@ -93,7 +99,7 @@ func (c *compressor) stream(codec Codec, r *rope, head, v []byte) error {
 		}
 		return nil
 	}
-	e := c.encoder()
+	e := c.encoder(codec.level())
 	e.ResetContentSize(r, int64(len(head)+len(v)))
 	if _, err := e.Write(head); err != nil {
 		return err
@@ -102,4 +108,16 @@ func (c *compressor) stream(codec Codec, r *rope, head, v []byte) error {
 		return err
 	}
 	return e.Close()
+}
+
+// lz4Literals begins a block that holds n bytes as they are, and nothing else.
+func lz4Literals(n int) []byte {
+	if n < 15 {
+		return []byte{byte(n << 4)}
+	}
+	b := []byte{15 << 4}
+	for n -= 15; n >= 255; n -= 255 {
+		b = append(b, 255)
+	}
+	return append(b, byte(n))
 }

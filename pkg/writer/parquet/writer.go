@@ -137,6 +137,15 @@ func (w *Writer) Buffered() int64 {
 	return n
 }
 
+// Estimate is about the size that the file would have if it ended here.
+func (w *Writer) Estimate() int64 {
+	n := w.offset
+	for _, c := range w.columns {
+		n += c.estimate()
+	}
+	return n
+}
+
 // Size is the size of the file so far, without what is held back.
 func (w *Writer) Size() int64 { return w.offset }
 

@@ -130,7 +130,7 @@ func TestEveryTypeRoundTrips(t *testing.T) {
 		{20000, 15000, 70, 0.2, Options{PageBytes: 32 << 10}},
 	} {
 		sc, rec, columns := table(c.rows, c.spread, c.nulls, uint64(c.rows))
-		for _, codec := range []Codec{Zstd, Snappy, Gzip, None} {
+		for _, codec := range []Codec{Zstd, Zstd | 9<<levelShift, Snappy, Gzip, Lz4, None} {
 			t.Run(fmt.Sprintf("codec %d, %+v", codec, c), func(t *testing.T) {
 				c.opts.Codec = codec
 				roundTrip(t, sc, rec, columns, c.slice, c.opts)
@@ -272,7 +272,7 @@ func TestHugeValues(t *testing.T) {
 			}
 		}
 		rec := array.NewRecordBatch(sc, []arrow.Array{b.NewArray()}, int64(len(values)))
-		for _, codec := range []Codec{Zstd, Snappy, Gzip, None} {
+		for _, codec := range []Codec{Zstd, Zstd | 9<<levelShift, Snappy, Gzip, Lz4, None} {
 			columns := []Column{{Name: "c", ID: 1, Type: arrow.BinaryTypes.Binary, Nullable: nullable}}
 			roundTrip(t, sc, rec, columns, 4, Options{Codec: codec})
 		}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/tablehaul/tablehaul/pkg/schema"
+)
+
+// layoutOptions say how tables are to lie in files at the sink.
+type layoutOptions struct {
+	partition, sort perTable
+	formatVersion   int
+	properties      []string // key=value
+	compression     compression
+	targetFileSize  byteSize
+	sizeGiven       bool
+	spillSize       byteSize
+}
+
+// A layout is how one table is to lie in files.
+type layout struct {
+	partition, sort string
+	formatVersion   int
+	properties      map[string]string
+}
+
+func newLayoutOptions() layoutOptions {
+	return layoutOptions{formatVersion: 2, targetFileSize: 256 << 20, spillSize: 16 << 30}
+}
+
+func (o *layoutOptions) flags(f *pflag.FlagSet) {
+	f.Var(&o.partition, "partition", "partition tables that are made: 'day(created_at), bucket(16,id)',\nor 'orders: month(at)' for some of them; repeatable")
+	f.Var(&o.sort, "sort", "sort the rows of files: 'customer_id, at desc nulls last', or\n'orders: …' for some tables; repeatable")
+	f.Var(&o.compression, "compression", "compression of data files: zstd, zstd:LEVEL, snappy, gzip, lz4 or\nnone (default zstd)")
+	f.Var(&o.compression, "codec", "")
+	_ = f.MarkDeprecated("codec", "it is called --compression now") // hides it; the flag exists
+	f.Var(&o.targetFileSize, "target-file-size", "size of data files")
+	f.IntVar(&o.formatVersion, "format-version", o.formatVersion, "`version` of Iceberg's table format for tables that are made: 2 or 3")
+	f.StringArrayVar(&o.properties, "property", nil, "set a property on tables that are made: `key=value`; repeatable")
+	f.Var(&o.spillSize, "spill-size", "temporary files that rows of a table are sorted in may take so much")
+}
+
+// check finds what is wrong with the options without asking anybody.
+func (o *layoutOptions) check(given func(flag string) bool) error {
+	o.sizeGiven = given("target-file-size")
+	switch {
+	case o.targetFileSize < 1<<20:
+		return errors.New("--target-file-size must be at least 1MiB")
+	case o.spillSize < 64<<20:
+		return errors.New("--spill-size must be at least 64MiB")
+	case o.formatVersion != 2 && o.formatVersion != 3:
+		return errors.New("--format-version must be 2 or 3")
+	}
+	for _, p := range o.properties {
+		if key, _, ok := strings.Cut(p, "="); !ok || strings.TrimSpace(key) == "" {
+			return fmt.Errorf("--property %q: want key=value", p)
+		}
+	}
+	return nil
+}
+
+// all returns the layouts that the options have in them, whatever the tables.
+func (o *layoutOptions) all() []layout {
+	layouts := []layout{o.common()}
+	for _, e := range o.partition.entries {
+		layouts = append(layouts, layout{partition: e.text, formatVersion: o.formatVersion})
+	}
+	for _, e := range o.sort.entries {
+		layouts = append(layouts, layout{sort: e.text, formatVersion: o.formatVersion})
+	}
+	return layouts
+}
+
+// common is what all tables have in common.
+func (o *layoutOptions) common() layout {
+	l := layout{formatVersion: o.formatVersion, properties: make(map[string]string)}
+	for _, p := range o.properties {
+		key, value, _ := strings.Cut(p, "=")
+		l.properties[strings.TrimSpace(key)] = strings.TrimSpace(value)
+	}
+	return l
+}
+
+// resolve returns the layout of each of the tables.
+func (o *layoutOptions) resolve(db string, tables []*schema.Table) (func(*schema.Table) layout, error) {
+	partition, err := o.partition.resolve("partition", db, tables)
+	if err != nil {
+		return nil, err
+	}
+	sort, err := o.sort.resolve("sort", db, tables)
+	if err != nil {
+		return nil, err
+	}
+	common := o.common()
+	// By name: a table that is altered is described anew.
+	layouts := make(map[[2]string]layout)
+	for _, t := range tables {
+		l := common
+		l.partition, l.sort = partition[t], sort[t]
+		layouts[[2]string{t.DB, t.Name}] = l
+	}
+	return func(t *schema.Table) layout {
+		if l, ok := layouts[[2]string{t.DB, t.Name}]; ok {
+			return l
+		}
+		return common
+	}, nil
+}
+
+// compression is a flag's value: the name of a codec, with a level for zstd.
+type compression string
+
+// Set checks the name.
+func (c *compression) Set(s string) error {
+	switch s {
+	case "zstd", "snappy", "gzip", "lz4", "none":
+		*c = compression(s)
+		return nil
+	}
+	if level, ok := strings.CutPrefix(s, "zstd:"); ok {
+		n, err := strconv.Atoi(level)
+		if err != nil || n < 1 || n > 22 {
+			return errors.New("the levels of zstd are 1 to 22")
+		}
+		*c = compression(s)
+		return nil
+	}
+	return errors.New("want zstd, zstd:LEVEL, snappy, gzip, lz4 or none")
+}
+
+// String returns the name; "" if none was given.
+func (c *compression) String() string { return string(*c) }
+
+// Type names the value in help texts.
+func (c *compression) Type() string { return "codec" }
