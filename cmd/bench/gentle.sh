@@ -50,6 +50,8 @@ done
 median() { sort -n "$1" | awk '{a[NR]=$1} END {print (NR%2) ? a[(NR+1)/2] : (a[NR/2]+a[NR/2+1])/2}'; }
 a=$(median "$out/alone") b=$(median "$out/beside")
 awk -v a="$a" -v b="$b" 'BEGIN {printf "median alone %.1f, beside %.1f transactions/s: %.0f %% lost\n", a, b, 100*(a-b)/a}'
+paste "$out/beside" "$out/alone" | awk '{print $1/$2}' >"$out/pairs"
+echo "beside/alone, median of the pairs: $(median "$out/pairs")"
 for kind in alone beside; do
 	sort -n "$out/threads-$kind" | awk -v k="$kind" '{a[NR]=$1} END {printf "threads_running %s: median %d, 95th percentile %d, most %d\n", k, a[int((NR+1)/2)], a[int(NR*.95)], a[NR]}'
 done
