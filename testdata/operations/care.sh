@@ -23,6 +23,9 @@ stop() {
 }
 total() { lake "$lake/shop/orders" "SELECT total FROM T WHERE id = $1"; }
 
+code=0
+out=$(as_user bash -c "$(block check.sh)" 2>&1) || code=$?
+[[ $code == 0 ]] || die "check ended with $code: $out"
 follow
 # Each series that an alert asks for is there.
 curl -s http://127.0.0.1:9100/metrics >/tmp/metrics
