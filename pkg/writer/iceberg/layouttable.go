@@ -11,6 +11,7 @@ import (
 	"github.com/apache/iceberg-go/table"
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/writer"
 )
 
 // differences tells in which ways a table is laid out otherwise than is wanted.
@@ -92,17 +93,20 @@ func (w *Writer) newTable() (tableLayout, iceberg.Properties, error) {
 	return lay, props, nil
 }
 
-// compareLayout tells in which ways the table, which exists, is laid out otherwise
-// than is asked for.
+// compareLayout tells in which ways the table, which exists, is going to be laid out
+// otherwise than is asked for.
 func (w *Writer) compareLayout() error {
 	asked := w.askedLayout()
-	want, err := newLayout(asked, w.want)
+	want, err := newLayout(asked, w.schema)
 	if err != nil {
 		return w.tableError(err)
 	}
-	diff := w.layout.differences(want, w.props, asked.Properties, w.schema)
-	if len(diff) > 0 && w.sink.opts.Warn != nil {
-		w.sink.opts.Warn(fmt.Sprintf("%s keeps the layout that it has: %s", w.name(), strings.Join(diff, "; ")))
+	props := asked.Properties
+	if w.mode == writer.Replace {
+		props = nil // they are set
+	}
+	if diff := w.layout.differences(want, w.props, props, w.schema); len(diff) > 0 {
+		w.sink.warn(fmt.Sprintf("%s keeps the layout that it has: %s", w.name(), strings.Join(diff, "; ")))
 	}
 	return nil
 }
@@ -112,7 +116,14 @@ func (w *Writer) arrange() error {
 	w.partitioned = w.layout
 	parts, err := newPartitioner(w.layout.spec, w.schema, w.src)
 	if err != nil {
-		return w.tableError(hint.Wrap(fmt.Errorf("table %s: %w", w.name(), err), dropFirst))
+		remedy := dropFirst
+		switch {
+		case w.mode == writer.Append, w.mode == writer.Evolve:
+			remedy = exchange
+		case w.mode == writer.Follow && !w.src.IsChangelog():
+			remedy = copyAnew
+		}
+		return w.tableError(hint.Wrap(fmt.Errorf("table %s: %w", w.name(), err), "%s", remedy))
 	}
 	order := newSortOrder(w.layout.order, w.schema, w.src)
 	if parts != nil || order != nil {

@@ -10,11 +10,12 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/writer"
 )
 
-// An oldShape is what a table was when the schema was made that the next commit
-// gives it: the commit holds only for a table that still is so.
+// An oldShape is what a table was when it was settled what the next commit makes of
+// it: the commit holds only for a table that still is so.
 type oldShape struct {
 	schema *iceberg.Schema
 	last   int // the highest column id ever given out
+	layout tableLayout
 }
 
 // changed reports whether the table has got other columns since.
@@ -22,77 +23,91 @@ func (o *oldShape) changed(tbl *table.Table) bool {
 	return o != nil && (!sameSchema(o.schema, tbl.Schema()) || o.last != tbl.Metadata().LastColumnID())
 }
 
-// reshape settles which schema the next commit gives an existing table, if another
-// than it has. It is done before the first file is written, for files carry column
-// ids.
+// reshape settles which schema and which layout the next commit gives an existing
+// table, if others than it has. It is done before the first file is written, for
+// files carry ids of columns and of the partition spec.
 func (w *Writer) reshape(tbl *table.Table) error {
-	old := oldShape{tbl.Schema(), tbl.Metadata().LastColumnID()}
-	to := old.schema
+	meta := tbl.Metadata()
+	old := oldShape{tbl.Schema(), meta.LastColumnID(), w.layout}
 	switch w.mode {
 	case writer.Replace:
-		to = exchanged(old.schema, w.want, old.last)
+		w.schema = exchanged(old.schema, w.want, old.last)
 	case writer.Evolve:
-		var diff string
-		if to, diff = evolved(old.schema, w.want, old.last); diff != "" {
+		to, diff := evolved(old.schema, w.want, old.last)
+		if diff != "" {
 			err := fmt.Errorf("table %s cannot take the source's rows in beside its own: %s", w.name(), diff)
 			return w.tableError(hint.Wrap(err, exchange))
 		}
+		w.schema = to
+	default:
+		return nil
 	}
-	if !sameSchema(old.schema, to) {
-		w.schema, w.was = to, &old
+	c, err := w.shapeUpdates(meta)
+	if err != nil {
+		return w.tableError(err)
 	}
+	if len(c.Updates) == 0 {
+		w.schema = old.schema
+		return nil
+	}
+	now, err := table.UpdateTableMetadata(meta, c.Updates, tbl.MetadataLocation())
+	if err != nil {
+		return fmt.Errorf("change the shape of %s: %w", w.name(), err)
+	}
+	w.was, w.layout = &old, layoutOf(now)
 	return nil
 }
 
 // shaped returns the metadata of the table with the shape that the commit gives
 // it, and the part of the commit that does so.
 func (w *Writer) shaped(meta table.Metadata, location string) (c table.TableCommit, now table.Metadata, err error) {
-	if w.mode == writer.Replace && w.replace && meta.Version() < formatVersion {
-		c.Updates = append(c.Updates, table.NewUpgradeFormatVersionUpdate(formatVersion))
-	}
-	if w.was != nil {
-		c.Updates = append(c.Updates, w.newSchema(meta)...)
-		c.Updates = append(c.Updates, w.newSortOrder(meta)...)
-		c.Requirements = append(c.Requirements,
-			table.AssertCurrentSchemaID(meta.CurrentSchema().ID), table.AssertLastAssignedFieldID(meta.LastColumnID()),
-			table.AssertDefaultSpecID(meta.DefaultPartitionSpec()), table.AssertDefaultSortOrderID(meta.DefaultSortOrder()))
-	}
-	if len(c.Updates) == 0 {
+	if w.was == nil {
 		return c, meta, nil
 	}
-	now, err = table.UpdateTableMetadata(meta, c.Updates, location)
+	if c, err = w.shapeUpdates(meta); err == nil {
+		now, err = table.UpdateTableMetadata(meta, c.Updates, location)
+	}
 	return c, now, err
 }
 
-// newSchema makes the schema the current one. One that the table has had before is
-// taken from its history: catalogs do not take it for a new one.
-func (w *Writer) newSchema(meta table.Metadata) []table.Update {
+// shapeUpdates returns what gives a table the schema of the files that are written and,
+// if its content is exchanged, the layout that goes with it. There are no updates if
+// it has them.
+func (w *Writer) shapeUpdates(meta table.Metadata) (c table.TableCommit, err error) {
+	if w.mode == writer.Replace && meta.Version() < w.versionFor(meta) {
+		c.Updates = append(c.Updates, table.NewUpgradeFormatVersionUpdate(w.versionFor(meta)))
+	}
+	if !sameSchema(meta.CurrentSchema(), w.schema) {
+		c.Updates = append(c.Updates, newSchema(meta, w.schema)...)
+	}
+	if w.mode == writer.Replace {
+		spec, order, err := w.relayout(meta)
+		if err != nil {
+			return c, err
+		}
+		c.Updates = append(append(c.Updates, newSpec(meta, spec)...), newOrder(meta, order)...)
+	}
+	c.Requirements = []table.Requirement{
+		table.AssertCurrentSchemaID(meta.CurrentSchema().ID), table.AssertLastAssignedFieldID(meta.LastColumnID()),
+		table.AssertDefaultSpecID(meta.DefaultPartitionSpec()), table.AssertDefaultSortOrderID(meta.DefaultSortOrder()),
+	}
+	if id := meta.LastPartitionSpecID(); id != nil {
+		c.Requirements = append(c.Requirements, table.AssertLastAssignedPartitionID(*id))
+	}
+	return c, nil
+}
+
+// newSchema makes sc the current schema. One that the table has had before is taken
+// from its history: catalogs do not take it for a new one.
+func newSchema(meta table.Metadata, sc *iceberg.Schema) []table.Update {
 	for _, s := range meta.Schemas() {
-		if sameSchema(s, w.schema) {
+		if sameSchema(s, sc) {
 			return []table.Update{table.NewSetCurrentSchemaUpdate(s.ID)}
 		}
 	}
 	// A copy, for it is given an id of its own.
-	s := iceberg.NewSchemaWithIdentifiers(0, w.schema.IdentifierFieldIDs, w.schema.Fields()...)
+	s := iceberg.NewSchemaWithIdentifiers(0, sc.IdentifierFieldIDs, sc.Fields()...)
 	return []table.Update{table.NewAddSchemaUpdate(s), table.NewSetCurrentSchemaUpdate(-1)}
-}
-
-// newSortOrder gives the table's sort order up if one of its columns goes.
-func (w *Writer) newSortOrder(meta table.Metadata) []table.Update {
-	order := meta.SortOrder()
-	for _, f := range order.Fields() {
-		if _, ok := w.schema.FindFieldByID(f.SourceID()); ok {
-			continue
-		}
-		unsorted := table.UnsortedSortOrder
-		for _, o := range meta.SortOrders() {
-			if o.OrderID() == unsorted.OrderID() {
-				return []table.Update{table.NewSetDefaultSortOrderUpdate(o.OrderID())}
-			}
-		}
-		return []table.Update{table.NewAddSortOrderUpdate(&unsorted), table.NewSetDefaultSortOrderUpdate(-1)}
-	}
-	return nil
 }
 
 // missing returns the properties, without those of the commit itself, that the
@@ -103,6 +118,11 @@ func (w *Writer) missing(have iceberg.Properties) iceberg.Properties {
 	if w.replace && w.mode == writer.Replace {
 		for k, v := range newTableProperties(w.src) {
 			if _, ok := have[k]; !ok || k == sourceProperty {
+				set[k] = v
+			}
+		}
+		for k, v := range w.askedLayout().Properties {
+			if have[k] != v {
 				set[k] = v
 			}
 		}

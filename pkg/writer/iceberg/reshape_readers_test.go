@@ -30,7 +30,14 @@ func put(t *testing.T, s *Sink, tbl *schema.Table, mode writer.Mode, pos batch.P
 func reshapedLake(t *testing.T) (lake string) {
 	t.Helper()
 	lake = t.TempDir()
-	s := openSink(t, "iceberg:"+lake, Options{})
+	layouts := map[string]Layout{
+		"parted": {Partition: "region, bucket(4, id)", Sort: "gone, id"},
+		"moved":  {Partition: "size, bucket(4, id), truncate(100, price)"},
+	}
+	s := openSink(t, "iceberg:"+lake, Options{Layout: func(t *schema.Table) Layout { return layouts[t.Name] }})
+	partedTables(t, s)
+	layouts = map[string]Layout{"parted": {Partition: "day(seen), bucket(4, id)"}}
+	partedTables(t, s)
 	for _, name := range []string{"evolved", "deleted", "replaced"} {
 		was := batchtest.Shape("shop", name, "id int key", "note varchar(50)", "price decimal(5,2)", "weight float", "gone date")
 		put(t, s, was, writer.Create, "p1", nil,
@@ -51,6 +58,30 @@ func reshapedLake(t *testing.T) (lake string) {
 	return lake
 }
 
+// partedTables makes tables with partitions, if they are not there, or changes their
+// columns.
+func partedTables(t *testing.T, s *Sink) {
+	t.Helper()
+	was := batchtest.Shape("shop", "parted", "gone date", "id int key", "region varchar(9)", "seen datetime")
+	now := batchtest.Shape("shop", "parted", "id bigint key", "seen datetime", "region varchar(9)")
+	if !tableExists(t, s, "parted") {
+		put(t, s, was, writer.Create, "p1", nil, batchtest.Row{"2024-02-29", 1, "eu", nil}, batchtest.Row{nil, 2, "us", nil}, batchtest.Row{nil, 3, nil, nil})
+		put(t, s, was, writer.Follow, "p2", []batch.Op{batch.After}, batchtest.Row{nil, 2, "uk", nil})
+	} else {
+		put(t, s, now, writer.Replace, "p3", nil, batchtest.Row{int64(1) << 40, "2024-02-29 01:02:03.000000", "eu"}, batchtest.Row{2, nil, "us"})
+		put(t, s, now, writer.Follow, "p4", []batch.Op{batch.After, batch.Insert}, batchtest.Row{2, "2024-02-29 00:00:00.000000", "uk"}, batchtest.Row{3, nil, nil})
+	}
+	was = batchtest.Shape("shop", "moved", "id int key", "size int", "price decimal(5,2)")
+	now = batchtest.Shape("shop", "moved", "id bigint key", "size bigint", "price decimal(9,2)")
+	if !tableExists(t, s, "moved") {
+		put(t, s, was, writer.Create, "p1", nil, batchtest.Row{1, 10, "1.50"}, batchtest.Row{2, 20, "2.50"})
+	} else {
+		put(t, s, now, writer.Evolve, "p2", nil, batchtest.Row{int64(1) << 40, 10, "1234567.89"}, batchtest.Row{4, int64(1) << 40, "2.50"})
+		put(t, s, now, writer.Follow, "p3", []batch.Op{batch.After, batch.Delete, batch.After},
+			batchtest.Row{1, 20, "9.50"}, batchtest.Row{2, nil, nil}, batchtest.Row{4, 10, nil})
+	}
+}
+
 // reshaped is Python that compares the tables of reshapedLake with what they should
 // be. rows takes a table's name, the columns, and whether its first snapshot is meant.
 const reshaped = `
@@ -63,6 +94,10 @@ want = {
     ('deleted', 'id,note,price,weight,gone,fresh', False): [
         (1, 'A', None, 0.25, None, datetime.datetime(2024, 1, 1)), first[2] + (None,), (1 << 40, 'D', None, None, None, None)],
     ('replaced', 'id,note,price,weight,gone', True): first,
+    ('parted', 'gone,id,region,seen', True): [(day, 1, 'eu', None), (None, 2, 'us', None), (None, 3, None, None)],
+    ('parted', 'id,seen,region', False): [
+        (1 << 40, datetime.datetime(2024, 2, 29, 1, 2, 3), 'eu'), (2, datetime.datetime(2024, 2, 29), 'uk'), (3, None, None)],
+    ('moved', 'id,size,price', False): [(1, 20, D('9.50')), (1 << 40, 10, D('1234567.89')), (4, 10, None)],
     ('replaced', 'gone,weight,Note,id', False): [(None, None, 'e', 2), ('now text', 0.1, 'd', 1 << 40)],
 }
 def differing(rows, but=()):
@@ -91,7 +126,12 @@ def rows(name, columns, old):
     r = c.execute('select * from iceberg_scan(%s)' % scan)
     names = [d[0] for d in r.description]
     return [tuple(x) for x in r.fetchall()] if names == columns else [names]
-out(differing(rows))`, reshapedLake(t))
+bad = differing(rows)
+# What partitions prune must not change what is found.
+for name, where, n in (('parted', "seen = '2024-02-29 01:02:03'", 1), ('parted', "region = 'uk'", 1), ('parted', 'id = %d' % (1 << 40), 1), ('moved', 'size = 10', 2), ('moved', 'id = 1', 1), ('moved', 'id = 4', 1), ('moved', 'price = 9.50', 1)):
+    got = c.execute("select count(*) from iceberg_scan('%s/shop/%s') where %s" % (sys.argv[1], name, where)).fetchone()[0]
+    if got != n: bad.append('%s where %s: %d rows' % (name, where, got))
+out(bad)`, reshapedLake(t))
 	if !reflect.DeepEqual(got, []any{}) {
 		t.Error(got)
 	}
@@ -106,7 +146,7 @@ def rows(name, columns, old):
     t = cat.load_table('shop.' + name)
     a = t.scan(snapshot_id=t.metadata.snapshots[0].snapshot_id if old else None).to_arrow()
     return [tuple(r.values()) for r in a.to_pylist()] if a.column_names == columns else [a.column_names]
-bad = differing(rows, but=['deleted'])  # it reads no equality deletes
+bad = differing(rows, but=['deleted', 'moved', 'parted'])  # it reads no equality deletes
 for name, key in (('evolved', {'id'}), ('replaced', {'id'})):
     t = cat.load_table('shop.' + name)
     if t.schema().identifier_field_names() != key: bad.append('%s: key %s' % (name, t.schema().identifier_field_names()))
@@ -129,7 +169,13 @@ def rows(name, columns, old):
     at = s.sql('select snapshot_id from %s.snapshots order by committed_at' % full).collect()[0][0]
     df = s.sql('select * from %s%s' % (full, ' version as of %d' % at if old else ''))
     return [tuple(r) for r in df.collect()] if df.columns == columns else [df.columns]
-out(differing(rows))`, reshapedLake(t))
+bad = differing(rows)
+for name, where, n in (('parted', "seen = '2024-02-29 01:02:03'", 1), ('parted', "region = 'uk'", 1), ('parted', 'id = %d' % (1 << 40), 1), ('moved', 'size = 10', 2), ('moved', 'id = 1', 1), ('moved', 'id = 4', 1), ('moved', 'price = 9.50', 1)):
+    got = s.sql('select count(*) from default.shop.%s where %s' % (name, where)).collect()[0][0]
+    if got != n: bad.append('%s where %s: %d rows' % (name, where, got))
+for of in ('files', 'all_files', 'partitions', 'all_data_files'):
+    if s.sql('select * from default.shop.parted.' + of).count() < 3: bad.append(of)
+out(bad)`, reshapedLake(t))
 	if !reflect.DeepEqual(got, []any{}) {
 		t.Error(got)
 	}

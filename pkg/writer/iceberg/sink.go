@@ -184,6 +184,13 @@ func (s *Sink) step(name string) {
 	}
 }
 
+// warn tells what does not keep the run from going on.
+func (s *Sink) warn(msg string) {
+	if s.opts.Warn != nil {
+		s.opts.Warn(msg)
+	}
+}
+
 // shared makes the S3 clients that iceberg-go opens, one for each table and
 // commit, use the same connections.
 func (s *Sink) shared(ctx context.Context) context.Context {

@@ -123,15 +123,25 @@ func (w *Writer) fence(v view) error {
 	if w.was.changed(v.tbl) || w.was == nil && !v.tbl.Schema().Equals(w.schema) && !sameIDs(w.schema, v.tbl.Schema()) {
 		return w.tableError(hint.Wrap(errors.New("the table's columns were changed while it was written"), "run the same command again"))
 	}
-	now := layoutOf(v.tbl.Metadata())
-	err := now.same(w.partitioned, w.schema)
-	if err == nil && w.fold != nil && w.fold.scoped && now.specs > 1 {
-		err = errors.New("rows of a key may be in partitions of two kinds")
-	}
-	if err != nil {
+	if err := w.sameLayout(v.tbl); err != nil {
 		return w.tableError(hint.Wrap(fmt.Errorf("the table's layout was changed while it was written: %w", err), "run the same command again"))
 	}
 	return w.fits(v.tbl)
+}
+
+// sameLayout checks that files go where they were meant for.
+func (w *Writer) sameLayout(tbl *table.Table) error {
+	now, want, sc := layoutOf(tbl.Metadata()), w.partitioned, w.schema
+	if w.was != nil {
+		want, sc = w.was.layout, w.was.schema
+	}
+	if err := now.same(want, sc); err != nil {
+		return err
+	}
+	if w.fold != nil && w.fold.scoped && now.specs > 1 {
+		return errors.New("rows of a key may be in partitions of two kinds")
+	}
+	return nil
 }
 
 // supersedes reports whether the next commit takes the place of whatever others

@@ -43,7 +43,7 @@ type Writer struct {
 	pos      batch.Position  // the one that the next commit follows
 	last     string          // id of the commit that brought it
 	schema   *iceberg.Schema // of the files that are written
-	was      *oldShape       // if the next commit changes the schema to the above
+	was      *oldShape       // if the next commit makes the table as it is said above
 	layout   tableLayout
 	location string
 	props    iceberg.Properties
