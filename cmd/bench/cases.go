@@ -15,11 +15,12 @@ type benchCase struct {
 	columns []column
 	goals   []goal
 	log     *logCase // nil: a snapshot
+	scale   bool     // very many tables
 }
 
 // A goal is what a figure is asked to be.
 type goal struct {
-	name  string // cpu_us_per_row, peak_mib, lag_max_s or a ratio
+	name  string // cpu_us_per_row, peak_mib, lag_max_s, first_row_s or a ratio
 	limit float64
 	least bool // the figure must be at least the limit, not at most
 }
@@ -38,7 +39,7 @@ func (g goal) String() string {
 	return fmt.Sprintf("≤ %g", g.limit)
 }
 
-var cases = append(snapshotCases(), tailCases()...)
+var cases = append(append(snapshotCases(), tailCases()...), scaleCases()...)
 
 func snapshotCases() []*benchCase {
 	return []*benchCase{

@@ -54,7 +54,7 @@ func main() {
 // process, so that rusage weighs it exactly as it weighs the product.
 func dispatch(ctx context.Context, args []string) error {
 	parts := map[string]func(context.Context, []string, io.Writer) error{
-		"load": loadMain, "drain": drainMain, "throwaway": throwawayMain,
+		"load": loadMain, "scale": scaleMain, "drain": drainMain, "throwaway": throwawayMain,
 		"log": logMain, "decode": decodeMain, "prove": proveMain, "rows": rowsMain, "frames": framesMain, "feed": feedMain,
 	}
 	if len(args) > 0 && parts[args[0]] != nil {

@@ -21,6 +21,9 @@ func (e *env) run(ctx context.Context, c *benchCase) (*result, error) {
 	if c.log != nil && c.log.reads == readLive {
 		return e.runLag(ctx, c, rows)
 	}
+	if c.scale {
+		return e.runScale(ctx, c, rows)
+	}
 	load, warm := "load", "drain"
 	if c.log != nil {
 		load, warm = "log", "frames"

@@ -25,6 +25,7 @@ type result struct {
 	PeakMiB     *float64            `json:"peak_mib"`
 	Ratios      map[string]float64  `json:"ratios"`
 	Lag         *lag                `json:"lag,omitempty"`
+	Scale       *scale              `json:"scale,omitempty"`
 	WallS       *float64            `json:"wall_s"`
 	OutBytes    *int64              `json:"out_bytes"`
 	Connections int                 `json:"connections"`
@@ -128,6 +129,9 @@ func printGoals(b *bytes.Buffer, c *benchCase, r *result) {
 	got["cpu_us_per_row"], got["peak_mib"] = *r.CPUPerRow, *r.PeakMiB
 	if r.Lag != nil {
 		got["lag_p50_s"], got["lag_max_s"] = r.Lag.P50, r.Lag.Max
+	}
+	if r.Scale != nil {
+		got["first_row_s"] = r.Scale.FirstRowS
 	}
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	for _, name := range slices.Sorted(maps.Keys(got)) {

@@ -17,7 +17,7 @@ import (
 func (e *env) installRivals(ctx context.Context, selected []*benchCase) {
 	logs, stocks := false, false
 	for _, c := range selected {
-		logs, stocks = logs || c.log != nil, stocks || c.log == nil
+		logs, stocks = logs || c.log != nil, stocks || c.log == nil && !c.scale
 	}
 	for _, r := range []struct {
 		name    string

@@ -162,7 +162,9 @@ func (w *Writer) try(ctx context.Context, base *table.Table, pos batch.Position)
 	w.sink.step("commit sent")
 	if base == nil {
 		var got table.Metadata
-		if got, err = w.sink.cat.createWhole(ctx, w.ident, p.meta, p.commit.Updates); err == nil {
+		got, err = w.sink.cat.createWhole(ctx, w.ident, p.meta, p.commit.Updates)
+		w.sink.present.forget()
+		if err == nil {
 			p.meta = got
 		}
 	} else {

@@ -44,7 +44,7 @@ func (s *Sink) describe(ctx context.Context, t *schema.Table, mode writer.Mode) 
 	if _, err := newLayout(w.askedLayout(), w.want); err != nil {
 		return refuse(w.tableError(err))
 	}
-	tbl, err := s.cat.LoadTable(ctx, w.ident)
+	tbl, err := s.load(ctx, w.ident)
 	switch {
 	case errors.Is(err, catalog.ErrNoSuchTable), errors.Is(err, catalog.ErrNoSuchNamespace):
 		d.DDL, err = w.ddl(ctx)

@@ -87,6 +87,7 @@ type Sink struct {
 	// table, and a commit may land there after its sender has died.
 	rest    bool
 	session *session
+	present present
 
 	aws *aws.Config // with the one HTTP client for all object stores; nil for a lake on disk
 
@@ -213,7 +214,7 @@ func (s *Sink) open(ctx context.Context, t *schema.Table, mode writer.Mode) (*Wr
 	if err := w.shape(); err != nil {
 		return nil, err
 	}
-	tbl, err := s.cat.LoadTable(ctx, w.ident)
+	tbl, err := s.load(ctx, w.ident)
 	switch {
 	case errors.Is(err, catalog.ErrNoSuchTable):
 		err = w.plan(ctx)

@@ -236,6 +236,7 @@ func (w *Writer) createBare(ctx context.Context) error {
 		options = append(options, catalog.WithLocation(w.location))
 	}
 	tbl, err := w.sink.cat.CreateTable(ctx, w.ident, w.want, options...)
+	w.sink.present.forget()
 	if err != nil {
 		return err
 	}
