@@ -97,7 +97,7 @@ func TestTailShortLinksIdle(t *testing.T) {
 		switch {
 		case within || commits >= 0:
 			return nil
-		case time.Since(began) > 600*time.Millisecond:
+		case b.state.Commits(idle) >= 4, time.Since(began) > 30*time.Second:
 			commits = b.state.Commits(idle)
 			return nil
 		case time.Since(last) > 20*time.Millisecond:

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -186,13 +187,12 @@ func TestWholeHistory(t *testing.T) {
 // can tell, and loses the reply to each first CreateTable.
 type onebyone struct {
 	*hooked
-	lost map[string]bool
+	lost *sync.Map // cacheKey → true
 }
 
 func (c onebyone) CreateTable(ctx context.Context, ident table.Identifier, sc *iceberg.Schema, opts ...catalog.CreateTableOpt) (*table.Table, error) {
 	tbl, err := c.hooked.CreateTable(ctx, ident, sc, opts...)
-	if key := cacheKey(ident); err == nil && !c.lost[key] {
-		c.lost[key] = true
+	if _, lost := c.lost.LoadOrStore(cacheKey(ident), true); err == nil && !lost {
 		return nil, errReplyLost
 	}
 	return tbl, err
@@ -226,7 +226,7 @@ func commitTwo(t *testing.T, s *Sink) {
 // A table that was made before its first commit, without word of it, is found.
 func TestLostReplyToCreateTable(t *testing.T) {
 	s, h := hookedSink(t)
-	s.cat = onebyone{h, map[string]bool{}}
+	s.cat = onebyone{h, new(sync.Map)}
 	commitTwo(t, s)
 
 	// One that another has made in the meantime is none of ours.
@@ -259,7 +259,7 @@ func (c *halfhearted) commitAll(ctx context.Context, commits []table.TableCommit
 // What a catalog has confirmed and not made is made, or said.
 func TestCommitThatWasDropped(t *testing.T) {
 	s, h := hookedSink(t)
-	half := &halfhearted{onebyone{h, map[string]bool{}}, func() {}}
+	half := &halfhearted{onebyone{h, new(sync.Map)}, func() {}}
 	s.cat = half
 	commitTwo(t, s)
 	if half.meanwhile != nil {

@@ -248,7 +248,7 @@ func TestShapeIsKept(t *testing.T) {
 	other := accounts("t")
 	other.Columns[1].Charset = "latin1"
 	_, err = s.Open(t.Context(), other, writer.Follow)
-	wantTableError(t, err, "its shape at the source has changed since it was last followed: column owner was varchar(20) and is varchar(20) latin1")
+	wantTableError(t, err, "its shape at the source is not the one that the table was last copied or followed in: column owner was varchar(20) and is varchar(20) latin1")
 	_, err = s.Open(t.Context(), other, writer.Create)
 	wantTableError(t, err, "the source's has changed its shape: column owner was")
 	for _, mode := range []writer.Mode{writer.Append, writer.Replace} {
