@@ -2,6 +2,7 @@ package iceberg
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -49,15 +50,8 @@ func newPartitioner(spec iceberg.PartitionSpec, sc *iceberg.Schema, src *schema.
 		if err := transformable(f.Transform, source); err != nil {
 			return nil, err
 		}
-		index := -1
-		for i, c := range src.Columns {
-			if c.Name == source.Name {
-				index = i
-			}
-		}
-		if index < 0 {
-			return nil, fmt.Errorf("partition field %s: column %s is not in the source", f.Name, source.Name)
-		}
+		// -1: the source has no such column (any more), and the rows have null there.
+		index := slices.IndexFunc(src.Columns, func(c schema.Column) bool { return c.Name == source.Name })
 		pf, err := newPartitionField(f, source.Type, index)
 		if err != nil {
 			return nil, err
@@ -73,16 +67,7 @@ func newPartitioner(spec iceberg.PartitionSpec, sc *iceberg.Schema, src *schema.
 
 // within reports whether all of the spec's columns are among these.
 func (p *partitioner) within(columns []int) bool {
-	for _, f := range p.fields {
-		found := false
-		for _, c := range columns {
-			found = found || c == f.column
-		}
-		if !found {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(p.fields, func(f *partitionField) bool { return !slices.Contains(columns, f.column) })
 }
 
 // reset forgets the partitions. Their numbers must not be used any more.
@@ -106,7 +91,7 @@ func (p *partitioner) assign(columns []arrow.Array, rows int, out []uint32) ([]u
 	defer p.mu.Unlock()
 	clear(out)
 	for i, f := range p.fields {
-		ids, err := f.assign(columns[f.column])
+		ids, err := f.assign(columns, rows)
 		if err != nil {
 			return nil, err
 		}

@@ -15,7 +15,7 @@ import (
 // that follow each other often have the same one, which is then looked up once.
 type partitionField struct {
 	id     int // in the spec
-	column int // of the batches
+	column int // of the batches; -1 if they lack it
 	fixed  func(int64) int64
 	bytes  func([]byte) []byte
 	wide   func(decimal128.Num) decimal128.Num
@@ -121,13 +121,17 @@ func (p *partitionField) reset() {
 	p.ints, p.texts, p.wides = make(map[int64]uint32), make(map[string]uint32), make(map[decimal128.Num]uint32)
 }
 
-// assign numbers the values of a column, until the next call.
-func (p *partitionField) assign(col arrow.Array) ([]uint32, error) {
-	n := col.Len()
+// assign numbers the values of n rows, until the next call.
+func (p *partitionField) assign(columns []arrow.Array, n int) ([]uint32, error) {
 	if cap(p.ids) < n {
 		p.ids = make([]uint32, n)
 	}
 	p.ids = p.ids[:n]
+	if p.column < 0 {
+		clear(p.ids)
+		return p.ids, nil
+	}
+	col := columns[p.column]
 	var nulls arrow.Array // the values of nulls may be anything
 	if col.NullN() > 0 {
 		nulls = col
