@@ -37,8 +37,8 @@ func (o *layoutOptions) flags(f *pflag.FlagSet) {
 	f.Var(&o.partition, "partition", "partition tables that are made: 'day(created_at), bucket(16,id)',\nor 'orders: month(at)' for some of them; repeatable")
 	f.Var(&o.sort, "sort", "sort the rows of files: 'customer_id, at desc nulls last', or\n'orders: …' for some tables; repeatable")
 	f.Var(&o.compression, "compression", "compression of data files: zstd, zstd:LEVEL, snappy, gzip, lz4 or\nnone (default zstd)")
-	f.Var(&o.compression, "codec", "")
-	_ = f.MarkDeprecated("codec", "it is called --compression now") // hides it; the flag exists
+	f.Var(&o.compression, "codec", "deprecated: what --compression was called")
+	_ = f.MarkHidden("codec") // the flag exists
 	f.Var(&o.targetFileSize, "target-file-size", "size of data files")
 	f.IntVar(&o.formatVersion, "format-version", o.formatVersion, "`version` of Iceberg's table format for tables that are made: 2 or 3")
 	f.StringArrayVar(&o.properties, "property", nil, "set a property on tables that are made: `key=value`; repeatable")

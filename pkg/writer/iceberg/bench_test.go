@@ -122,10 +122,19 @@ func cpu() time.Duration {
 func BenchmarkWrite(b *testing.B) {
 	const batchRows, batches = 8192, 1 << 20 / 8192
 	for _, c := range []struct {
-		name string
-		t    *schema.Table
-		rows func(*schema.Table, *rand.Rand, int, int) arrow.RecordBatch
-	}{{"narrow", narrow(), narrowRows}, {"typed", typed(), typedRows}} {
+		name   string
+		t      *schema.Table
+		rows   func(*schema.Table, *rand.Rand, int, int) arrow.RecordBatch
+		layout Layout
+	}{
+		{"narrow", narrow(), narrowRows, Layout{}},
+		{"typed", typed(), typedRows, Layout{}},
+		{"narrow in buckets", narrow(), narrowRows, Layout{Partition: "bucket(16,id)"}},
+		{"narrow in 2000 buckets", narrow(), narrowRows, Layout{Partition: "bucket(2000,id)"}},
+		{"narrow sorted", narrow(), narrowRows, Layout{Sort: "k"}},
+		{"typed in buckets", typed(), typedRows, Layout{Partition: "bucket(16,id)"}},
+		{"typed sorted", typed(), typedRows, Layout{Sort: "customer_id, created desc"}},
+	} {
 		r := rand.New(rand.NewPCG(1, 2))
 		var recs []arrow.RecordBatch
 		for i := range 32 {
@@ -134,7 +143,7 @@ func BenchmarkWrite(b *testing.B) {
 		for _, codec := range []string{"zstd", "none"} {
 			b.Run(c.name+"/"+codec, func(b *testing.B) {
 				dir := b.TempDir()
-				s, err := Open(b.Context(), "iceberg:"+dir, Options{Codec: codec, Parallel: 2})
+				s, err := Open(b.Context(), "iceberg:"+dir, Options{Codec: codec, Parallel: 2, Layout: func(*schema.Table) Layout { return c.layout }})
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -170,6 +170,7 @@ def duck():
     for x in ('avro', 'httpfs', 'iceberg'):
         c.execute("LOAD '%s/%s.duckdb_extension'" % (os.environ['TABLEHAUL_TEST_DUCKDB_EXTENSIONS'], x))
     c.execute("SET TimeZone='UTC'")
+    c.execute('SET enable_progress_bar = false') # it goes to standard output
     return c
 def out(x):
     print(json.dumps(x, default=lambda v: v.hex() if isinstance(v, bytes) else str(v)))
