@@ -146,7 +146,7 @@ func TestReplaceKeepsPartitions(t *testing.T) {
 	wantIDs(t, ids(t, s, "t"), 100, 120)
 	s.opts.Layout = nil
 	_, err := s.Open(t.Context(), schema.New("shop", "t", cols("id int!", "other int"), []int{0}), writer.Replace)
-	wantTableError(t, err, "partition field owner")
+	wantTableError(t, err, "is or was partitioned by owner, which the source has not")
 }
 
 // TestPropertiesAreHonoured sets those by which files are written.

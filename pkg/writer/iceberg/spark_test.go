@@ -28,7 +28,7 @@ const spark = `
 from pyspark.sql import SparkSession
 d = sys.argv[1]
 s = (SparkSession.builder.master('local[1]').config('spark.jars', os.environ['TABLEHAUL_TEST_SPARK_JARS'])
-    .config('spark.ui.enabled', 'false').config('spark.sql.session.timeZone', 'UTC').config('spark.driver.host', '127.0.0.1').config('spark.driver.bindAddress', '127.0.0.1')
+    .config('spark.ui.enabled', 'false').config('spark.ui.showConsoleProgress', 'false').config('spark.sql.session.timeZone', 'UTC').config('spark.driver.host', '127.0.0.1').config('spark.driver.bindAddress', '127.0.0.1')
     .config('spark.sql.extensions', 'org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions')
     .config('spark.sql.catalog.default', 'org.apache.iceberg.spark.SparkCatalog')
     .config('spark.sql.catalog.default.catalog-impl', 'org.apache.iceberg.jdbc.JdbcCatalog')
