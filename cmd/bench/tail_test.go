@@ -18,6 +18,9 @@ func TestAppendValues(t *testing.T) {
 	}
 	// appendValues escapes nothing: no value may need it.
 	for _, c := range cases {
+		if c.row == nil {
+			continue // the server makes the rows
+		}
 		if text := appendChunk(nil, c, 20_000, 0); strings.ContainsAny(strings.ReplaceAll(string(text), `\N`, ""), `'\`) {
 			t.Errorf("%s: rows hold a quote or a backslash", c.name)
 		}
