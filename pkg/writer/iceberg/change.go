@@ -96,7 +96,7 @@ func (w *Writer) empty() error {
 	for _, f := range idle {
 		f.abort()
 	}
-	w.spread.drop()
+	w.spreads.dropAll()
 	w.dropFold()
 	w.closing.Wait()
 	w.mu.Lock()

@@ -27,6 +27,7 @@ type dataFile struct {
 	began    time.Time
 	held     int64 // what the file counts for in Sink.buffered
 
+	spread *spread    // that the file is of; nil if of none
 	part   *partition // nil if the table has none, or the file is of all of them
 	number uint32     // of the partition
 	order  int        // id of the sort order that the rows are in; 0 if in none
@@ -132,8 +133,8 @@ func (w *Writer) vectorLocation(run string, n int) (string, error) {
 // is one of each column, and so are those of files that are many at once or small.
 func (w *Writer) pageBytes(columns int) int {
 	n := w.sink.share()
-	if w.spread != nil {
-		n = min(n, w.sink.opts.Memory/int64(w.spread.most))
+	if w.spreads != nil {
+		n = min(n, w.sink.opts.Memory/int64(w.spreads.most))
 	}
 	n = min(n, w.target()/2)
 	return int(min(max(n/int64(4*columns), 16<<10), 1<<20))

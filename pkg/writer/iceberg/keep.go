@@ -27,12 +27,13 @@ type keeping struct {
 	notes   []string
 	next    int // number of the next note
 	origins map[int]*keptOrigin
-	writing chan struct{} // one note at a time
+	spreads map[int]*spread // that origins being written have joined
+	writing chan struct{}   // one note at a time
 }
 
 // A keptOrigin is what has become of the rows of an origin.
 type keptOrigin struct {
-	open  int  // files that hold rows of it and are not durable
+	open  int  // files that hold rows of it and are not durable, and spreads that have not ended
 	files int  // that hold rows of it, durable ones included
 	whole bool // there will be no more rows
 	noted bool
@@ -78,11 +79,8 @@ func (w *Writer) Keep(ctx context.Context, note string) error {
 }
 
 // keepable reports whether stock of the table can be kept. Without a key, what comes
-// later could not be applied to it. Rows that are put aside to be sorted are in no
-// file until all are there. And notes have no room for a spec.
-func (w *Writer) keepable() bool {
-	return w.fold != nil && w.spread == nil && w.layout.spec.ID() == 0
-}
+// later could not be applied to it.
+func (w *Writer) keepable() bool { return w.fold != nil }
 
 func (w *Writer) keepWith(ctx context.Context, note string) error {
 	w.mu.Lock()
@@ -102,7 +100,9 @@ func (w *Writer) keepWith(ctx context.Context, note string) error {
 }
 
 func newKeeping(run string) *keeping {
-	return &keeping{run: run, origins: make(map[int]*keptOrigin), writing: make(chan struct{}, 1)}
+	return &keeping{
+		run: run, origins: make(map[int]*keptOrigin), spreads: make(map[int]*spread), writing: make(chan struct{}, 1),
+	}
 }
 
 // takeOver makes the dead run this one. The caller holds w.mu.
@@ -156,7 +156,7 @@ func (w *Writer) dropKept(ctx context.Context) error {
 }
 
 // Whole notes that an origin has been written. The file that it ends in ends with
-// it if that is about full, or has been open for long.
+// it if that is about full, or has been open for long; so does the spread.
 func (w *Writer) Whole(ctx context.Context, origin int) error {
 	w.mu.Lock()
 	if w.keep == nil {
@@ -173,6 +173,7 @@ func (w *Writer) Whole(ctx context.Context, origin int) error {
 		}
 		return end
 	})
+	s := w.spreads.leave(origin)
 	w.mu.Unlock()
 	for _, f := range ends {
 		if err := w.finish(f); err != nil {
@@ -180,7 +181,14 @@ func (w *Writer) Whole(ctx context.Context, origin int) error {
 			w.fail(err)
 		}
 	}
-	if err := w.noteWhole(); err != nil {
+	var err error
+	switch {
+	case w.spreads == nil:
+		err = w.noteWhole()
+	case s != nil:
+		err = s.end(w.sink.shared(ctx), 1) // the others go on reading
+	}
+	if err != nil {
 		return advise(fmt.Errorf("keep what is staged of %s: %w", w.name(), err))
 	}
 	return ctx.Err()
@@ -222,13 +230,30 @@ func (w *Writer) joins(f *dataFile, origin int) {
 	o.files++
 }
 
-// durable notes that the rows of a file are safe. The caller holds w.mu.
-func (k *keeping) durable(origins []int) {
+// ends notes that a file is about to be made durable. One of a spread may hold rows
+// of whatever has joined that until now. The caller holds w.mu.
+func (k *keeping) ends(f *dataFile) {
+	if k == nil || f.spread == nil {
+		return
+	}
+	f.origins = slices.Clip(f.spread.origins)
+	for _, n := range f.origins {
+		k.origin(n).open++
+	}
+}
+
+// durable notes that the rows of a file are safe, or with other files those of a
+// spread, and reports whether an origin has nothing else to wait for. The caller
+// holds w.mu.
+func (k *keeping) durable(origins []int) (more bool) {
 	if k != nil {
 		for _, n := range origins {
-			k.origin(n).open--
+			o := k.origin(n)
+			o.open--
+			more = more || o.open == 0
 		}
 	}
+	return more
 }
 
 // abandon has nothing of this run outlive it.

@@ -16,8 +16,9 @@ import (
 
 // A keptPlan is the content of RUN.plan.
 type keptPlan struct {
-	Table string `json:"table"` // fingerprint
-	Note  string `json:"note"`
+	Table  string `json:"table"`  // fingerprint
+	Layout string `json:"layout"` // of the files
+	Note   string `json:"note"`
 }
 
 // A keptNote is the content of RUN.00000. The files are told by a manifest, which
@@ -37,8 +38,15 @@ func (w *Writer) fingerprint() string {
 	return fmt.Sprintf("%s %d %s %s", w.src, formatVersion, w.src.Shape(), fields)
 }
 
+// layoutPrint tells layouts apart whose files do not go into one table. They name the
+// spec and the sort order by their ids.
+func (w *Writer) layoutPrint() string {
+	text, _ := json.Marshal([]any{w.layout.spec, w.layout.order}) // that are read from JSON themselves
+	return string(text)
+}
+
 func (w *Writer) writePlan(note string) error {
-	text, err := json.Marshal(keptPlan{w.fingerprint(), note})
+	text, err := json.Marshal(keptPlan{w.fingerprint(), w.layoutPrint(), note})
 	if err != nil {
 		return err
 	}
@@ -72,7 +80,7 @@ func (w *Writer) noteWhole() error {
 		return nil
 	}
 	var manifest bytes.Buffer
-	if _, err := iceberg.WriteManifest("", &manifest, formatVersion, *iceberg.UnpartitionedSpec, w.schema, 1, entries); err != nil {
+	if _, err := iceberg.WriteManifest("", &manifest, formatVersion, w.layout.spec, w.schema, 1, entries); err != nil {
 		return err
 	}
 	text, err := json.Marshal(keptNote{Origins: origins, Manifest: manifest.Bytes()})
@@ -123,14 +131,15 @@ func (w *Writer) keptBy(run *deadRun, named map[string]bool) (*keptRun, error) {
 	}
 	var plan keptPlan
 	_ = json.Unmarshal([]byte(text), &plan) // one that was being written is no plan
-	if plan.Table != w.fingerprint() {
+	all, err := w.readNotes(run)
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	if why := w.misfits(plan); why != "" {
+		w.sink.warn(fmt.Sprintf("%s is copied from its beginning, though an earlier run has got on with it: %s", w.src, why))
 		return nil, nil
 	}
 	k := &keptRun{run: run, plan: plan.Note}
-	all, err := readNotes(w.st, w.stagingFolder(), run)
-	if err != nil {
-		return nil, err
-	}
 	for _, n := range all {
 		there := true
 		for _, f := range n.files {
@@ -145,10 +154,18 @@ func (w *Writer) keptBy(run *deadRun, named map[string]bool) (*keptRun, error) {
 		}
 		k.notes = append(k.notes, n)
 	}
-	if len(k.notes) == 0 {
-		return nil, nil
-	}
 	return k, nil
+}
+
+// misfits tells what keeps files of the plan from going into the table.
+func (w *Writer) misfits(plan keptPlan) string {
+	switch {
+	case plan.Table != w.fingerprint():
+		return "its columns have changed since"
+	case plan.Layout != w.layoutPrint():
+		return "it is to be partitioned or sorted otherwise now"
+	}
+	return ""
 }
 
 // isThere reports whether a file is as long as it was when it was noted.
@@ -164,14 +181,14 @@ func (w *Writer) isThere(f iceberg.DataFile) bool {
 
 // readNotes returns the notes of a dead run. One that was being written when the
 // run died cannot be read, and its files were not to be counted on.
-func readNotes(st *storage, folder string, run *deadRun) ([]keptNote, error) {
+func (w *Writer) readNotes(run *deadRun) ([]keptNote, error) {
 	var notes []keptNote
 	for _, name := range run.beside {
 		number, err := strconv.Atoi(strings.TrimPrefix(name, run.name+"."))
 		if err != nil {
 			continue
 		}
-		text, err := readAll(st.files(), folder+"/"+name)
+		text, err := readAll(w.st.files(), w.stagingFolder()+"/"+name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -182,7 +199,8 @@ func readNotes(st *storage, folder string, run *deadRun) ([]keptNote, error) {
 		if json.Unmarshal([]byte(text), &n) != nil {
 			continue
 		}
-		file := iceberg.NewManifestFile(formatVersion, "", int64(len(n.Manifest)), 0, 1).Build()
+		spec := int32(w.layout.spec.ID()) //nolint:gosec // the format's; if the run's was another, nobody asks for it
+		file := iceberg.NewManifestFile(formatVersion, "", int64(len(n.Manifest)), spec, 1).Build()
 		entries, err := iceberg.ReadManifest(file, bytes.NewReader(n.Manifest), true)
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", name, err)

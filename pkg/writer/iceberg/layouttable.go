@@ -127,7 +127,7 @@ func (w *Writer) arrange() error {
 	}
 	order := newSortOrder(w.layout.order, w.schema, w.src)
 	if parts != nil || order != nil {
-		w.spread = newSpread(w, parts, order)
+		w.spreads = newSpreads(w, parts, order)
 	}
 	if w.fold != nil && parts != nil {
 		// Rows of the table may lie in files of other specs, unless there is none.

@@ -17,9 +17,8 @@ import (
 // table's order. What does not fit in memory is sorted and goes to temporary
 // files, the runs of an external sort. It is safe for concurrent use.
 type pile struct {
-	w     *Writer
-	parts *partitioner // nil if the table has no partitions
-	order *sortOrder   // nil if rows stay as they come
+	*spreads
+	spread *spread // whose rows they are
 
 	mu      sync.Mutex
 	list    piled
@@ -35,10 +34,10 @@ type piled struct {
 }
 
 // listBytes is how much of a pile one list holds. Each goroutine may have one in
-// its hands, twice while it is sorted, beside the one that is filled.
+// its hands, twice while it is sorted, beside those that are filled.
 func (p *pile) listBytes() int64 {
 	o := p.w.sink.opts
-	return max(o.Memory/int64(2*(o.Parallel+1)), 1<<20)
+	return max(o.Memory/(2*(int64(o.Parallel)+p.alive.Load())), 1<<20)
 }
 
 // batchBytes is the size of the batches of a run: one of each run is in memory
@@ -77,38 +76,65 @@ func (p *pile) add(ctx context.Context, rec arrow.RecordBatch, parts []uint32) e
 // relieve makes files of the runs when they take too much of the disk.
 func (p *pile) relieve(ctx context.Context) error {
 	p.mu.Lock()
-	if p.spilled < p.w.sink.opts.SpillBytes {
+	limit := p.w.sink.opts.SpillBytes
+	if p.spills.Load() < limit && (p.w.keep == nil || p.spilled < limit/2) {
 		p.mu.Unlock()
 		return nil
 	}
-	runs := p.runs
-	p.runs, p.spilled = nil, 0
+	runs := p.takeRuns()
 	p.mu.Unlock()
-	return p.merge(ctx, runs)
+	return p.merge(ctx, runs, p.w.sink.opts.Parallel)
 }
 
-// empty makes files of all that is on the pile.
-func (p *pile) empty(ctx context.Context) error {
+// takeRuns takes the runs from the pile. The caller holds p.mu.
+func (p *pile) takeRuns() []*sortedRun {
+	runs := p.runs
+	p.spills.Add(-p.spilled)
+	p.runs, p.spilled = nil, 0
+	return runs
+}
+
+// empty makes files of all that is on the pile, so many at once.
+func (p *pile) empty(ctx context.Context, parallel int) error {
 	p.mu.Lock()
-	list, runs := p.list, p.runs
-	p.list, p.runs, p.spilled = piled{}, nil, 0
+	list, runs := p.list, p.takeRuns()
+	p.list = piled{}
 	p.mu.Unlock()
 	switch {
 	case len(list.recs) == 0 && len(runs) == 0:
 		return nil
 	case len(runs) == 0:
-		return p.writeList(ctx, list)
+		return p.writeList(ctx, list, parallel)
 	case len(list.recs) > 0:
 		if err := p.spill(ctx, list); err != nil {
 			closeRuns(runs)
 			return err
 		}
 		p.mu.Lock()
-		runs = append(runs, p.runs...)
-		p.runs, p.spilled = nil, 0
+		runs = append(runs, p.takeRuns()...)
 		p.mu.Unlock()
 	}
-	return p.merge(ctx, runs)
+	return p.merge(ctx, runs, parallel)
+}
+
+// packed is about how much smaller rows are in files than in memory.
+const packed = 3
+
+// weigh notes of which partitions there are rows, and returns about how large files
+// of them would be.
+func (p *pile) weigh(parts map[uint32]bool) int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.parts == nil && len(p.list.recs) > 0 {
+		parts[0] = true
+	}
+	for _, n := range p.list.parts {
+		parts[n] = true
+	}
+	for _, n := range partsOf(p.runs) {
+		parts[n] = true
+	}
+	return (p.list.held + p.spilled) / packed
 }
 
 // drop gives up what is on the pile.
@@ -116,8 +142,8 @@ func (p *pile) drop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.release(p.list)
-	closeRuns(p.runs)
-	p.list, p.runs, p.spilled = piled{}, nil, 0
+	closeRuns(p.takeRuns())
+	p.list = piled{}
 }
 
 func (p *pile) release(list piled) {
@@ -224,24 +250,24 @@ func (s *sortedList) batches(ctx context.Context, r run, bytes int64, f func(arr
 }
 
 // writeList makes files of a list.
-func (p *pile) writeList(ctx context.Context, list piled) error {
+func (p *pile) writeList(ctx context.Context, list piled, parallel int) error {
 	s, err := p.sort(list)
 	p.release(list)
 	if err != nil {
 		return err
 	}
 	defer s.rec.Release()
-	return p.each(ctx, len(s.runs), func(ctx context.Context, i int) error {
+	return each(ctx, len(s.runs), parallel, func(ctx context.Context, i int) error {
 		out := &output{p: p, part: s.runs[i].part}
 		err := s.batches(ctx, s.runs[i], 1<<20, func(rec arrow.RecordBatch) error { return out.write(ctx, rec) })
 		return out.end(err)
 	})
 }
 
-// each calls f for 0..n-1, some at a time.
-func (p *pile) each(ctx context.Context, n int, f func(context.Context, int) error) error {
+// each calls f for 0..n-1, so many at once.
+func each(ctx context.Context, n, parallel int, f func(context.Context, int) error) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(p.w.sink.opts.Parallel)
+	g.SetLimit(parallel)
 	for i := range n {
 		g.Go(func() error {
 			if err := ctx.Err(); err != nil {
@@ -266,7 +292,7 @@ func (o *output) write(ctx context.Context, rec arrow.RecordBatch) (err error) {
 		if o.file, err = w.open(ctx, stockContent); err != nil {
 			return err
 		}
-		w.spread.assignTo(o.file, o.part)
+		o.p.spread.assignTo(o.file, o.part)
 	}
 	stop := context.AfterFunc(ctx, o.file.out.Interrupt)
 	err = o.file.pq.WriteBatch(rec)

@@ -17,11 +17,13 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	iceio "github.com/apache/iceberg-go/io"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
 )
 
@@ -45,6 +47,7 @@ var roles = map[string]func(arg string) error{
 	"race":  raceOnLake,
 	"small": fillDisk,
 	"write": writeOnce,
+	"keep":  keepForEver,
 }
 
 // child starts a process in a role.
@@ -115,6 +118,81 @@ func TestKilledRunIsDiscarded(t *testing.T) {
 			t.Fatal("the folder of the table that never was is still there")
 		}
 	}
+}
+
+// keptLayout is that of keepForEver.
+var keptLayout = Layout{Partition: "bucket(4,id), truncate(1,owner)", Sort: "owner desc, id"}
+
+// keepForEver has rows of two origins kept that it writes at the same time, says so,
+// and hangs in the midst of a third.
+func keepForEver(lake string) error {
+	ctx := context.Background()
+	kept := make(chan bool, 1)
+	s, err := Open(ctx, "iceberg:"+lake, Options{
+		KeepEvery: 1, TargetFileSize: 64 << 10, Memory: 1 << 20, Parallel: 2, Layout: func(*schema.Table) Layout { return keptLayout },
+		Step: func(name string) {
+			if name == "stock kept" {
+				kept <- true
+			}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	tbl := accounts("t")
+	opened, err := s.Open(ctx, tbl, writer.Create)
+	if err != nil {
+		return err
+	}
+	w := opened.(*Writer)
+	if err := w.Keep(ctx, "plan"); err != nil {
+		return err
+	}
+	put := func(origin, from int) error {
+		b := rows(tbl, from, from+50000)
+		defer b.Release()
+		b.Origin = origin
+		return w.Write(ctx, b)
+	}
+	for _, from := range []int{0, 50000} {
+		if err := errors.Join(put(0, from), put(1, 100000+from)); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(w.Whole(ctx, 0), put(2, 200000), w.Whole(ctx, 1), put(2, 250000)); err != nil {
+		return err
+	}
+	select {
+	case <-kept:
+		fmt.Println("kept")
+	case <-time.After(time.Minute):
+		return errors.New("nothing was kept in a minute")
+	}
+	select {}
+}
+
+// TestKilledRunOfALayoutGoesOn takes over what a process had kept that was killed.
+func TestKilledRunOfALayoutGoesOn(t *testing.T) {
+	lake := t.TempDir()
+	cmd, out := child(t, "keep", lake)
+	if line, _ := out.ReadString('\n'); line != "kept\n" {
+		t.Fatalf("child said %q", line)
+	}
+	must(t, cmd.Process.Kill())
+	_ = cmd.Wait()
+	tbl := accounts("t")
+	s := openSink(t, "iceberg:"+lake, Options{Layout: func(*schema.Table) Layout { return keptLayout }})
+	w := openTable(t, s, tbl, writer.Create)
+	wantKept(t, w, 200000, 0, 1)
+	must(t, w.Keep(t.Context(), "plan"))
+	b := rows(tbl, 200000, 300000)
+	b.Origin = 2
+	write(t, w, b)
+	must(t, w.Whole(t.Context(), 2))
+	must(t, w.Commit(t.Context(), "p"))
+	must(t, w.Close())
+	wantIDs(t, ids(t, s, "t"), 0, 300000)
+	wantNoLeftovers(t, w, lake)
 }
 
 // A run that died between its commit and the removal of its record has files

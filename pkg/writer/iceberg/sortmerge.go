@@ -11,8 +11,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 )
 
-// merge makes files of runs, which it closes.
-func (p *pile) merge(ctx context.Context, runs []*sortedRun) error {
+// merge makes files of runs, which it closes, so many at once.
+func (p *pile) merge(ctx context.Context, runs []*sortedRun, parallel int) error {
 	defer func() { closeRuns(runs) }()
 	var err error
 	if p.order != nil {
@@ -21,7 +21,7 @@ func (p *pile) merge(ctx context.Context, runs []*sortedRun) error {
 		}
 	}
 	parts := partsOf(runs)
-	return p.each(ctx, len(parts), func(ctx context.Context, i int) error {
+	return each(ctx, len(parts), parallel, func(ctx context.Context, i int) error {
 		out := &output{p: p, part: parts[i]}
 		return out.end(p.mergePart(ctx, runs, parts[i], func(rec arrow.RecordBatch) error { return out.write(ctx, rec) }))
 	})

@@ -147,6 +147,7 @@ func (p *pile) spill(ctx context.Context, list piled) error {
 	defer p.mu.Unlock()
 	p.runs = append(p.runs, run)
 	p.spilled += w.out.n
+	p.spills.Add(w.out.n)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -24,12 +25,13 @@ import (
 // but tiny ones. A partition is closed for want of room once at most. Rows that
 // are to be sorted all go to the pile.
 type spread struct {
-	w     *Writer
-	parts *partitioner // nil if the table has no partitions
-	order *sortOrder   // nil if it has none
-	given bool         // rows come in order
-	pile  *pile
-	most  int // files at the same time
+	*spreads
+	pile *pile
+
+	// Of a run that keeps; Writer.mu guards them.
+	origins []int // that have joined
+	writing int   // so many of them are not whole
+	began   time.Time
 
 	mu    sync.Mutex // after Writer.mu
 	idle  []*dataFile
@@ -41,17 +43,6 @@ type spread struct {
 // coldAfter is after how many batches of the table a file that none of them has
 // touched may make room for another.
 const coldAfter = 32
-
-func newSpread(w *Writer, parts *partitioner, order *sortOrder) *spread {
-	s := &spread{w: w, parts: parts, order: order, ended: make(map[uint32]bool), most: 64}
-	if w.st == nil || !w.st.local() {
-		s.most = 16 // an upload holds two parts of its file in memory
-	}
-	s.most = int(min(int64(s.most), max(w.sink.opts.Memory/4/int64(len(w.src.Columns)*2*(16<<10)), 2)))
-	s.given = order != nil && order.given(w.src)
-	s.pile = &pile{w: w, parts: parts, order: order}
-	return s
-}
 
 // write stages the rows of a batch.
 func (s *spread) write(ctx context.Context, b *batch.Batch) error {
@@ -189,14 +180,15 @@ func (s *spread) take(ctx context.Context, part uint32, origin int) (f, cold *da
 		f.origin, f.used = origin, s.clock
 		return f, nil, nil
 	}
-	if s.open >= s.most {
+	most := s.share()
+	if s.open >= most {
 		if cold = s.cold(); cold == nil {
 			return nil, nil, nil
 		}
 		s.ended[cold.number] = true
 		s.open--
 	}
-	if s.parts != nil && s.ended[part] && s.open >= s.most/2 {
+	if s.parts != nil && s.ended[part] && s.open >= most/2 {
 		return nil, cold, nil
 	}
 	if err = w.begin(ctx); err != nil {
@@ -214,7 +206,7 @@ func (s *spread) take(ctx context.Context, part uint32, origin int) (f, cold *da
 // assignTo makes the file one of the partition, and in order until it is found
 // not to be.
 func (s *spread) assignTo(f *dataFile, part uint32) {
-	f.number = part
+	f.spread, f.number = s, part
 	if s.parts != nil {
 		f.part = s.parts.part(part)
 	}
@@ -280,11 +272,8 @@ func (s *spread) relieve() error {
 	return nil
 }
 
-// finish ends the files and makes files of what is in the pile.
-func (s *spread) finish(ctx context.Context) error {
-	if s == nil {
-		return nil
-	}
+// finish ends the files and makes files of what is in the pile, so many at once.
+func (s *spread) finish(ctx context.Context, parallel int) error {
 	s.mu.Lock()
 	idle := s.idle
 	s.idle, s.open = nil, 0
@@ -298,18 +287,11 @@ func (s *spread) finish(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := s.pile.empty(ctx); err != nil {
-		s.w.fail(err)
-		return err
-	}
-	return nil
+	return s.pile.empty(ctx, parallel)
 }
 
 // drop gives everything up that has not been staged.
 func (s *spread) drop() {
-	if s == nil {
-		return
-	}
 	s.mu.Lock()
 	idle := s.idle
 	s.idle, s.open = nil, 0

@@ -105,7 +105,7 @@ func TestManyPartitionsAtRandom(t *testing.T) {
 func TestPartitionsByTime(t *testing.T) {
 	dir := t.TempDir()
 	w, _ := spreadTable(t, Layout{Partition: "day(at)"}, Options{Memory: 64 << 20, Parallel: 4, SpillDir: filepath.Join(dir, "is not there")})
-	w.spread.most = 8
+	w.spreads.most = 8
 	r := rand.New(rand.NewPCG(1, 2))
 	model := fill(t, w, 40000, func(id int) batchtest.Row {
 		row := event(r, id)

@@ -6,9 +6,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/apache/iceberg-go/catalog"
@@ -112,21 +113,31 @@ func (w *Writer) discardDead(ctx context.Context) error {
 // discardRun deletes the files of a run, what it has kept, and its record. The
 // record goes last, so that a run that dies here is followed by one that goes on.
 func (w *Writer) discardRun(run *deadRun, named map[string]bool) error {
-	notes, err := readNotes(w.st, w.stagingFolder(), run)
+	notes, err := w.readNotes(run)
 	if err != nil {
 		return err
 	}
+	// What notes name goes last: its numbers would be missing among those of the others.
+	spare := maps.Clone(named)
+	if spare == nil {
+		spare = make(map[string]bool)
+	}
+	var kept []string
 	for _, n := range notes {
 		for _, f := range n.files {
 			if !named[f.FilePath()] {
-				if err := w.st.remove(f.FilePath()); err != nil {
-					return err
-				}
+				kept = append(kept, f.FilePath())
 			}
+			spare[f.FilePath()] = true
 		}
 	}
-	if err := w.discardFiles(run, named); err != nil {
+	if err := w.discardFiles(run, spare); err != nil {
 		return err
+	}
+	for _, loc := range kept {
+		if err := w.st.remove(loc); err != nil {
+			return err
+		}
 	}
 	for _, name := range run.beside {
 		if err := w.st.remove(w.stagingFolder() + "/" + name); err != nil {
@@ -151,30 +162,38 @@ func (w *Writer) discardFiles(run *deadRun, spare map[string]bool) error {
 }
 
 // discardAttempt deletes the files whose names begin so. Numbers may be missing
-// where files were open at the same time, but never that many in a row.
+// where files were open at the same time, but never that many in a row. The last
+// goes first, so that this holds for who comes next if it is cut short.
 func (w *Writer) discardAttempt(prefix string, spare map[string]bool) error {
+	var there []string
 	for n, missing := 0, 0; missing < 256; n++ {
 		loc, err := w.fileLocation(prefix, n)
 		if err != nil {
 			return err
 		}
-		if spare[loc] {
-			missing = 0
-			continue
+		found := spare[loc]
+		if !found {
+			found, err = w.st.holds(loc)
 		}
-		err = w.st.files().Remove(loc)
-		if errors.Is(err, fs.ErrNotExist) && w.layout.version >= 3 {
-			if loc, err = w.vectorLocation(prefix, n); err == nil && !spare[loc] {
-				err = w.st.files().Remove(loc)
+		if err == nil && !found && w.layout.version >= 3 {
+			if loc, err = w.vectorLocation(prefix, n); err == nil {
+				found, err = w.st.holds(loc)
 			}
 		}
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			missing++
 		case err != nil:
 			return err
-		default:
-			missing = 0
+		case !found:
+			missing++
+			continue
+		case !spare[loc]:
+			there = append(there, loc)
+		}
+		missing = 0
+	}
+	for _, loc := range slices.Backward(there) {
+		if err := w.st.remove(loc); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -131,6 +131,18 @@ func (s *storage) create(ctx context.Context, location string) (stagedFile, erro
 	return &objectFile{WriteCloser: w, cancel: cancel, remove: func() { _ = s.files().Remove(location) }}, nil
 }
 
+// holds reports whether there is such a file.
+func (s *storage) holds(location string) (bool, error) {
+	f, err := s.files().Open(location)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, f.Close()
+}
+
 // remove deletes a file; that it is not there is no error.
 func (s *storage) remove(location string) error {
 	err := s.files().Remove(location)

@@ -56,10 +56,7 @@ func TestSuiteLayouts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			suite(t, func(t *testing.T) string { return "iceberg:" + t.TempDir() }, func(t *testing.T, o *Options) {
 				l := layout
-				switch {
-				case strings.Contains(t.Name(), "s-kept"): // what is put aside is not
-					l.Partition, l.Sort = "", ""
-				case strings.Contains(t.Name(), "another-shape"): // which may take the partitions' column away
+				if strings.Contains(t.Name(), "another-shape") { // which may take the partitions' column away
 					l.Partition = ""
 				}
 				o.Layout = func(tbl *schema.Table) Layout { return l.of(tbl) }

@@ -62,7 +62,7 @@ type Writer struct {
 	keep    *keeping // nil: what is staged goes with the process
 	fold    *fold    // nil if the key cannot identify rows
 
-	spread      *spread     // nil if stock goes to files as it comes
+	spreads     *spreads    // nil if stock goes to files as it comes
 	partitioned tableLayout // as files are made by
 
 	attempts []attempt // commits whose outcome is not known
@@ -120,8 +120,8 @@ func (w *Writer) Write(ctx context.Context, b *batch.Batch) error {
 
 // append adds the rows to a file.
 func (w *Writer) append(ctx context.Context, b *batch.Batch) error {
-	if w.spread != nil {
-		return w.spread.write(ctx, b)
+	if w.spreads != nil {
+		return w.spreads.of(b.Origin).write(ctx, b)
 	}
 	f, err := w.take(ctx, b.Origin)
 	if err == nil {
@@ -199,19 +199,21 @@ func (w *Writer) finish(f *dataFile) error {
 		w.ending = make(map[stagedFile]bool)
 	}
 	w.ending[f.out] = true
+	w.keep.ends(f)
 	w.mu.Unlock()
 	w.closing.Go(func() {
 		err := f.out.Close()
+		more := false
 		w.mu.Lock()
 		delete(w.ending, f.out)
 		if err == nil {
 			w.staged = append(w.staged, stagedData{df: df, location: f.location, content: f.content, origins: f.origins})
-			w.keep.durable(f.origins)
+			more = w.keep.durable(f.origins)
 		}
 		w.mu.Unlock()
 		if err != nil {
 			f.out.Abort() // nothing names the file, so nobody else removes it
-		} else if w.keep != nil {
+		} else if more {
 			err = w.noteWhole()
 		}
 		if err != nil {
@@ -250,7 +252,7 @@ func (w *Writer) finishAll(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
-	err := w.spread.finish(ctx)
+	err := w.spreads.endAll(ctx)
 	if err == nil {
 		err = w.finishFold(ctx)
 	}
@@ -280,7 +282,7 @@ func (w *Writer) Close() error {
 	for _, f := range idle {
 		f.abort()
 	}
-	w.spread.drop()
+	w.spreads.dropAll()
 	w.dropFold()
 	if w.keep == nil {
 		w.interrupt()
