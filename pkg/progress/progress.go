@@ -53,10 +53,10 @@ type Table struct {
 	output      atomic.Pointer[Output]
 	state       atomic.Int32
 	err         atomic.Pointer[error]
-	took        atomic.Int64 // from the first row to the commit
-	began       atomic.Int64
-	tries       int   // of tables that this one is in place of
-	spent       int64 // rows of theirs
+	took        atomic.Int64              // from the first row to the commit
+	began       atomic.Pointer[time.Time] // whole, for the clock may be set meanwhile
+	tries       int                       // of tables that this one is in place of
+	spent       int64                     // rows of theirs
 }
 
 // Table adds a table to the run, in place of one of the same name that failed.
@@ -101,7 +101,8 @@ func (r *Run) Pinned(position string) {
 // Begin marks the table as being read. It may be called more than once.
 func (t *Table) Begin() {
 	if t != nil && t.state.CompareAndSwap(int32(Waiting), int32(Working)) {
-		t.began.Store(time.Now().UnixNano())
+		now := time.Now()
+		t.began.Store(&now)
 	}
 }
 
@@ -148,8 +149,8 @@ func (t *Table) end(s State) {
 	if t == nil {
 		return
 	}
-	if b := t.began.Load(); b != 0 {
-		t.took.Store(time.Now().UnixNano() - b)
+	if b := t.began.Load(); b != nil {
+		t.took.Store(int64(time.Since(*b)))
 	}
 	t.state.Store(int32(s))
 }

@@ -3,6 +3,7 @@ package progress
 import (
 	"errors"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -115,5 +116,14 @@ func TestMeter(t *testing.T) {
 	}
 	if d, ok := m.left(Totals{Rows: 100, Expected: 1100}); !ok || d.Round(time.Second) != 10*time.Second {
 		t.Errorf("left: %v %v", d, ok)
+	}
+}
+
+// How long a table takes is measured by the clock that nobody sets.
+func TestTookOutlivesTheClock(t *testing.T) {
+	table := NewRun().Table("shop.t", 1)
+	table.Begin()
+	if began := table.began.Load(); !strings.Contains(began.String(), "m=+") {
+		t.Errorf("began at %v, want a monotonic time with it", began)
 	}
 }

@@ -91,8 +91,8 @@ func (t *Table) view(now time.Time) TableView {
 	if r := t.resumed.Load(); r != nil {
 		v.Resumed = *r
 	}
-	if b := t.began.Load(); s == Working && b != 0 {
-		v.Took = max(0, now.Sub(time.Unix(0, b)))
+	if b := t.began.Load(); s == Working && b != nil {
+		v.Took = max(0, now.Sub(*b))
 	}
 	if err := t.err.Load(); err != nil {
 		v.Err = *err

@@ -228,7 +228,7 @@ func (w *Writer) conclude(p prepared, o outcome) {
 		}
 		w.attempts = nil
 		w.pos, w.last, w.staged, w.replace, w.exists, w.was = p.pos, p.id, nil, false, true, nil
-		w.uuid = p.meta.TableUUID()
+		w.uuid, w.sequence = p.meta.TableUUID(), p.meta.LastSequenceNumber()
 		w.resetFold()
 		w.removeMade(p.superseded)
 	case refused:
@@ -300,7 +300,11 @@ func (w *Writer) build(ctx context.Context, base *table.Table, a *attempt) (c ta
 	if err != nil {
 		return c, nil, err
 	}
-	tbl := table.New(w.ident, meta, where, fs.open, w.sink.cat)
+	onto, err := presentable(meta)
+	if err != nil {
+		return c, nil, err
+	}
+	tbl := table.New(w.ident, onto, where, fs.open, w.sink.cat)
 	tx := tbl.NewTransaction()
 	note := iceberg.Properties{positionProperty: string(a.pos), commitProperty: a.id}
 	set := w.missing(meta.Properties())
@@ -326,6 +330,9 @@ func (w *Writer) build(ctx context.Context, base *table.Table, a *attempt) (c ta
 	}
 	var orphans []string
 	if c.Updates, orphans, err = collapse(c.Updates); err != nil {
+		return c, meta, err
+	}
+	if err := inOrder(c.Updates, lastTime(meta)); err != nil {
 		return c, meta, err
 	}
 	for _, o := range orphans {

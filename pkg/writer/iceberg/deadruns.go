@@ -115,26 +115,33 @@ func deadLocal(st *storage, folder, name string, after time.Duration) (*deadRun,
 		return nil, err
 	}
 	run := &deadRun{name: name, lock: f}
-	if locked := tryLock(f) == nil; locked && run.readLocal(st, folder, after) {
-		return run, nil
+	dead := false
+	if tryLock(f) == nil {
+		dead, err = run.readLocal(st, folder, after)
 	}
-	run.release()
-	return nil, nil
+	if !dead {
+		run.release()
+		return nil, err
+	}
+	return run, nil
 }
 
 // readLocal reads the record of a run behind its lock, whose holder may have written
 // until then, and reports whether the run is dead.
-func (r *deadRun) readLocal(st *storage, folder string, after time.Duration) bool {
+func (r *deadRun) readLocal(st *storage, folder string, after time.Duration) (bool, error) {
 	info, err := r.lock.Stat()
 	if err != nil {
-		return false
+		return false, nil //nolint:nilerr // nobody's any more
 	}
 	text, err := readAll(st.files(), folder+"/"+r.name)
 	if err != nil { // removed meanwhile
-		return false
+		return false, nil //nolint:nilerr // as said
 	}
 	r.text = parseRecord(text)
-	return !r.text.sent && sameMachine(r.text.machine, machine()) || r.text.overdue(info.ModTime(), after)
+	if !r.text.sent && sameMachine(r.text.machine, machine()) {
+		return true, nil
+	}
+	return r.overdue(st, folder, info.ModTime(), after)
 }
 
 // deadObject returns the run of a record in an object store if it is dead.
@@ -147,17 +154,41 @@ func deadObject(st *storage, folder, name string, touched time.Time, after time.
 		return nil, err
 	}
 	run := &deadRun{name: name, text: parseRecord(text)}
-	if run.text.ended() || run.text.overdue(touched, after) {
+	if run.text.ended() {
 		return run, nil
 	}
-	return nil, nil
+	if dead, err := run.overdue(st, folder, touched, after); !dead {
+		return nil, err
+	}
+	return run, nil
 }
 
 // overdue reports whether a record has not been touched for so long that its run
 // must be dead.
-func (t recordText) overdue(touched time.Time, after time.Duration) bool {
-	if !t.sent {
+func (r *deadRun) overdue(st *storage, folder string, touched time.Time, after time.Duration) (bool, error) {
+	if !r.text.sent {
 		after = min(after, quietTime)
 	}
-	return time.Since(touched) > after
+	if time.Since(touched) <= after {
+		return false, nil
+	}
+	// This machine's clock may be ahead of that by which files are dated.
+	now, err := storeTime(st, folder+"/"+r.name+".time")
+	return err == nil && now.Sub(touched) >= after, err
+}
+
+// storeTime tells how late it is where files are dated, by a file of that name.
+func storeTime(st *storage, location string) (at time.Time, err error) {
+	if err := st.files().WriteFile(location, []byte("what is the time?")); err != nil {
+		return at, err
+	}
+	f, err := st.files().Open(location)
+	if err == nil {
+		var info fs.FileInfo
+		if info, err = f.Stat(); err == nil {
+			at = info.ModTime()
+		}
+		err = errors.Join(err, f.Close())
+	}
+	return at, errors.Join(err, st.remove(location))
 }

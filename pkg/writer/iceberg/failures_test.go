@@ -67,7 +67,7 @@ func (fullDisk) path(name string) string { return strings.TrimPrefix(name, "full
 
 func TestRecordOnAFullDisk(t *testing.T) {
 	dir := t.TempDir()
-	r, err := newRecord(&storage{io: fullDisk{}, dirs: &dirSet{}}, dir+"/record")
+	r, err := newRecord(&storage{io: fullDisk{}, dirs: &dirSet{}}, dir+"/record", 0)
 	if r != nil || !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("got %v, %v, want ENOSPC", r, err)
 	}

@@ -113,7 +113,7 @@ func (w *Writer) takeOver() error {
 	attempt := hex.EncodeToString(b[:])
 	r := &stagingRecord{
 		st: w.st, location: w.stagingFolder() + "/" + k.run.name, lock: k.run.lock, stop: func() {},
-		attempts: append(k.run.text.attempts, attempt),
+		attempts: append(k.run.text.attempts, attempt), base: k.run.text.base,
 	}
 	// The record tells of the attempt before there is a file of it.
 	if err := r.start(); err != nil {

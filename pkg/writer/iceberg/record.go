@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -35,13 +36,14 @@ type stagingRecord struct {
 	st       *storage
 	location string
 	attempts []string    // names of those that took the run over, the last of them this one
+	base     int64       // the table's last sequence number when the run began, or less
 	lock     *os.File    // local
 	mark     atomic.Bool // a commit was sent
 	stop     func()      // ends touching
 }
 
-func newRecord(st *storage, location string) (*stagingRecord, error) {
-	r := &stagingRecord{st: st, location: location, stop: func() {}}
+func newRecord(st *storage, location string, base int64) (*stagingRecord, error) {
+	r := &stagingRecord{st: st, location: location, base: base, stop: func() {}}
 	if st.local() {
 		if err := r.acquire(); err != nil {
 			return nil, err
@@ -127,7 +129,7 @@ func (r *stagingRecord) write(mark string) error {
 
 // owner is what the record says of whose it is.
 func (r *stagingRecord) owner() string {
-	return machine() + "\n" + process() + "\n" + strings.Join(r.attempts, " ") + "\n"
+	return machine() + "\n" + process() + "\n" + strings.Join(r.attempts, " ") + "\n" + strconv.FormatInt(r.base, 10) + "\n"
 }
 
 // sent notes that a commit is about to be sent. r may be nil: nothing is staged.

@@ -36,7 +36,7 @@ func (w *Writer) begin(ctx context.Context) error {
 	var b [6]byte
 	_, _ = rand.Read(b[:]) // never fails
 	run := time.Now().UTC().Format(runTime+"-") + hex.EncodeToString(b[:])
-	r, err := newRecord(w.st, w.stagingFolder()+"/"+run)
+	r, err := newRecord(w.st, w.stagingFolder()+"/"+run, w.sequence)
 	if err != nil {
 		return fmt.Errorf("announce run: %w", err)
 	}
@@ -199,34 +199,29 @@ func (w *Writer) discardAttempt(prefix string, spare map[string]bool) error {
 	return nil
 }
 
-// runTime is how the name of a run begins.
+// runTime is how the name of a run begins, for people to read.
 const runTime = "20060102T150405Z"
 
-// earliest returns when the first of the runs began, with an hour to spare for
-// clocks that were set; the zero time if a name does not tell.
-func earliest(runs []*deadRun) time.Time {
-	var first time.Time
-	for i, run := range runs {
-		at, err := time.Parse(runTime, run.name[:min(len(run.name), len(runTime))])
-		if err != nil {
-			return time.Time{}
-		}
-		if i == 0 || at.Before(first) {
-			first = at
-		}
+// earliest returns the table's sequence number when the first of the runs began, or
+// less. Times would not do: clocks are set.
+func earliest(runs []*deadRun) int64 {
+	first := runs[0].text.base
+	for _, run := range runs {
+		first = min(first, run.text.base)
 	}
-	return first.Add(-time.Hour)
+	return first
 }
 
-// referenced lists the files of every snapshot that was made since.
-func referenced(tbl *table.Table, io iceio.IO, since time.Time) (map[string]bool, error) {
+// referenced lists the files of every snapshot that was made since. In format version
+// 1 all of them have the number 0.
+func referenced(tbl *table.Table, io iceio.IO, since int64) (map[string]bool, error) {
 	if tbl == nil {
 		return nil, nil
 	}
 	files := make(map[string]bool)
 	seen := make(map[string]bool)
 	for _, s := range tbl.Metadata().Snapshots() {
-		if s.TimestampMs < since.UnixMilli() {
+		if s.SequenceNumber < since {
 			continue
 		}
 		manifests, err := s.Manifests(io)

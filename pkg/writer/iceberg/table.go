@@ -157,7 +157,7 @@ func (w *Writer) storeOf(ctx context.Context, tbl *table.Table) error {
 
 // note remembers the state of the table.
 func (w *Writer) note(tbl *table.Table) {
-	w.exists, w.uuid = true, tbl.Metadata().TableUUID()
+	w.exists, w.uuid, w.sequence = true, tbl.Metadata().TableUUID(), tbl.Metadata().LastSequenceNumber()
 	w.props, w.location = tbl.Properties(), tbl.Location()
 	w.pos, w.last = batch.Position(w.props[positionProperty]), w.props[commitProperty]
 	w.schema, w.was = tbl.Schema(), nil

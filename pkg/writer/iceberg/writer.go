@@ -40,6 +40,7 @@ type Writer struct {
 	exists   bool
 	ours     bool // made by us in the catalog before its first commit, because the catalog alone knows where tables go
 	uuid     uuid.UUID
+	sequence int64           // the last one of the table, or less
 	pos      batch.Position  // the one that the next commit follows
 	last     string          // id of the commit that brought it
 	schema   *iceberg.Schema // of the files that are written
