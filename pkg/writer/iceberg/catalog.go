@@ -102,6 +102,9 @@ func (c *sqlCatalog) createWhole(ctx context.Context, ident table.Identifier, me
 		case loc: // it was only the reply that failed
 			return meta, nil
 		case "":
+			if c.absent(ctx, ident) {
+				_ = st.remove(loc)
+			}
 			return nil, err
 		}
 		_ = st.remove(loc)

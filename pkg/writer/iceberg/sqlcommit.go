@@ -74,6 +74,14 @@ func (c *sqlCatalog) location(ctx context.Context, ident table.Identifier) strin
 	return at.String
 }
 
+// absent reports whether the database says that there is no such table.
+func (c *sqlCatalog) absent(ctx context.Context, ident table.Identifier) bool {
+	var one int
+	err := c.db.QueryRowContext(ctx, `SELECT 1 FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = ? AND table_name = ?`,
+		c.name, namespaceKey(catalog.NamespaceFromIdent(ident)), catalog.TableNameFromIdent(ident)).Scan(&one)
+	return errors.Is(err, sql.ErrNoRows)
+}
+
 // LoadTable reads the metadata file only if it is another than the last time.
 func (c *sqlCatalog) LoadTable(ctx context.Context, ident table.Identifier) (*table.Table, error) {
 	at := c.location(ctx, ident)

@@ -1,0 +1,158 @@
+package iceberg
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+// A smallDisk is a disk in memory that can be full.
+type smallDisk struct {
+	t   *testing.T
+	dir string
+}
+
+func newSmallDisk(t *testing.T) smallDisk {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can mount a disk; TestDiskFull does without")
+	}
+	d := smallDisk{t, t.TempDir()}
+	must(t, syscall.Mount("tmpfs", d.dir, "tmpfs", 0, "size=64m"))
+	t.Cleanup(func() { must(t, syscall.Unmount(d.dir, syscall.MNT_DETACH)) })
+	return d
+}
+
+// leave lets the disk grow by so many pages more.
+func (d smallDisk) leave(pages int) {
+	d.t.Helper()
+	var st syscall.Statfs_t
+	must(d.t, syscall.Statfs(d.dir, &st))
+	used := int64(st.Blocks-st.Bfree) + int64(pages)
+	must(d.t, syscall.Mount("tmpfs", d.dir, "tmpfs", syscall.MS_REMOUNT, fmt.Sprintf("size=%d", max(used, 1)*st.Bsize)))
+}
+
+// TestDiskFullAnywhere runs with one page of space more each time, so that each file of
+// a run, its record, plan, notes, data, manifests, metadata and the catalog, is the one
+// that finds the disk full. Then there is room, and the next run goes on.
+func TestDiskFullAnywhere(t *testing.T) {
+	d := newSmallDisk(t)
+	tbl := accounts("t")
+	const note = "how it was cut"
+	var hit []string
+	resumed := 0
+	for pages := 0; ; pages++ {
+		d.leave(8 << 10)
+		lake := filepath.Join(d.dir, fmt.Sprint(pages))
+		open := func() (*Sink, *Writer, map[int]bool, error) {
+			s := openSink(t, "iceberg:"+lake, Options{KeepEvery: 1})
+			w, err := s.Open(t.Context(), tbl, writer.Create)
+			if err != nil {
+				return s, nil, nil, err
+			}
+			have := make(map[int]bool)
+			for _, o := range w.(*Writer).Kept().Origins {
+				have[o] = true
+			}
+			return s, w.(*Writer), have, nil
+		}
+		s, w, _, err := open()
+		must(t, err)
+		d.leave(pages)
+		err = stockInParts(t, w, tbl, note, nil)
+		_ = w.Close()
+		if err != nil {
+			if !diskFull(err) || !strings.Contains(hint.Of(err), "free some space") {
+				t.Errorf("%d pages: got %v (hint %q), want that the disk is full", pages, err, hint.Of(err))
+			}
+			if tableExists(t, s, "t") {
+				t.Fatalf("%d pages: the table is there in spite of %v", pages, err)
+			}
+			hit = append(hit, err.Error())
+			d.leave(8 << 10)
+			var have map[int]bool
+			s, w, have, err = open()
+			must(t, err)
+			resumed += len(have)
+			must(t, stockInParts(t, w, tbl, note, have))
+			must(t, w.Close())
+		}
+		wantIDs(t, ids(t, s, "t"), 0, 40)
+		if left := unnamed(t, s, tbl); len(left) > 0 {
+			t.Errorf("%d pages: nothing names %v", pages, left)
+		}
+		if err == nil && len(hit) == pages-1 {
+			break
+		}
+		if pages > 100 {
+			t.Fatal("there is never enough")
+		}
+	}
+	text := strings.Join(hit, "\n")
+	for _, want := range []string{"announce run", "keep what is staged", "write", ".parquet", ".avro", "database or disk is full"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s never found the disk full:\n%s", want, text)
+		}
+	}
+	if resumed == 0 {
+		t.Error("nothing was ever gone on with")
+	}
+}
+
+// stockInParts stages four parts of ten rows, but for those that are kept, and commits.
+func stockInParts(t *testing.T, w *Writer, tbl *schema.Table, note string, have map[int]bool) error {
+	t.Helper()
+	if err := w.Keep(t.Context(), note); err != nil {
+		return err
+	}
+	for o := range 4 {
+		if have[o] {
+			continue
+		}
+		b := rows(tbl, o*10, o*10+10)
+		b.Origin = o
+		err := w.Write(t.Context(), b)
+		b.Release()
+		if err == nil {
+			err = w.Whole(t.Context(), o)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return w.Commit(t.Context(), "p")
+}
+
+// unnamed lists the files of a table's folder that no metadata of it names.
+func unnamed(t *testing.T, s *Sink, tbl *schema.Table) []string {
+	t.Helper()
+	it, err := s.cat.LoadTable(t.Context(), s.identifier(tbl))
+	must(t, err)
+	named := []string{it.MetadataLocation(), it.Location() + "/metadata/version-hint.text", it.Location() + "/metadata/v0.metadata.json"}
+	for e := range it.Metadata().PreviousFiles() {
+		named = append(named, e.MetadataFile)
+	}
+	for _, snap := range it.Metadata().Snapshots() {
+		named = append(named, snap.ManifestList)
+		ms, err := snap.Manifests(localFS{})
+		must(t, err)
+		for _, m := range ms {
+			named = append(named, m.FilePath())
+			for e, err := range m.Entries(localFS{}, false) {
+				must(t, err)
+				named = append(named, e.DataFile().FilePath())
+			}
+		}
+	}
+	dir, err := localPath(it.Location())
+	must(t, err)
+	return slices.DeleteFunc(filesIn(t, dir), func(f string) bool { return slices.Contains(named, it.Location()+"/"+f) })
+}
