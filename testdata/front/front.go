@@ -4,11 +4,14 @@
 package front
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +34,10 @@ type Front struct {
 	Prefix string
 	// Deny, if set, tells whether a request is forbidden to whoever it comes from.
 	Deny func(*http.Request) bool
+	// After, if set, is told of each request that the catalog has answered, and of the
+	// status: 0 hands the answer on, Cut ends the connection without one, and any other
+	// status is that of an answer which takes its place.
+	After func(r *http.Request, status int) int
 	// TLS has the server speak HTTPS, with a certificate that nobody knows.
 	TLS bool
 
@@ -52,7 +59,14 @@ func (f *Front) Start(t testing.TB, catalog string) *Front {
 		t.Fatal(err)
 	}
 	f.good = make(map[string]time.Time)
-	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(back) }}
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(back)
+			r.Out.Host = r.In.Host // stores sign it
+		},
+		ModifyResponse: f.after,
+		ErrorHandler:   func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/oauth/tokens", f.token)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -75,6 +89,33 @@ func (f *Front) Start(t testing.TB, catalog string) *Front {
 	t.Cleanup(f.Server.Close)
 	f.URL = f.Server.URL
 	return f
+}
+
+// Cut, in place of a status, ends the connection without an answer.
+const Cut = -1
+
+// after exchanges an answer of the catalog, if that is asked for. What stands between
+// a catalog and the world answers in HTML, and only the catalog itself in JSON.
+func (f *Front) after(res *http.Response) error {
+	if f.After == nil {
+		return nil
+	}
+	status := f.After(res.Request, res.StatusCode)
+	if status == 0 {
+		return nil
+	}
+	_ = res.Body.Close()
+	if status == Cut {
+		return errors.New("no answer")
+	}
+	text, kind := "<html><h1>"+http.StatusText(status)+"</h1></html>", "text/html"
+	if status == http.StatusInternalServerError {
+		text, kind = `{"error":{"message":"the answer was lost","type":"InternalServerError","code":500}}`, "application/json"
+	}
+	res.StatusCode, res.Status = status, fmt.Sprintf("%d %s", status, http.StatusText(status))
+	res.Header = http.Header{"Content-Type": {kind}, "Content-Length": {strconv.Itoa(len(text))}}
+	res.Body, res.ContentLength = io.NopCloser(strings.NewReader(text)), int64(len(text))
+	return nil
 }
 
 // Revoke makes every token that was given out a bad one.

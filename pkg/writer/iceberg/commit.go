@@ -16,6 +16,7 @@ import (
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/writer"
 )
 
 // An attempt is a commit that was sent and not seen to have landed or failed.
@@ -101,17 +102,21 @@ func (w *Writer) commit(ctx context.Context, pos batch.Position) error {
 		}
 		last = err
 	}
-	return w.sink.gaveUp(len(w.attempts) > 0, last)
+	return w.sink.gaveUp(len(w.attempts) > 0, w.mode, last)
 }
 
 // gaveUp is the error of a commit whose attempts have all failed, with last in
 // the end.
-func (s *Sink) gaveUp(unknown bool, last error) error {
-	if unknown {
-		return hint.Transient(hint.Wrap(fmt.Errorf("the catalog did not tell whether it was accepted: %w", last),
-			"run the same command again: it finds out, and adds no row twice"))
+func (s *Sink) gaveUp(unknown bool, mode writer.Mode, last error) error {
+	if !unknown {
+		return hint.Transient(fmt.Errorf("gave up after %d attempts: %w", s.retry.attempts, last))
 	}
-	return hint.Transient(fmt.Errorf("gave up after %d attempts: %w", s.retry.attempts, last))
+	err := hint.Transient(fmt.Errorf("the catalog did not tell whether it was accepted: %w", last))
+	if mode == writer.Append || mode == writer.Evolve {
+		return hint.Wrap(err, "a run with --mode %s adds all rows, whatever has become of these: before you run it again, look whether the table has a snapshot whose %s begins with %s, "+
+			"and if so leave it", mode, commitProperty, s.session.name)
+	}
+	return hint.Wrap(err, "run the same command again: it finds out, and adds no row twice")
 }
 
 // committed tidies up behind a commit that has landed.

@@ -81,6 +81,9 @@ func rows(t *schema.Table, from, to int) *batch.Batch {
 		} else {
 			b.Field(1).(*array.StringBuilder).Append(fmt.Sprintf("owner-%d", i%100))
 		}
+		for c := 2; c < len(t.Columns); c++ {
+			b.Field(c).AppendNull()
+		}
 	}
 	return &batch.Batch{Table: t, Rows: b.NewRecordBatch()}
 }

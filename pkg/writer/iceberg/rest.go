@@ -44,7 +44,7 @@ func openREST(ctx context.Context, props iceberg.Properties) (tableCatalog, stri
 		transport = &bearer{base, source}
 	}
 	opts := []restcat.Option{
-		restcat.WithCustomTransport(transport),
+		restcat.WithCustomTransport(inJSON{transport}),
 		restcat.WithPrefix(take(p, "prefix")),
 		restcat.WithWarehouseLocation(take(p, "warehouse")),
 		restcat.WithAdditionalProps(p),

@@ -103,7 +103,7 @@ func (s *Sink) commitAll(ctx context.Context, ws []*Writer, pos batch.Position) 
 	for _, w := range pending {
 		unknown = unknown || len(w.attempts) > 0
 	}
-	return s.gaveUp(unknown, last)
+	return s.gaveUp(unknown, pending[0].mode, last)
 }
 
 // lookAll looks at the tables of all writers and returns those that are still to
