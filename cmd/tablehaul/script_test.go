@@ -23,6 +23,12 @@ func TestMain(m *testing.M) {
 		kinds := all()
 		kinds.sources["fake"] = openFakeSource
 		kinds.sinks["folder"] = openFakeSink
+		if os.Getenv(haltVar) != "" {
+			kinds.sources["mysql"] = openHalting
+		}
+		if os.Getenv(haltVar) != "" {
+			kinds.sources["mysql"] = openHalting
+		}
 		os.Exit(run(arguments(), kinds))
 	}
 	os.Exit(withProgram(m.Run))

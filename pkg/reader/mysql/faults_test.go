@@ -223,7 +223,7 @@ func TestTableErrors(t *testing.T) {
 		defer snap.Close()
 		for i, want := range []struct{ text, remedy string }{
 			{"column v was listed as int", "run the command again"},
-			{"column d (date): no calendar holds the date 2021-00-10", "--zero-date"},
+			{"column d (date): no calendar holds the date 2021-00-10, in the row with id = 40000", "--zero-date"},
 		} {
 			err := readSplit(t.Context(), snap, reader.Split{Table: tables[i]}, func(*batch.Batch) {})
 			var te *schema.TableError
@@ -348,4 +348,48 @@ func TestTLS(t *testing.T) {
 	if got, want := sumColumn(t, snap, tables[0]), int64(200010000); got != want {
 		t.Errorf("the rows add up to %d, want %d", got, want)
 	}
+}
+
+// TestTableIsAnother gives the name of a table to a copy of it that was half full when
+// the point was pinned: the server shows that half, and it is no table of the run.
+func TestTableIsAnother(t *testing.T) {
+	servers(t, func(t *testing.T, s *testServer) {
+		s.must(t, "CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t SELECT n, n FROM "+sequence(1000),
+			"CREATE TABLE parts (id INT PRIMARY KEY, v INT) PARTITION BY RANGE (id) (PARTITION p0 VALUES LESS THAN (10), PARTITION p1 VALUES LESS THAN (1000))",
+			"INSERT INTO parts SELECT n, n FROM "+sequence(100))
+		time.Sleep(1100 * time.Millisecond) // times are in seconds
+		s.must(t, "CREATE TABLE copy LIKE t", "INSERT INTO copy SELECT * FROM t WHERE id < 500", "CREATE TABLE fine (id INT PRIMARY KEY, v INT)", "INSERT INTO fine VALUES (1, 7)")
+		st := s.open(t, Options{})
+		tables, snap := pinAll(t, st, 1)
+		defer snap.Close()
+		s.must(t, "INSERT INTO copy SELECT * FROM t WHERE id >= 500", "RENAME TABLE t TO old, copy TO t", "ALTER TABLE parts DROP PARTITION p0")
+		for _, table := range tables {
+			err := readSplit(t.Context(), snap, reader.Split{Table: table}, func(*batch.Batch) {})
+			switch table.Name {
+			case "fine":
+				if err != nil {
+					t.Errorf("%s: %v", table, err)
+				}
+			case "t", "parts":
+				var te *schema.TableError
+				if !errors.As(err, &te) || te.Table != table.String() || !hint.IsTransient(err) {
+					t.Errorf("%s: got %v, want a TableError that may pass", table, err)
+				}
+				wantError(t, err, "", "run the command again")
+			}
+		}
+		for _, table := range tables {
+			if table.Name != "t" {
+				continue
+			}
+			again, err := st.Pin(t.Context(), []*schema.Table{table}, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer again.Close()
+			if got := sumColumn(t, again, table); got != 500500 {
+				t.Errorf("pinned anew the rows add up to %d, want 500500", got)
+			}
+		}
+	})
 }

@@ -129,7 +129,7 @@ func (r *splitReader) Read(ctx context.Context) (*batch.Batch, error) {
 			if err = r.decoder.row(p); err == nil {
 				r.endRow()
 			} else {
-				err = &schema.TableError{Table: r.split.Table.String(), Err: err}
+				err = &schema.TableError{Table: r.split.Table.String(), Err: badRow(r.decoder.table, p, err)}
 			}
 		}
 		if err != nil {
@@ -137,6 +137,9 @@ func (r *splitReader) Read(ctx context.Context) (*batch.Batch, error) {
 		}
 	}
 	if r.builder.Rows() == 0 {
+		if err := r.snap.same(ctx, r.split.Table); err != nil {
+			return nil, err
+		}
 		return nil, io.EOF
 	}
 	b := r.builder.Batch()

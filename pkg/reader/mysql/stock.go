@@ -96,6 +96,10 @@ func (s *Stock) warn(msg string) {
 // readers. Where no way lets several agree on a point, each has one of its own,
 // if the log makes up for it; else it opens one connection.
 func (s *Stock) Pin(ctx context.Context, tables []*schema.Table, parallel int) (reader.Snapshot, error) {
+	created, err := s.created(ctx, tables)
+	if err != nil {
+		return nil, err
+	}
 	var why []string
 	for _, w := range waysFor(s.opts.ways, len(tables)) {
 		if w.locks && s.opts.LockWait < 0 {
@@ -116,7 +120,7 @@ func (s *Stock) Pin(ctx context.Context, tables []*schema.Table, parallel int) (
 				s.warn("reading with one connection, as several cannot be pinned to one point; GRANT LOCK TABLES lets them: " + strings.Join(why, "; "))
 			}
 			snap := s.newSnapshot(conns, pos)
-			snap.loose = w.loose
+			snap.loose, snap.created = w.loose, created
 			return snap, nil
 		}
 		for _, c := range conns {
@@ -152,6 +156,8 @@ type snapshot struct {
 	free  chan *conn
 	all   []*conn
 	loose bool
+	// created is when each table was, by its name.
+	created map[string]string
 }
 
 func (s *Stock) newSnapshot(conns []*conn, pos position) *snapshot {
