@@ -152,15 +152,19 @@ func (m *midrun) visible(lake string, tables string) {
 // there that no table names.
 func wantEqual(t *testing.T, url, lake string, dbs []string) {
 	t.Helper()
-	root := mustRoot(t)
-	out, err := exec.Command(services.Env(t, "TABLEHAUL_TEST_PYTHON"), filepath.Join(root, "testdata", "compare", "compare.py"),
-		"--source", url, "--lake", lake, "--databases", strings.Join(dbs, ",")).CombinedOutput()
-	if err != nil {
-		t.Errorf("source and lake: %v: %s", err, out)
-	}
-	out, err = exec.Command(services.Env(t, "TABLEHAUL_TEST_PYTHON"), "-c", unnamedFiles, lake).CombinedOutput()
+	compared(t, url, dbs, "--lake", lake)
+	out, err := exec.Command(services.Env(t, "TABLEHAUL_TEST_PYTHON"), "-c", unnamedFiles, lake).CombinedOutput()
 	if err != nil || len(out) > 0 {
 		t.Errorf("no table names (%v): %s", err, out)
+	}
+}
+
+// compared compares databases and a lake or catalog.
+func compared(t *testing.T, url string, dbs []string, lake ...string) {
+	t.Helper()
+	args := append([]string{filepath.Join(mustRoot(t), "testdata", "compare", "compare.py"), "--source", url, "--databases", strings.Join(dbs, ",")}, lake...)
+	if out, err := exec.Command(services.Env(t, "TABLEHAUL_TEST_PYTHON"), args...).CombinedOutput(); err != nil {
+		t.Errorf("source and lake: %v: %s", err, out)
 	}
 }
 
@@ -234,10 +238,6 @@ func TestBadInputInMidRun(whole *testing.T) {
 		},
 		{
 			name: "altered", then: "ALTER TABLE DB.a ADD COLUMN more INT DEFAULT 5 FIRST, MODIFY n BIGINT",
-			wants: []string{"incomplete: 2 of 3 tables are whole: DB.a: ", "while the run was under way", "run the command again"},
-		},
-		{
-			name: "column dropped", then: "ALTER TABLE DB.a DROP COLUMN n",
 			wants: []string{"incomplete: 2 of 3 tables are whole: DB.a: ", "while the run was under way", "run the command again"},
 		},
 		{

@@ -91,7 +91,7 @@ func (f *Front) Start(t testing.TB, catalog string) *Front {
 	return f
 }
 
-// Cut, in place of a status, ends the connection without an answer.
+// Cut ends the connection without an answer, in place of a status.
 const Cut = -1
 
 // after exchanges an answer of the catalog, if that is asked for. What stands between
