@@ -24,6 +24,9 @@ func advise(err error) error {
 	if err != nil && transient(err) {
 		err = hint.Transient(err)
 	}
+	if err != nil {
+		err = withoutDump(err)
+	}
 	switch {
 	case err == nil, errors.Is(err, context.Canceled):
 		return err
@@ -37,6 +40,8 @@ func advise(err error) error {
 		return hint.Wrap(err, "let this user write to the lake's folder, or name another")
 	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EISDIR):
 		return hint.Wrap(err, "name a folder for the lake: there is a file in the way")
+	case storeRemedy(err) != "":
+		return hint.Wrap(err, "%s", storeRemedy(err))
 	case errors.Is(err, fs.ErrNotExist):
 		return hint.Wrap(err, "the catalog names a file that is gone, as after a folder was removed or the lake was moved: bring it back, or name another lake")
 	case badCredential(err):
@@ -52,7 +57,7 @@ func advise(err error) error {
 	case errors.Is(err, catalog.ErrNoSuchNamespace):
 		return hint.Wrap(err, "create the namespace in the catalog, or name another in the sink's URL")
 	case errors.Is(err, iceio.ErrIOSchemeNotFound):
-		return hint.Wrap(err, "warehouses can lie on a local disk or on S3; docs/catalogs.md tells of others")
+		return hint.Wrap(err, "warehouses can lie on a local disk, on S3 (s3://), Azure (abfss://) or Google Cloud Storage (gs://)")
 	case errors.Is(err, context.DeadlineExceeded), unreachable(err):
 		return hint.Wrap(err, "check that the catalog and the warehouse are up, and the host and port in the sink's URL")
 	}
@@ -115,6 +120,12 @@ func transient(err error) bool {
 	if localCause(err) || errors.Is(err, context.Canceled) || badCredential(err) || badCertificate(err) {
 		return false
 	}
+	if a, ok := answerOf(err); ok {
+		return a.busy()
+	}
+	if storeRemedy(err) != "" {
+		return false
+	}
 	var ue *url.Error
 	return unreachable(err) || errors.As(err, &ue) || errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, restcat.ErrServerError) || errors.Is(err, restcat.ErrServiceUnavailable) ||
@@ -140,6 +151,9 @@ func plain(err error) error {
 	var api interface {
 		ErrorCode() string
 		ErrorMessage() string
+	}
+	if p := plainStore(err); p != nil {
+		return p
 	}
 	switch {
 	case errors.As(err, &api):

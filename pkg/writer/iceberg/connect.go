@@ -25,6 +25,7 @@ import (
 // tables go, "" if the catalog decides.
 func openCatalog(ctx context.Context, t target) (c tableCatalog, root string, err error) {
 	durableLocalFiles()
+	registerStores()
 	if t.look && (t.kind == embedded || t.kind == sqlite) {
 		return look(ctx, t)
 	}

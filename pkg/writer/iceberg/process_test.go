@@ -268,6 +268,11 @@ func TestUncertainRunsAreKept(t *testing.T) {
 // On an object store only time tells.
 func TestLeftoversOnS3(t *testing.T) {
 	warehouse, query := s3Warehouse(t)
+	leftovers(t, warehouse, query)
+}
+
+func leftovers(t *testing.T, warehouse, query string) {
+	t.Helper()
 	url := "iceberg+sql:" + t.TempDir() + "/c.db?warehouse=" + warehouse + "&" + query
 	s := openSink(t, url, Options{TargetFileSize: 1})
 	tbl := accounts("t")

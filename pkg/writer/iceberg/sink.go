@@ -269,7 +269,7 @@ func (s *Sink) storageAt(ctx context.Context, location string) (*storage, error)
 	if err != nil {
 		return nil, err
 	}
-	key := u.Scheme + "://" + u.Host
+	key := u.Scheme + "://" + u.User.String() + "@" + u.Host // Azure has its containers there
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f := s.ios[key]; f != nil {

@@ -3,6 +3,7 @@ package iceberg
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/url"
@@ -43,13 +44,14 @@ type stagedFile interface {
 // names. ctx must live as long as the storage.
 func openStorage(ctx context.Context, props map[string]string, location string) (*storage, error) {
 	durableLocalFiles()
+	registerStores()
 	f, err := iceio.LoadFS(ctx, props, location)
 	if errors.Is(err, iceio.ErrIOSchemeNotFound) { // whose text is for programmers
 		scheme, _, _ := strings.Cut(location, ":")
 		return nil, plainError{"stores of the kind " + scheme + ":// are not built in", err}
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open %s: %w", location, plain(err))
 	}
 	return storageOf(f)
 }

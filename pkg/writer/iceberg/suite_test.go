@@ -94,7 +94,11 @@ func (l Layout) of(tbl *schema.Table) Layout {
 
 // suite runs what every sink must show on catalogs that target names.
 func suite(t *testing.T, target func(*testing.T) string, options ...func(*testing.T, *Options)) {
-	writertest.Run(t, func(t *testing.T) writertest.Harness {
+	writertest.Run(t, harness(target, options...))
+}
+
+func harness(target func(*testing.T) string, options ...func(*testing.T, *Options)) func(*testing.T) writertest.Harness {
+	return func(t *testing.T) writertest.Harness {
 		target := target(t)
 		var lose atomic.Int32
 		prefix := fmt.Sprintf("t%d_", time.Now().UnixNano()) // servers live longer than a test
@@ -131,7 +135,7 @@ func suite(t *testing.T, target func(*testing.T) string, options ...func(*testin
 				must(t, err)
 			},
 		}
-	})
+	}
 }
 
 // scan reads a table whole through iceberg-go.

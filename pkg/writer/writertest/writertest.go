@@ -14,6 +14,7 @@ package writertest
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,7 +48,21 @@ type Harness struct {
 
 // Run runs the suite, with a fresh Harness for each part.
 func Run(t *testing.T, start func(t *testing.T) Harness) {
+	Some(t, start)
+}
+
+// Some runs the parts of these names, all if there are none: enough for a store that
+// differs from one that runs all in how it is reached.
+func Some(t *testing.T, start func(t *testing.T) Harness, names ...string) {
+	for _, name := range names {
+		if !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
+			t.Fatalf("there is no part %q", name)
+		}
+	}
 	for _, part := range parts {
+		if len(names) > 0 && !slices.Contains(names, part.name) {
+			continue
+		}
 		t.Run(strings.ReplaceAll(part.name, " ", "-"), func(t *testing.T) {
 			alloc := memory.NewCheckedAllocator(poison{})
 			// A sink may retain changes, but not beyond Close: this runs last.
@@ -57,10 +72,12 @@ func Run(t *testing.T, start func(t *testing.T) Harness) {
 	}
 }
 
-var parts = []struct {
+type part struct {
 	name string
 	test func(k *kit)
-}{
+}
+
+var parts = []part{
 	{"nothing is visible before the commit", (*kit).invisibleBefore},
 	{"a commit publishes all with its position", (*kit).commitPublishes},
 	{"a position alone", (*kit).positionAlone},
