@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -189,5 +190,24 @@ func TestTestKill(t *testing.T) {
 		if _, err := testKill(func(string) string { return bad }); err == nil {
 			t.Errorf("%q was taken", bad)
 		}
+	}
+}
+
+// The steps that a process has passed outlive it, those of several one behind the other.
+func TestTestSteps(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "steps")
+	for _, steps := range [][]string{{"a", "b"}, {"a"}} {
+		step, err := testKill(func(name string) string {
+			return map[string]string{"TABLEHAUL_TEST_STEPS": path, "TABLEHAUL_TEST_KILL": "never:1"}[name]
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range steps {
+			step(s)
+		}
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != "a\nb\na\n" {
+		t.Errorf("got %q, %v", got, err)
 	}
 }
