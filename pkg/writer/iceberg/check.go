@@ -249,13 +249,7 @@ func (s *Sink) tryFiles(ctx context.Context, ns table.Identifier) error {
 func localDisk() *storage { return &storage{io: localFS{}, dirs: &dirSet{}} }
 
 func tryFile(ctx context.Context, st *storage, folder string) error {
-	name := folder + "/_tablehaul-probe-" + uuid.NewString()
-	f, err := st.create(ctx, name)
-	if err == nil {
-		_, err = f.Write([]byte("probe"))
-		err = errors.Join(err, f.Close(), st.remove(name))
-	}
-	if err != nil {
+	if err := st.try(ctx, folder); err != nil {
 		return fmt.Errorf("write to %s: %w", folder, err)
 	}
 	return nil

@@ -122,13 +122,14 @@ func (s *Sink) gaveUp(unknown bool, mode writer.Mode, last error) error {
 // committed tidies up behind a commit that has landed.
 func (w *Writer) committed(ctx context.Context) error {
 	w.ours = false
-	if err := errors.Join(w.endRun(), w.dropKept(context.WithoutCancel(ctx))); err != nil {
-		return err
-	}
+	// The record goes after it, for what it may leave half done.
 	if w.sink.kind == embedded {
 		if err := w.sink.syncHint(context.WithoutCancel(ctx), w.ident, w.location); err != nil {
 			return err
 		}
+	}
+	if err := errors.Join(w.endRun(), w.dropKept(context.WithoutCancel(ctx))); err != nil {
+		return err
 	}
 	w.sink.step("tidied")
 	return nil
@@ -198,6 +199,9 @@ type prepared struct {
 // outcome comes with an error only.
 func (w *Writer) prepare(ctx context.Context, base *table.Table, pos batch.Position, id string) (p prepared, o outcome, err error) {
 	p.attempt = attempt{id: id, pos: pos, staged: len(w.staged)}
+	if err := w.announce(ctx); err != nil {
+		return p, unsent(err), err
+	}
 	if p.commit, p.meta, err = w.build(ctx, base, &p.attempt); err != nil {
 		w.removeMade(p.made)
 		return p, unsent(err), err
@@ -288,7 +292,7 @@ func (w *Writer) build(ctx context.Context, base *table.Table, a *attempt) (c ta
 	if err := w.st.fresh(ctx); err != nil {
 		return c, nil, err
 	}
-	fs := &noteIO{WriteFileIO: w.st.files()}
+	fs := &noteIO{WriteFileIO: w.st.files(), record: w.record, commit: commitUUID(a.id)}
 	defer func() { a.made = fs.made }()
 	where := ""
 	var shape table.TableCommit

@@ -113,7 +113,7 @@ func (w *Writer) takeOver() error {
 	attempt := hex.EncodeToString(b[:])
 	r := &stagingRecord{
 		st: w.st, location: w.stagingFolder() + "/" + k.run.name, lock: k.run.lock, stop: func() {},
-		attempts: append(k.run.text.attempts, attempt), base: k.run.text.base,
+		attempts: append(k.run.text.attempts, attempt), base: k.run.text.base, made: k.run.text.made,
 	}
 	// The record tells of the attempt before there is a file of it.
 	if err := r.start(); err != nil {
@@ -134,7 +134,7 @@ func (w *Writer) takeOver() error {
 			w.staged = append(w.staged, stagedData{df: f, location: f.FilePath(), content: stockContent, noted: true})
 		}
 	}
-	if err := w.discardFiles(k.run, spare); err != nil {
+	if err := errors.Join(w.discardFiles(k.run, spare), w.discardMade(k.run, nil)); err != nil {
 		return err
 	}
 	w.sink.step("kept stock taken over")

@@ -2,13 +2,11 @@ package iceberg
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
 
 	"github.com/apache/iceberg-go/table"
-	"github.com/google/uuid"
 
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
@@ -116,16 +114,7 @@ func (s *Sink) probe(ctx context.Context, w *Writer) error {
 	if done {
 		return nil
 	}
-	name := folder + "/_tablehaul-probe-" + uuid.NewString()
-	f, err := w.st.create(ctx, name)
-	if err == nil {
-		_, err = f.Write([]byte("probe"))
-		// Who cannot write would only be told once more by removing it.
-		if err = errors.Join(err, f.Close()); err == nil {
-			err = w.st.remove(name)
-		}
-	}
-	if err != nil {
+	if err := w.st.try(ctx, folder); err != nil {
 		return fmt.Errorf("write to %s: %w", folder, plain(err))
 	}
 	s.mark("probe:" + folder)

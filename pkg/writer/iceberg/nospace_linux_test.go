@@ -1,6 +1,7 @@
 package iceberg
 
 import (
+	"path"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -86,7 +87,7 @@ func TestDiskFullAnywhere(t *testing.T) {
 			must(t, w.Close())
 		}
 		wantIDs(t, ids(t, s, "t"), 0, 40)
-		if left := unnamed(t, s, tbl); len(left) > 0 {
+		if left := unnamedOf(t, s, tbl); len(left) > 0 {
 			t.Errorf("%d pages: nothing names %v", pages, left)
 		}
 		if err == nil && len(hit) == pages-1 {
@@ -131,28 +132,14 @@ func stockInParts(t *testing.T, w *Writer, tbl *schema.Table, note string, have 
 	return w.Commit(t.Context(), "p")
 }
 
-// unnamed lists the files of a table's folder that no metadata of it names.
-func unnamed(t *testing.T, s *Sink, tbl *schema.Table) []string {
+// unnamedOf lists the files of a table's folder that no metadata of it names.
+func unnamedOf(t *testing.T, s *Sink, tbl *schema.Table) []string {
 	t.Helper()
 	it, err := s.cat.LoadTable(t.Context(), s.identifier(tbl))
 	must(t, err)
-	named := []string{it.MetadataLocation(), it.Location() + "/metadata/version-hint.text", it.Location() + "/metadata/v0.metadata.json"}
-	for e := range it.Metadata().PreviousFiles() {
-		named = append(named, e.MetadataFile)
-	}
-	for _, snap := range it.Metadata().Snapshots() {
-		named = append(named, snap.ManifestList)
-		ms, err := snap.Manifests(localFS{})
-		must(t, err)
-		for _, m := range ms {
-			named = append(named, m.FilePath())
-			for e, err := range m.Entries(localFS{}, false) {
-				must(t, err)
-				named = append(named, e.DataFile().FilePath())
-			}
-		}
-	}
+	named := tableFiles(t, it)
+	named["version-hint.text"], named["v0.metadata.json"] = true, true
 	dir, err := localPath(it.Location())
 	must(t, err)
-	return slices.DeleteFunc(filesIn(t, dir), func(f string) bool { return slices.Contains(named, it.Location()+"/"+f) })
+	return slices.DeleteFunc(filesIn(t, dir), func(f string) bool { return named[path.Base(f)] })
 }

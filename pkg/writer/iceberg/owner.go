@@ -24,14 +24,15 @@ type recordText struct {
 	machine, process string
 	attempts         []string
 	base             int64 // 0 if it does not tell, as those of earlier versions
+	made             []string
 	sent, left       bool
 }
 
 func parseRecord(text string) recordText {
-	lines := append(strings.Split(text, "\n"), "", "", "", "")
+	lines := append(strings.Split(text, "\n"), "", "", "", "", "")
 	base, _ := strconv.ParseInt(lines[3], 10, 64)
 	return recordText{
-		machine: lines[0], process: lines[1], attempts: strings.Fields(lines[2]), base: base,
+		machine: lines[0], process: lines[1], attempts: strings.Fields(lines[2]), base: base, made: strings.Fields(lines[4]),
 		sent: strings.HasSuffix(text, sentMark), left: strings.HasSuffix(text, leftMark),
 	}
 }

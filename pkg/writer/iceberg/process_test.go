@@ -48,6 +48,7 @@ var roles = map[string]func(arg string) error{
 	"small": fillDisk,
 	"write": writeOnce,
 	"keep":  keepForEver,
+	"die":   dieAt,
 }
 
 // child starts a process in a role.
@@ -300,7 +301,11 @@ func leftovers(t *testing.T, warehouse, query string) {
 	if n := count(); n != staged-2 { // the record and a file
 		t.Fatalf("%d files are left of %d", n, staged)
 	}
-	// Should the run be alive after all, it must not commit what is gone.
+	// Should the run be alive after all, it must not commit what is gone, nor bring its
+	// record back.
+	if err := lost.record.again(); err == nil || !strings.Contains(err.Error(), "staging record") {
+		t.Fatalf("the record was touched: %v", err)
+	}
 	if err := lost.Commit(t.Context(), "p1"); err == nil || !strings.Contains(err.Error(), "staging record") {
 		t.Fatalf("got %v", err)
 	}

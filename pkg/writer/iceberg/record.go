@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,6 +38,8 @@ type stagingRecord struct {
 	location string
 	attempts []string    // names of those that took the run over, the last of them this one
 	base     int64       // the table's last sequence number when the run began, or less
+	mu       sync.Mutex  // for made, and one write at a time
+	made     []string    // UUIDs of metadata files, see made.go
 	lock     *os.File    // local
 	mark     atomic.Bool // a commit was sent
 	stop     func()      // ends touching
@@ -103,17 +106,33 @@ func (r *stagingRecord) touch(ctx context.Context) {
 			return
 		case <-t.C:
 			// One that fails is made up for by the next; alive checks in the end.
-			_ = r.write("")
+			_ = r.again()
 		}
 	}
 }
 
+// again touches the record, but never brings it back: a run that has slept for too
+// long must find out by it.
+func (r *stagingRecord) again() error {
+	if r.lock == nil {
+		if err := r.alive(); err != nil {
+			return err
+		}
+	}
+	return r.put("", false)
+}
+
 // write puts the record's content in place, which also touches it.
-func (r *stagingRecord) write(mark string) error {
+func (r *stagingRecord) write(mark string) error { return r.put(mark, true) }
+
+// put is write, on a local disk durable or not.
+func (r *stagingRecord) put(mark string, durable bool) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.mark.Load() {
 		mark = sentMark
 	}
-	text := []byte(r.owner() + mark)
+	text := []byte(r.owner() + strings.Join(r.made, " ") + "\n" + mark)
 	if r.lock == nil {
 		return r.st.files().WriteFile(r.location, text)
 	}
@@ -121,7 +140,7 @@ func (r *stagingRecord) write(mark string) error {
 		return err
 	}
 	// What was there before may have been longer.
-	if err := r.lock.Truncate(int64(len(text))); err != nil {
+	if err := r.lock.Truncate(int64(len(text))); err != nil || !durable {
 		return err
 	}
 	return r.lock.Sync()

@@ -59,7 +59,8 @@ type Options struct {
 	// process there. The steps are, in order: "rows written", "files durable",
 	// "manifests written", "commit sent" (it is about to be), "commit landed" and
 	// "tidied". A commit that is tried again repeats some of them. Before them come, of
-	// stock that is kept, "kept stock taken over" and "stock kept".
+	// stock that is kept, "kept stock taken over" and "stock kept", and when a table is
+	// opened, of each run that has died before, "dead run discarded".
 	Step func(name string)
 	// KeepEvery is how long stock that is kept may stay in a file that is not full,
 	// while others are read: what is lost if the process dies. The default is 30 s.

@@ -164,11 +164,15 @@ func liveFiles(tbl *table.Table, fs iceio.IO) (data, deletes []iceberg.DataFile,
 	return data, deletes, nil
 }
 
-// A noteIO remembers the files that are created through it.
+// A noteIO remembers the files that are created through it, and has the record tell
+// their UUIDs and the commit's before.
 type noteIO struct {
 	iceio.WriteFileIO
-	mu   sync.Mutex // manifests of data and of deletes are written at once
-	made []string
+	record *stagingRecord
+	commit string
+	mu     sync.Mutex // manifests of data and of deletes are written at once
+	made   []string
+	told   string
 }
 
 func (n *noteIO) open(context.Context) (iceio.IO, error) { return n, nil }
@@ -176,8 +180,14 @@ func (n *noteIO) open(context.Context) (iceio.IO, error) { return n, nil }
 // Create notes the name and passes it on.
 func (n *noteIO) Create(name string) (iceio.FileWriter, error) {
 	n.mu.Lock()
+	defer n.mu.Unlock()
 	n.made = append(n.made, name)
-	n.mu.Unlock()
+	if id := uuidIn(name); id != n.told {
+		if err := n.record.makes(n.commit, id); err != nil {
+			return nil, err
+		}
+		n.told = id
+	}
 	return n.WriteFileIO.Create(name)
 }
 

@@ -115,7 +115,7 @@ func (c *sqlCatalog) CommitTable(ctx context.Context, ident table.Identifier, re
 	if err != nil || meta.Properties().Get(table.MetadataCompressionKey, table.MetadataCompressionDefault) != table.MetadataCompressionCodecNone {
 		return c.Catalog.CommitTable(ctx, ident, reqs, updates)
 	}
-	st, at, err := c.writeMetadata(ctx, meta, n+1)
+	st, at, err := c.writeMetadata(ctx, meta, n+1, tbl.Properties()[commitProperty])
 	if err != nil {
 		return nil, "", err
 	}
@@ -142,8 +142,9 @@ func (c *sqlCatalog) CommitTable(ctx context.Context, ident table.Identifier, re
 	return meta, at, nil
 }
 
-// writeMetadata writes a metadata file.
-func (c *sqlCatalog) writeMetadata(ctx context.Context, meta table.Metadata, number int) (*storage, string, error) {
+// writeMetadata writes a metadata file. before is the last commit that it does not
+// come from.
+func (c *sqlCatalog) writeMetadata(ctx context.Context, meta table.Metadata, number int, before string) (*storage, string, error) {
 	provider, err := table.LoadLocationProvider(meta.Location(), meta.Properties())
 	if err != nil {
 		return nil, "", err
@@ -151,6 +152,9 @@ func (c *sqlCatalog) writeMetadata(ctx context.Context, meta table.Metadata, num
 	at, err := provider.NewTableMetadataFileLocation(number)
 	if err != nil {
 		return nil, "", err
+	}
+	if meta.Properties()[commitProperty] != before {
+		at = metadataOf(at, meta)
 	}
 	text, err := json.Marshal(meta)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"time"
@@ -80,6 +81,11 @@ func (w *Writer) discardDead(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if tbl != nil && w.sink.kind == embedded {
+		if err := discardAliases(w.location); err != nil {
+			return err
+		}
+	}
 	named, err := referenced(tbl, w.st.files(), earliest(runs))
 	if err != nil {
 		// Without the whole history nothing is safe to delete. The leftovers
@@ -131,7 +137,7 @@ func (w *Writer) discardRun(run *deadRun, named map[string]bool) error {
 			spare[f.FilePath()] = true
 		}
 	}
-	if err := w.discardFiles(run, spare); err != nil {
+	if err := errors.Join(w.discardFiles(run, spare), w.discardMade(run, named)); err != nil {
 		return err
 	}
 	for _, loc := range kept {
@@ -139,6 +145,7 @@ func (w *Writer) discardRun(run *deadRun, named map[string]bool) error {
 			return err
 		}
 	}
+	w.sink.step("dead run discarded")
 	for _, name := range run.beside {
 		if err := w.st.remove(w.stagingFolder() + "/" + name); err != nil {
 			return err
@@ -212,13 +219,17 @@ func earliest(runs []*deadRun) int64 {
 	return first
 }
 
-// referenced lists the files of every snapshot that was made since. In format version
-// 1 all of them have the number 0.
+// referenced lists the data files of every snapshot that was made since, by location,
+// and the table's manifests, lists and metadata files, by name. In format version 1 all
+// snapshots have the number 0.
 func referenced(tbl *table.Table, io iceio.IO, since int64) (map[string]bool, error) {
 	if tbl == nil {
 		return nil, nil
 	}
-	files := make(map[string]bool)
+	files := map[string]bool{path.Base(tbl.MetadataLocation()): true}
+	for f := range tbl.Metadata().PreviousFiles() {
+		files[path.Base(f.MetadataFile)] = true
+	}
 	seen := make(map[string]bool)
 	for _, s := range tbl.Metadata().Snapshots() {
 		if s.SequenceNumber < since {
@@ -228,11 +239,13 @@ func referenced(tbl *table.Table, io iceio.IO, since int64) (map[string]bool, er
 		if err != nil {
 			return nil, err
 		}
+		files[path.Base(s.ManifestList)] = true
 		for _, m := range manifests {
 			if seen[m.FilePath()] {
 				continue
 			}
 			seen[m.FilePath()] = true
+			files[path.Base(m.FilePath())] = true
 			for e, err := range m.Entries(io, false) {
 				if err != nil {
 					return nil, err

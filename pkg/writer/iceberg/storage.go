@@ -145,6 +145,21 @@ func (s *storage) holds(location string) (bool, error) {
 	return true, f.Close()
 }
 
+// try writes a file to the folder and removes it. It has one name for all: who dies
+// here leaves what the next one removes.
+func (s *storage) try(ctx context.Context, folder string) error {
+	if err := s.fresh(ctx); err != nil {
+		return err
+	}
+	name := folder + "/_tablehaul-probe"
+	err := s.files().WriteFile(name, []byte("probe"))
+	// Who cannot write would only be told once more by removing it.
+	if e := s.remove(name); err == nil {
+		err = e
+	}
+	return err
+}
+
 // remove deletes a file; that it is not there is no error.
 func (s *storage) remove(location string) error {
 	err := s.files().Remove(location)
