@@ -10,6 +10,7 @@ TIMEOUT ?= 30m
 BENCH ?= .
 ROWS ?= 0
 RUNS ?= 20
+JOB ?= tail
 SEED ?= 0
 ARCH ?= $(shell $(GO) env GOARCH)
 IMAGE ?= tablehaul:$(subst +,-,$(VERSION))
@@ -50,6 +51,7 @@ test: services ## install and start what is needed, and run every test
 	@$(env) && testdata/compare/corpora testdata/sql
 	@$(MAKE) --no-print-directory test-keys
 	@$(MAKE) --no-print-directory chaos RUNS=8
+	@$(MAKE) --no-print-directory chaos JOB=snapshot RUNS=3
 
 .PHONY: test-keys
 test-keys: build services ## every kind of key at every size, source against lake
@@ -57,8 +59,8 @@ test-keys: build services ## every kind of key at every size, source against lak
 	$$TABLEHAUL_TEST_PYTHON testdata/compare/keys.py --bin bin/tablehaul --server $$s --source $${!url}; done
 
 .PHONY: chaos
-chaos: build services ## kill the program in every way while a bank moves money: RUNS=n SEED=s
-	@$(env) && $(GO) run ./cmd/chaos -runs $(RUNS) -seed $(SEED) -binary bin/tablehaul
+chaos: build services ## kill the program in every way while a bank moves money: JOB=tail|snapshot RUNS=n SEED=s
+	@$(env) && $(GO) run ./cmd/chaos -job $(JOB) -runs $(RUNS) -seed $(SEED) -binary bin/tablehaul
 
 .PHONY: services
 services: ## start the real servers that tests use

@@ -26,11 +26,33 @@ type bank struct {
 	seed    uint64
 	addr    string
 	db      string
+	maria   bool
 	keyless bool
+	lasting bool         // scratch is never emptied by TRUNCATE
 	nextID  atomic.Int64 // of accounts
 	xids    atomic.Int64
 	done    atomic.Int64 // transactions committed
 	odd     atomic.Pointer[error]
+}
+
+func newBank(p bankPlan, seed uint64, s *server) *bank {
+	// A name of this run alone: REST catalogs remember those of earlier calls.
+	db := fmt.Sprintf("chaos_%d_%d", seed, time.Now().UnixMilli()%1e9)
+	return &bank{plan: p, seed: seed, addr: s.addr, db: db, maria: s.service == mariadb}
+}
+
+// session has statements of any depth of recursion, and a collation for which
+// different texts can be the same key.
+func (b *bank) session() (set, collation string) {
+	if b.maria {
+		return "SET SESSION max_recursive_iterations=1000000", "utf8mb4_unicode_ci"
+	}
+	return "SET SESSION cte_max_recursion_depth=1000000", "utf8mb4_0900_ai_ci"
+}
+
+// numbers is a common table s with the numbers n from 1 on.
+func numbers(n int) string {
+	return fmt.Sprintf("WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM s WHERE n<%d)", n)
 }
 
 func (b *bank) total() int64 { return int64(b.plan.accounts) * opening }
@@ -67,14 +89,12 @@ func (b *bank) open(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	numbers := func(n int) string {
-		return fmt.Sprintf("WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM s WHERE n<%d)", n)
-	}
+	set, collation := b.session()
 	b.nextID.Store(int64(b.plan.accounts))
 	statements := []string{
-		"SET SESSION cte_max_recursion_depth=1000000",
+		set,
 		"DROP DATABASE IF EXISTS " + b.db,
-		"CREATE DATABASE " + b.db + " CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci",
+		"CREATE DATABASE " + b.db + " CHARACTER SET utf8mb4 COLLATE " + collation,
 		"USE " + b.db,
 		"CREATE TABLE accounts (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL, version BIGINT NOT NULL, note VARCHAR(200), rate DECIMAL(12,4))",
 		"CREATE TABLE ledger (seq BIGINT AUTO_INCREMENT PRIMARY KEY, account BIGINT NOT NULL, amount BIGINT NOT NULL, delta BIGINT NOT NULL, memo VARCHAR(300))",
@@ -139,6 +159,7 @@ type teller struct {
 	r       *rand.Rand
 	conn    *client.Conn
 	scratch bool
+	other   func(*teller) error // what it does instead of a bank's work; nil: nothing
 	big     []time.Duration
 	opened  time.Time
 }
@@ -170,7 +191,8 @@ func (t *teller) reconnect(ctx context.Context) bool {
 	if err != nil {
 		return false
 	}
-	if err := execute(conn, "SET SESSION transaction_isolation='READ-COMMITTED', innodb_lock_wait_timeout=2, lock_wait_timeout=2, cte_max_recursion_depth=1000000"); err != nil {
+	set, _ := t.bank.session()
+	if err := execute(conn, set, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", "SET SESSION innodb_lock_wait_timeout=2, lock_wait_timeout=2"); err != nil {
 		conn.Close()
 		return false
 	}
@@ -179,6 +201,9 @@ func (t *teller) reconnect(ctx context.Context) bool {
 }
 
 func (t *teller) next() error {
+	if t.other != nil {
+		return t.other(t)
+	}
 	if len(t.big) > 0 && time.Since(t.opened) > t.big[0] {
 		t.big = t.big[1:]
 		return t.bigTransaction()
@@ -220,6 +245,9 @@ func (t *teller) text() string {
 // scribble changes the table that is emptied now and then.
 func (t *teller) scribble() error {
 	if t.r.IntN(5) == 0 {
+		if t.bank.lasting {
+			return t.all("DELETE FROM scratch")
+		}
 		return t.all("TRUNCATE scratch")
 	}
 	for range 1 + t.r.IntN(4) {

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/go-mysql-org/go-mysql/client"
-	"github.com/go-mysql-org/go-mysql/mysql"
+	wire "github.com/go-mysql-org/go-mysql/mysql"
 )
 
 // A checker is check.py, which is asked about run after run: DuckDB and its
@@ -41,6 +41,22 @@ type question struct {
 	// Together says that tables of one commit are published in one step. A REST
 	// catalog is asked for it.
 	Together bool `json:"together,omitempty"`
+	// S3 is the endpoint of the store that holds the files of a lake whose catalog is in
+	// Folder, and Root is where they begin.
+	S3   string `json:"s3,omitempty"`
+	Root string `json:"root,omitempty"`
+	// Adds says that each snapshot has added all rows of the source.
+	Adds bool `json:"adds,omitempty"`
+	// Alone says that no table waits for another: what the commits of two of them have in
+	// common is up to chance.
+	Alone bool `json:"alone,omitempty"`
+	// Since, in milliseconds, says that only tables committed later need hold what the
+	// source does.
+	Since int64 `json:"since,omitempty"`
+	// Still are tables that need not, whenever they were committed.
+	Still []string `json:"still,omitempty"`
+	// All has metadata looked for among the files that nothing names.
+	All bool `json:"all,omitempty"`
 	// Confirmed are the snapshots of transactions that the catalog says were made.
 	Confirmed []confirmed `json:"confirmed,omitempty"`
 }
@@ -138,8 +154,8 @@ func (c *checker) close() error {
 // null is how a dump writes NULL; quoted it would be a text.
 const null = `\N`
 
-// dump writes every table of the source into a file of its own.
-func (b *bank) dump(ctx context.Context, folder string) error {
+// dump writes tables of the source into files of their own.
+func (b *bank) dump(ctx context.Context, folder string, tables []tableSpec) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
@@ -151,7 +167,7 @@ func (b *bank) dump(ctx context.Context, folder string) error {
 	if err := b.settle(conn); err != nil {
 		return err
 	}
-	for _, t := range b.tables() {
+	for _, t := range tables {
 		if err := b.dumpTable(conn, t, filepath.Join(folder, t.Name+".csv")); err != nil {
 			return fmt.Errorf("dump %s: %w", t.Name, err)
 		}
@@ -168,16 +184,16 @@ func (b *bank) dumpTable(conn *client.Conn, t tableSpec, path string) (err error
 	w := bufio.NewWriter(f)
 	defer func() { err = errors.Join(err, w.Flush(), f.Close()) }()
 	var line []byte
-	row := func(values []mysql.FieldValue) error {
+	row := func(values []wire.FieldValue) error {
 		line = line[:0]
 		for i := range values {
 			if i > 0 {
 				line = append(line, ',')
 			}
 			switch v := &values[i]; v.Type {
-			case mysql.FieldValueTypeNull:
+			case wire.FieldValueTypeNull:
 				line = append(line, null...)
-			case mysql.FieldValueTypeUnsigned, mysql.FieldValueTypeSigned:
+			case wire.FieldValueTypeUnsigned, wire.FieldValueTypeSigned:
 				line = fmt.Appendf(line, `"%d"`, v.Value())
 			default:
 				line = append(line, '"')
@@ -188,8 +204,8 @@ func (b *bank) dumpTable(conn *client.Conn, t tableSpec, path string) (err error
 		_, err := w.Write(append(line, '\n'))
 		return err
 	}
-	query := "SELECT " + strings.Join(t.Columns, ", ") + " FROM " + t.Name
-	return conn.ExecuteSelectStreaming(query, &mysql.Result{}, row, nil)
+	query := "SELECT " + strings.Join(t.Columns, ", ") + " FROM `" + t.Name + "`"
+	return conn.ExecuteSelectStreaming(query, &wire.Result{}, row, nil)
 }
 
 // audit checks the source itself: a workload that breaks its own rules would

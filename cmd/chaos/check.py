@@ -12,16 +12,16 @@ import pathlib
 import sys
 import time
 import traceback
-import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "testdata" / "compare"))
 import lake as lakes  # noqa: E402
+
+import files  # noqa: E402
 
 POSITION = "tablehaul.position"
 FOREIGN = "chaos"  # in the summary of a snapshot that foreign.go has made
 TOGETHER = "POST /v1/{prefix}/transactions/commit"
 MANY = 3  # so many commits of two tables have positions in common
-SENT = "a commit was sent"  # ends the record of a run that may have one under way
 SHOWN = 5  # findings of one kind
 WORKERS = os.cpu_count() or 2
 
@@ -29,12 +29,17 @@ WORKERS = os.cpu_count() or 2
 class Check:
     def __init__(self, question):
         self.q = question
-        self.lake = lakes.Rest(question["rest"]) if "rest" in question else lakes.Folder(question["folder"])
+        if "rest" in question:
+            self.lake = lakes.Rest(question["rest"])
+        elif "s3" in question:
+            self.lake = files.Store(question["folder"], question["s3"])
+        else:
+            self.lake = lakes.Folder(question["folder"])
         self.db = self.lake.db
         self.space = question["namespace"]
         self.lost = self.doubled = self.torn = self.snapshots = self.pairs = self.orphans = self.held = self.dropped = 0
         self.together = question.get("together", False)
-        if "rest" in question:
+        if "rest" in question and not question.get("alone"):
             self.together = TOGETHER in self.lake.get("config").get("endpoints", [])
         self.findings = []
         self.shown = {}
@@ -42,17 +47,26 @@ class Check:
     def answer(self):
         start = time.monotonic()
         there = self.lake.tables(self.space)
+        homes = []
         for table in self.q["tables"]:
             if table["name"] not in there:
                 rows = self.source_rows(table)
                 self.lost += max(rows, 1)
                 self.findings.append(f"{table['name']}: not in the lake; the source has {rows} rows")
                 continue
-            self.compare(table)
-            metadata, _ = self.metadata(table["name"])
+            metadata, file = self.metadata(table["name"])
+            if self.current(table["name"], metadata):
+                self.compare(table, metadata)
             self.placed(table["name"], metadata)
-            self.files(table["name"], metadata)
+            self.files(table["name"], metadata, file)
+            homes.append(files.local(metadata["location"]))
             self.dropped += len(self.missing(table["name"], metadata))
+        if self.q.get("all"):
+            self.stray(homes)
+        if "since" in self.q or "adds" in self.q:  # looked at again, or not at all
+            return self.verdict(start, 0)
+        if self.q.get("alone"):
+            self.doubles(there)
         commits = 0
         if {"accounts", "ledger"} <= there:
             accounts, ledger = self.history("accounts", "balance", "version"), self.history("ledger", "amount", "delta")
@@ -63,6 +77,9 @@ class Check:
             if self.together:
                 self.partners("accounts", accounts, ledger)
                 self.partners("ledger", ledger, accounts)
+        return self.verdict(start, commits)
+
+    def verdict(self, start, commits):
         return {
             "lost": self.lost, "doubled": self.doubled, "torn": self.torn, "snapshots": self.snapshots,
             "commits": commits, "pairs": self.pairs, "orphans": self.orphans, "held": self.held, "dropped": self.dropped, "findings": self.findings,
@@ -95,11 +112,20 @@ class Check:
             f" OR NOT EXISTS (FROM {relation} WHERE _op = 't'))"
         )
 
-    def compare(self, table):
+    def current(self, name, metadata):
+        """Whether the table has to hold what the source does."""
+        if name in self.q.get("still", []):
+            return False
+        if "since" not in self.q:
+            return True
+        at = {s["snapshot-id"]: s["timestamp-ms"] for s in metadata.get("snapshots", [])}
+        return at.get(metadata.get("current-snapshot-id"), 0) >= self.q["since"]
+
+    def compare(self, table, metadata):
         name, relation = table["name"], self.lake.relation(self.space, table["name"])
         self.db.execute(
             f"CREATE OR REPLACE TEMP TABLE difference AS SELECT * EXCLUDE (times), sum(times) AS times FROM ("
-            f" SELECT *, 1 AS times FROM {self.source(table)} UNION ALL BY NAME"
+            f" SELECT *, {len(metadata['snapshots']) if self.q.get('adds') else 1} AS times FROM {self.source(table)} UNION ALL BY NAME"
             f" SELECT * EXCLUDE (times), -times AS times FROM ({self.state(relation, table)})) GROUP BY ALL HAVING sum(times) <> 0"
         )
         # A row that an update did not reach is missing as it should be and there
@@ -123,12 +149,20 @@ class Check:
 
     # --- snapshots ------------------------------------------------------------
 
+    def doubles(self, there):
+        """No snapshot of the larger tables has a key twice, and slips always come to nothing."""
+        for table in self.q["tables"]:
+            if table["name"] in there & {"orders", "lines", "names", "slips"}:
+                amount = "v" if table["name"] == "slips" else "0"
+                self.sums(table["name"], self.history(table["name"], amount, "0"), 0)
+
     def history(self, name, amount, version):
         """What every snapshot of a table shows: its position, its two sums, and
         whether a key is there more than once."""
         table = next(t for t in self.q["tables"] if t["name"] == name)
         metadata, file = self.metadata(name)
-        key = table["key"][0]
+        key = ", ".join(lakes.quoted(c) for c in table["key"] or [])
+        double = f"count(*) - count(DISTINCT ({key}))" if key else "0"
 
         def look(snapshot):
             relation = f"iceberg_scan({lakes.literal(file)}, snapshot_from_id = {snapshot['snapshot-id']})"
@@ -141,7 +175,7 @@ class Check:
                 )
             else:
                 query = (
-                    f"SELECT coalesce(sum({amount}), 0), coalesce(sum({version}), 0), count(*) - count(DISTINCT {key}), count(*) FROM {relation}"
+                    f"SELECT coalesce(sum({amount}), 0), coalesce(sum({version}), 0), {double}, count(*) FROM {relation}"
                 )
             try:
                 seen["amount"], seen["version"], seen["double"], seen["rows"] = map(int, self.db.cursor().execute(query).fetchone())
@@ -155,12 +189,14 @@ class Check:
         return seen
 
     def metadata(self, name):
+        if isinstance(self.lake, files.Store):
+            return self.lake.metadata(self.space, name), self.lake.path(self.space, name)
         if isinstance(self.lake, lakes.Folder):
             path = self.lake.path(self.space, name)
             return json.loads(path.read_bytes()), str(path)
         part = lakes.part
         answer = self.lake.get(f"{self.lake.prefix}namespaces/{part(self.space)}/tables/{part(name)}")
-        return answer["metadata"], local(answer["metadata-location"])
+        return answer["metadata"], files.local(answer["metadata-location"])
 
     def fault(self, kind, text):
         """Tells the first few of a kind."""
@@ -256,45 +292,27 @@ class Check:
                 self.fault("partners", f"{name}: snapshot {seen['id']} at {seen['position']} appeared without its partner")
             before = seen["version"]
 
-    def named(self, lists):
-        """The names of the files that lists of manifests lead to."""
-        found = set()
-        if lists:
-            for (path,) in self.db.execute("SELECT DISTINCT manifest_path FROM read_avro(?)", [lists]).fetchall():
-                rows = self.db.execute("SELECT data_file.file_path FROM read_avro(?)", [local(path)]).fetchall()
-                found.update(pathlib.Path(local(row[0])).name for row in rows)
-        return found
+    def stray(self, homes):
+        """Counts the files that are in no table's folder: the runs have one lake each, or
+        a namespace in a common one."""
+        root = self.q.get("root") or self.q.get("folder") or os.path.commonpath(homes)
+        found = files.strays(self.lake.db, root, homes)
+        self.orphans += len(found)
+        if found:
+            self.findings.append(f"{len(found)} files are in no table's folder: {', '.join(sorted(found)[:SHOWN])}")
 
-    def files(self, name, metadata):
-        """Counts the data files of a table's folder that no snapshot names, and
-        the records of runs that staged some.
-
-        The last run has opened every table, and discards there what dead runs
-        have left. Kept are, for a day, the files of one that has sent a commit to
-        a server and not heard of it (pkg/writer/iceberg/record.go)."""
+    def files(self, name, metadata, file):
+        """Counts the files that no snapshot names."""
         try:
-            lists = [local(s["manifest-list"]) for s in metadata.get("snapshots", [])]
-            named = self.named(lists)
             # Where the answer was lost, the program has seen that the snapshot is not
             # there, and has removed its lists.
-            lists = [local(c["list"]) for c in self.missing(name, metadata)]
-            gone = self.named([path for path in lists if os.path.exists(path)])
+            gone = [c["list"] for c in self.missing(name, metadata)]
+            gone = [path for path in gone if os.path.exists(files.local(path))]
+            orphans, held = files.left_over(self.lake.db, metadata, file, gone, self.q.get("late"), self.q.get("all"))
         except Exception as error:
             self.findings.append(f"{name}: its files cannot be listed: {str(error)[:200]}")
             return
-        home = pathlib.Path(local(metadata["location"]))
-        # An empty record is of a run that died before its first file, or, for all
-        # that can be told, of another machine's that is about to begin: it stays.
-        records = {f.name: f.read_text() for f in (home / "metadata" / "_staging").glob("*")}
-        sent = {run for run, text in records.items() if self.q.get("late") and text.endswith(SENT)}
-        orphans = [run for run, text in records.items() if text and run not in sent]
-        for file in (home / "data").rglob("*.parquet"):
-            if file.name in named:
-                continue
-            if file.name.rpartition("-")[0] in sent or file.name in gone:
-                self.held += 1
-            else:
-                orphans.append(file.name)
+        self.held += held
         self.orphans += len(orphans)
         if orphans:
             self.findings.append(f"{name}: {len(orphans)} files are left over: {', '.join(sorted(orphans)[:SHOWN])}")
@@ -334,15 +352,6 @@ def holds(whole, part):
 
 
 SIGN = "CASE WHEN _op IN ('r', 'c', 'u') THEN 1 WHEN _op IN ('b', 'd') THEN -1 ELSE 0 END"
-
-
-def local(location):
-    if not location.startswith("file:"):
-        return location
-    plain = location.removeprefix("file:")
-    if plain.startswith("//"):
-        plain = plain.removeprefix("//")
-    return plain if os.path.exists(plain) else urllib.parse.unquote(plain)
 
 
 def main():

@@ -23,14 +23,18 @@ type env struct {
 	tmp     string // folders of the runs
 	binary  string
 	lock    *os.File
-	mysql   *mysqlServer
-	rest    string // URL of the catalog, "" until a run wants one
-	started bool   // the catalog was started by this call
+	ports   map[string]string  // of the services
+	servers map[string]*server // by service
+	rest    string             // URL of the catalog, "" until a run wants one
+	started bool               // the catalog was started by this call
 	checker *checker
 }
 
 func newEnv(ctx context.Context, opts *options) (_ *env, err error) {
-	e := &env{opts: opts, cache: filepath.Join(services.Cache(), "chaos")}
+	e := &env{
+		opts: opts, cache: filepath.Join(services.Cache(), jobs[opts.job].folder), ports: jobs[opts.job].ports,
+		servers: make(map[string]*server),
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.close())
@@ -42,7 +46,7 @@ func newEnv(ctx context.Context, opts *options) (_ *env, err error) {
 	if err := os.MkdirAll(e.cache, 0o755); err != nil {
 		return e, err
 	}
-	// Two at once would kill each other's server.
+	// Two of one job would kill each other's server.
 	if e.lock, err = os.OpenFile(filepath.Join(e.cache, "lock"), os.O_CREATE|os.O_RDWR, 0o644); err != nil {
 		return e, err
 	}
@@ -55,11 +59,18 @@ func newEnv(ctx context.Context, opts *options) (_ *env, err error) {
 	if err := e.build(ctx); err != nil {
 		return e, err
 	}
-	if e.mysql, err = newMySQLServer(ctx, e); err != nil {
-		return e, err
+	return e, nil
+}
+
+// ask has check.py answer. It is started when it is first asked, so that it knows
+// the keys of stores that have been started meanwhile.
+func (e *env) ask(ctx context.Context, q question) (v verdict, err error) {
+	if e.checker == nil {
+		if e.checker, err = e.newChecker(ctx); err != nil {
+			return v, err
+		}
 	}
-	e.checker, err = e.newChecker(ctx)
-	return e, err
+	return e.checker.ask(q)
 }
 
 // close ends what the env began. The folders of failed runs stay.
@@ -68,11 +79,11 @@ func (e *env) close() error {
 	if e.checker != nil {
 		errs = append(errs, e.checker.close())
 	}
-	if e.mysql != nil {
-		errs = append(errs, e.mysql.stop(context.Background()))
+	for _, s := range e.servers {
+		errs = append(errs, s.stop(context.Background()))
 	}
 	if e.started {
-		_, err := e.service(context.Background(), "iceberg-rest", "stop", "--port", restPort, "--data", e.restData())
+		_, err := e.service(context.Background(), icebergREST, append([]string{"stop"}, e.restPlace()...)...)
 		errs = append(errs, err)
 	}
 	if e.tmp != "" {
@@ -99,21 +110,23 @@ func (e *env) build(ctx context.Context) (err error) {
 	return nil
 }
 
-const restPort = "38199"
+func (e *env) restPlace() []string {
+	return []string{"--port", e.ports[icebergREST], "--data", filepath.Join(e.cache, icebergREST)}
+}
 
-func (e *env) restData() string { return filepath.Join(e.cache, "iceberg-rest") }
+const icebergREST = "iceberg-rest"
 
 // catalog returns the URL of a REST catalog, started when it is first wanted.
 func (e *env) catalog(ctx context.Context) (string, error) {
 	if e.rest != "" {
 		return e.rest, nil
 	}
-	place := []string{"--port", restPort, "--data", e.restData()}
-	if _, err := e.service(ctx, "iceberg-rest", append([]string{"start"}, place...)...); err != nil {
+	place := e.restPlace()
+	if _, err := e.service(ctx, icebergREST, append([]string{"start"}, place...)...); err != nil {
 		return "", err
 	}
 	e.started = true
-	out, err := e.service(ctx, "iceberg-rest", append([]string{"env"}, place...)...)
+	out, err := e.service(ctx, icebergREST, append([]string{"env"}, place...)...)
 	if err != nil {
 		return "", err
 	}

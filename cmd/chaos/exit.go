@@ -16,7 +16,7 @@ const (
 	follows role = "follows" // the supervised one, until it is stopped
 	twins   role = "twin"    // the second of two at once
 	ends    role = "ends"    // the last run, --until now
-	copies  role = "copies"  // `tablehaul snapshot`, before the first
+	copies  role = "copies"  // `tablehaul snapshot`, to its end
 )
 
 // An exit tells how a process ended.
@@ -27,6 +27,7 @@ type exit struct {
 	code         int            // -1: of a signal
 	signal       syscall.Signal // that it died of; 0: none
 	step         string         // that it was to die at
+	steps        []string       // that it has passed
 	struck       syscall.Signal // that we have sent; 0: none
 	paired       bool           // it was one of two at once
 	said         string

@@ -1,7 +1,11 @@
 // Chaos kills the program in every way it may die while a bank moves money, and
 // looks whether anything was lost, doubled or torn in the lake:
 //
-//	go run ./cmd/chaos [-runs 10] [-seed S] [-binary FILE] [-keep] [-- more flags of tail]
+//	go run ./cmd/chaos [-job tail|snapshot] [-runs 10] [-seed S] [-binary FILE] [-keep] [-- more flags of the job]
+//
+// With the job tail the log is followed, and connections, servers and catalogs fail
+// as well. With the job snapshot tables are copied by runs that are killed and started
+// again until one of them comes to its end.
 //
 // Each run prints a line, and under it the ends of processes that are excused,
 // with the excuses. The seed decides all that happens in a run but for what the
@@ -23,6 +27,7 @@ import (
 
 // options are the command line.
 type options struct {
+	job    string
 	runs   int
 	seed   uint64
 	binary string
@@ -47,6 +52,7 @@ func main() {
 
 func parse() *options {
 	var o options
+	flag.StringVar(&o.job, "job", "tail", "what to kill: `tail or snapshot`")
 	flag.IntVar(&o.runs, "runs", 10, "`n` runs, with the seeds S, S+1, …")
 	flag.Uint64Var(&o.seed, "seed", 0, "first `seed`; 0: by the clock")
 	flag.StringVar(&o.binary, "binary", "", "test this `file` instead of building ./cmd/tablehaul")
@@ -63,18 +69,30 @@ func parse() *options {
 
 // runAll does the runs, one at a time.
 func runAll(ctx context.Context, o *options) (err error) {
+	if jobs[o.job].begin == nil {
+		return fmt.Errorf("-job %s: there are tail and snapshot", o.job)
+	}
 	e, err := newEnv(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.close()) }()
+	j, err := jobs[o.job].begin(ctx, e)
+	if err != nil {
+		return err
+	}
 	var lost, doubled, torn, runs int
 	var failed []string
 	for i := range o.runs {
 		seed := o.seed + uint64(i)
-		r, err := e.run(ctx, seed)
+		r, err := j.run(ctx, seed)
 		if err != nil {
 			return fmt.Errorf("seed %d: %w", seed, err)
+		}
+		if !r.failed() && !o.keep {
+			if err := os.RemoveAll(r.dir); err != nil {
+				return err
+			}
 		}
 		runs++
 		lost, doubled, torn = lost+r.verdict.Lost, doubled+r.verdict.Doubled, torn+r.verdict.Torn
@@ -95,6 +113,10 @@ func runAll(ctx context.Context, o *options) (err error) {
 	}
 	if len(failed) > 0 {
 		fmt.Println("failed seeds:", strings.Join(failed, " "))
+		err = errFailed
+	}
+	if e := j.sum(os.Stdout); e != nil {
+		fmt.Println(e)
 		err = errFailed
 	}
 	fmt.Printf("%d runs, %d ended badly: %d lost, %d doubled, %d torn\n", runs, len(failed), lost, doubled, torn)

@@ -80,7 +80,8 @@ func (s *process) start(r role, step, log string, argv []string) error {
 	fmt.Fprintf(f, "# %s TABLEHAUL_TEST_KILL=%q %s\n", began.Format("15:04:05.000"), step, strings.Join(argv, " "))
 	s.cmd = exec.Command(argv[0], argv[1:]...)
 	s.cmd.Stdout, s.cmd.Stderr = f, f
-	s.cmd.Env = append(os.Environ(), "TABLEHAUL_TEST_KILL="+step)
+	passed := strings.TrimSuffix(log, ".log") + ".steps"
+	s.cmd.Env = append(os.Environ(), "TABLEHAUL_TEST_KILL="+step, "TABLEHAUL_TEST_STEPS="+passed)
 	// Killed with us, whatever kills us.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
@@ -97,6 +98,12 @@ func (s *process) start(r role, step, log string, argv []string) error {
 		x.said = string(said)
 		if e != nil || err != nil && x.code == 0 {
 			x.code, x.said = 1, x.said+fmt.Sprint(errors.Join(e, err))
+		}
+		if steps, err := os.ReadFile(passed); err == nil {
+			x.steps = slices.Collect(strings.Lines(string(steps)))
+			for i, step := range x.steps {
+				x.steps[i] = strings.TrimSuffix(step, "\n")
+			}
 		}
 		x.struck, x.paired = syscall.Signal(s.struck.Load()), s.paired.Load()
 		s.exit = x

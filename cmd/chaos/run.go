@@ -4,51 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 )
 
-// A result is what became of one run.
-type result struct {
-	plan     plan
-	verdict  verdict
-	faults   map[string]int // that did happen
-	starts   int
-	excused  []string // ends of processes that are no failures, and why
-	gaveUp   int      // how many these are
-	done     int64
-	seconds  float64
-	failures []error // what did not end well
-	dir      string
-}
-
-func (r *result) failed() bool {
-	v := r.verdict
-	return len(r.failures) > 0 || v.Lost+v.Doubled+v.Torn+v.Orphans > 0 || len(v.Findings) > 0
-}
-
-func (r *result) String() string {
-	var faults []string
-	for _, k := range slices.Sorted(maps.Keys(r.faults)) {
-		faults = append(faults, fmt.Sprintf("%s×%d", k, r.faults[k]))
-	}
-	word := "ok"
-	if r.failed() {
-		word = fmt.Sprintf("FAILED: lost %d, doubled %d, torn %d, orphans %d, ended badly %d", r.verdict.Lost, r.verdict.Doubled, r.verdict.Torn, r.verdict.Orphans, len(r.failures))
-	}
-	return fmt.Sprintf("seed=%d %s [%s] transactions=%d commits=%d starts=%d gave-up=%d snapshots=%d pairs=%d orphans=%d held=%d dropped=%d %.1fs %s",
-		r.plan.seed, r.plan.sink(), strings.Join(faults, " "), r.done, r.verdict.Commits, r.starts, r.gaveUp,
-		r.verdict.Snapshots, r.verdict.Pairs, r.verdict.Orphans, r.verdict.Held, r.verdict.Dropped, r.seconds, word)
-}
-
 // A world is what one run is made of.
 type world struct {
 	env     *env
+	mysql   *server
 	plan    plan
 	dir     string
 	bank    *bank
@@ -61,10 +28,20 @@ type world struct {
 	errs    []error
 }
 
+// A tailJob kills what follows the log.
+type tailJob struct{ env *env }
+
+func beginTail(ctx context.Context, e *env) (job, error) {
+	_, err := e.server(ctx, mysql)
+	return tailJob{e}, err
+}
+
+func (tailJob) sum(io.Writer) error { return nil }
+
 // run does one run. An error is one of the harness.
-func (e *env) run(ctx context.Context, seed uint64) (*result, error) {
+func (j tailJob) run(ctx context.Context, seed uint64) (*result, error) {
 	began := time.Now()
-	w, err := e.newWorld(ctx, newPlan(seed, e.opts.xa))
+	w, err := j.newWorld(ctx, newPlan(seed, j.env.opts.xa))
 	if w != nil {
 		defer w.close()
 	}
@@ -78,42 +55,42 @@ func (e *env) run(ctx context.Context, seed uint64) (*result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	r := &result{plan: w.plan, faults: w.faults, dir: w.dir}
-	if err := w.bank.dump(ctx, filepath.Join(w.dir, "source")); err != nil {
+	r := &result{seed: seed, sink: w.plan.sink(), faults: w.faults, dir: w.dir}
+	if err := w.bank.dump(ctx, filepath.Join(w.dir, "source"), w.bank.tables()); err != nil {
 		return nil, err
 	}
 	w.rest.closeIf()
 	if w.rest != nil && w.rest.odd != nil {
 		w.errs = append(w.errs, w.rest.odd)
 	}
-	if r.verdict, err = e.checker.ask(w.question()); err != nil {
+	if r.verdict, err = j.env.ask(ctx, w.question()); err != nil {
 		w.errs = append(w.errs, err)
 	}
 	r.excused, r.gaveUp = w.judge(w.product.exits())
 	r.failures, r.starts, r.done = w.errs, w.product.count(), w.bank.done.Load()
 	r.seconds = time.Since(began).Seconds()
-	if !r.failed() && !e.opts.keep {
-		return r, os.RemoveAll(w.dir)
-	}
 	return r, nil
 }
 
-func (e *env) newWorld(ctx context.Context, p plan) (*world, error) {
-	w := &world{env: e, plan: p, faults: map[string]int{}, dir: filepath.Join(e.tmp, fmt.Sprintf("seed-%d", p.seed))}
+func (j tailJob) newWorld(ctx context.Context, p plan) (*world, error) {
+	e := j.env
+	db, err := e.server(ctx, mysql)
+	if err != nil {
+		return nil, err
+	}
+	w := &world{env: e, mysql: db, plan: p, faults: map[string]int{}, dir: filepath.Join(e.tmp, fmt.Sprintf("seed-%d", p.seed))}
 	if err := os.MkdirAll(w.dir, 0o755); err != nil {
 		return w, err
 	}
-	if err := e.mysql.clear(ctx); err != nil {
+	if err := db.clear(ctx); err != nil {
 		return w, err
 	}
-	// A name of this run alone: REST catalogs remember those of earlier calls.
-	db := fmt.Sprintf("chaos_%d_%d", p.seed, time.Now().UnixMilli()%1e9)
-	w.bank = &bank{plan: p.bank, seed: p.seed, addr: e.mysql.addr, db: db, keyless: p.form != keyed}
+	w.bank = newBank(p.bank, p.seed, db)
+	w.bank.keyless = p.form != keyed
 	if err := w.bank.open(ctx); err != nil {
 		return w, err
 	}
-	var err error
-	if w.tcp, err = newTCPProxy(e.mysql.addr); err != nil {
+	if w.tcp, err = newTCPProxy(db.addr); err != nil {
 		return w, err
 	}
 	sink := "iceberg:" + w.lake()
@@ -132,7 +109,7 @@ func (e *env) newWorld(ctx context.Context, p plan) (*world, error) {
 		user = "loose"
 	}
 	w.product = &product{dir: w.dir, kills: p.kills, argv: slices.Concat(
-		[]string{e.binary, "tail", fmt.Sprintf("mysql://%s@%s/%s", user, w.tcp.addr(), db), sink}, p.flags, e.opts.extra)}
+		[]string{e.binary, "tail", fmt.Sprintf("mysql://%s@%s/%s", user, w.tcp.addr(), w.bank.db), sink}, p.flags, e.opts.extra)}
 	return w, nil
 }
 
@@ -305,9 +282,9 @@ func (w *world) strikeConnections(ctx context.Context, e event) {
 func (w *world) strikeMySQL(ctx context.Context, e event) error {
 	switch e.fault {
 	case mysqlKill:
-		return w.sever(func() error { return errors.Join(w.env.mysql.crash(), w.env.mysql.start(ctx)) })
+		return w.sever(func() error { return errors.Join(w.mysql.crash(), w.mysql.start(ctx)) })
 	case mysqlStop:
-		return w.sever(func() error { return errors.Join(w.env.mysql.stop(ctx), w.env.mysql.start(ctx)) })
+		return w.sever(func() error { return errors.Join(w.mysql.stop(ctx), w.mysql.start(ctx)) })
 	}
 	conn, err := w.bank.connect(ctx, "")
 	if err != nil {
@@ -364,5 +341,3 @@ func (w *world) question() question {
 	}
 	return q
 }
-
-var errFailed = errors.New("not all runs went well")

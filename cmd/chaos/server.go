@@ -11,64 +11,76 @@ import (
 	"syscall"
 )
 
-// A mysqlServer is the private MySQL that runs kill and start again.
-type mysqlServer struct {
-	env  *env
-	addr string
-	pid  string // file
+// A server is a private MySQL or MariaDB, which a run may kill and start again.
+type server struct {
+	env     *env
+	service string // script in testdata/services
+	addr    string
+	pid     string // file
 }
 
-// mysqlPort is one that neither tests nor the bench use.
-const mysqlPort = "33099"
+const (
+	mysql   = "mysql"
+	mariadb = "mariadb"
+)
 
-func (s *mysqlServer) place() []string {
-	return []string{"--port", mysqlPort, "--data", filepath.Join(s.env.cache, "mysql")}
+func (s *server) place() []string {
+	return []string{"--port", s.env.ports[s.service], "--data", filepath.Join(s.env.cache, s.service)}
 }
 
-func newMySQLServer(ctx context.Context, e *env) (*mysqlServer, error) {
-	s := &mysqlServer{env: e}
+// server returns the private server of a kind, started when it is first wanted.
+func (e *env) server(ctx context.Context, service string) (*server, error) {
+	if s := e.servers[service]; s != nil {
+		return s, nil
+	}
+	s := &server{env: e, service: service}
+	e.servers[service] = s
 	if err := s.start(ctx); err != nil {
 		return nil, err
 	}
-	out, err := e.service(ctx, "mysql", append([]string{"env"}, s.place()...)...)
+	out, err := e.service(ctx, service, append([]string{"env"}, s.place()...)...)
 	if err != nil {
 		return nil, err
 	}
-	known := settings(out)
-	u, err := url.Parse(known["TABLEHAUL_TEST_MYSQL"])
+	known, name := settings(out), "TABLEHAUL_TEST_"+strings.ToUpper(service)
+	u, err := url.Parse(known[name])
 	if err != nil || u.Host == "" {
-		return nil, fmt.Errorf("mysql env names no server: %q", out)
+		return nil, fmt.Errorf("%s env names no server: %q", service, out)
 	}
-	s.addr, s.pid = u.Host, known["TABLEHAUL_TEST_MYSQL_PID"]
+	s.addr, s.pid = u.Host, known[name+"_PID"]
 	return s, s.users(ctx)
 }
 
 // users makes the two that the processes connect as: one with all that the
 // documents recommend, and one that may not lock.
-func (s *mysqlServer) users(ctx context.Context) error {
+func (s *server) users(ctx context.Context) error {
 	conn, err := (&bank{addr: s.addr}).connect(ctx, "")
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
+	log := "REPLICATION SLAVE, REPLICATION CLIENT"
+	if s.service == mariadb {
+		log = "REPLICATION SLAVE, REPLICATION MASTER ADMIN, BINLOG MONITOR"
+	}
 	return execute(conn,
 		"CREATE USER IF NOT EXISTS full@'%', loose@'%'",
-		"GRANT SELECT, SHOW VIEW, LOCK TABLES, RELOAD, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO full@'%'",
-		"GRANT SELECT, SHOW VIEW, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO loose@'%'")
+		"GRANT SELECT, SHOW VIEW, LOCK TABLES, RELOAD, "+log+" ON *.* TO full@'%'",
+		"GRANT SELECT, SHOW VIEW, "+log+" ON *.* TO loose@'%'")
 }
 
-func (s *mysqlServer) start(ctx context.Context) error {
-	_, err := s.env.service(ctx, "mysql", append([]string{"start"}, s.place()...)...)
+func (s *server) start(ctx context.Context) error {
+	_, err := s.env.service(ctx, s.service, append([]string{"start"}, s.place()...)...)
 	return err
 }
 
-func (s *mysqlServer) stop(ctx context.Context) error {
-	_, err := s.env.service(ctx, "mysql", append([]string{"stop"}, s.place()...)...)
+func (s *server) stop(ctx context.Context) error {
+	_, err := s.env.service(ctx, s.service, append([]string{"stop"}, s.place()...)...)
 	return err
 }
 
 // crash kills the server as it stands.
-func (s *mysqlServer) crash() error {
+func (s *server) crash() error {
 	text, err := os.ReadFile(s.pid)
 	if err != nil {
 		return err
@@ -81,7 +93,7 @@ func (s *mysqlServer) crash() error {
 }
 
 // clear drops what earlier runs have left, and their part of the log.
-func (s *mysqlServer) clear(ctx context.Context) error {
+func (s *server) clear(ctx context.Context) error {
 	conn, err := (&bank{addr: s.addr}).connect(ctx, "")
 	if err != nil {
 		return err

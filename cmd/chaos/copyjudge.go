@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+)
+
+// judge goes through the ends of all processes: see judgment.rate, which the other job
+// has. Here nobody has an excuse but where a commit may have come late.
+func (w *copyWorld) judge(exits []exit) (excused []string, n int) {
+	j := judgment{rest: w.plan.store == rest, exits: exits}
+	var list excuses
+	for _, x := range exits {
+		why, err := j.rateCopy(x)
+		switch {
+		case err != nil:
+			w.errs = append(w.errs, err)
+		case why != "":
+			list.add(x, why)
+			n++
+		case x.killed() && x.struck == syscall.SIGKILL:
+			w.faults[string(kill)]++
+		case x.killed():
+			w.faults["at "+stepOf(x)]++
+		case x.struck == syscall.SIGINT:
+			w.faults[string(interrupt)]++
+		}
+	}
+	if !w.clean && len(w.errs) == 0 {
+		w.errs = append(w.errs, fmt.Errorf("the copy did not come to its end"))
+	}
+	return list.lines(), n
+}
+
+// rateCopy is rate for processes that end by themselves.
+func (j *judgment) rateCopy(x exit) (excuse string, err error) {
+	switch {
+	case x.crashed():
+		return "", fmt.Errorf("crashed: %v", x)
+	case x.killed() && (x.struck == syscall.SIGKILL || x.step != ""):
+		return "", nil
+	case x.newborn():
+		return "died of the signal before it took notice", nil
+	case x.signal != 0:
+		return "", fmt.Errorf("killed by nobody known: %v", x)
+	case x.code == 0 || x.code == 130 && x.stopped():
+		return "", nil
+	case x.fenced() && j.late(x):
+		return "a commit of a dead process may have come late", nil
+	}
+	return "", fmt.Errorf("ended without a cause: %v", x)
+}
+
+// stepOf is the step that a process was to die at.
+func stepOf(x exit) string {
+	step, _, _ := strings.Cut(x.step, ":")
+	return step
+}
+
+// resumed counts the tables that processes say to have taken over.
+func resumed(exits []exit) (n int) {
+	for _, x := range exits {
+		n += strings.Count(x.said, "taken over")
+	}
+	return n
+}
