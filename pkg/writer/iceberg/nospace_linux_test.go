@@ -1,9 +1,9 @@
 package iceberg
 
 import (
-	"path"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
