@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 )
@@ -84,15 +85,20 @@ func (p *copyPlan) addAttempts(r *rand.Rand, first, steps []string) {
 	if r.IntN(20) == 0 {
 		n = 0
 	}
+	later := slices.DeleteFunc(slices.Clone(steps), func(s string) bool { return slices.Contains(first, s) })
 	for i := range n {
 		names := steps
 		if i == 0 {
 			names = first
 		}
 		a := attempt{fault: kill, at: 0.05 + 0.75*r.Float64()}
-		if r.IntN(2) == 0 {
+		switch {
+		case i > 0 && len(later) > 0 && r.IntN(5) == 0:
+			// Passed at the beginning alone, and only if the run before got far enough.
+			a.step = later[r.IntN(len(later))] + ":1"
+		case r.IntN(2) == 0:
 			a.step = fmt.Sprintf("%s:%d", names[r.IntN(len(names))], 1+r.IntN(1+r.IntN(5)))
-		} else if r.IntN(8) == 0 {
+		case r.IntN(8) == 0:
 			a.fault = interrupt
 		}
 		p.attempts = append(p.attempts, a)

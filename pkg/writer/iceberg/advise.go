@@ -24,9 +24,7 @@ func advise(err error) error {
 	if err != nil && transient(err) {
 		err = hint.Transient(err)
 	}
-	if err != nil {
-		err = withoutDump(err)
-	}
+	err = withoutDump(err)
 	switch {
 	case err == nil, errors.Is(err, context.Canceled):
 		return err
@@ -61,6 +59,11 @@ func advise(err error) error {
 	case errors.Is(err, context.DeadlineExceeded), unreachable(err):
 		return hint.Wrap(err, "check that the catalog and the warehouse are up, and the host and port in the sink's URL")
 	}
+	return adviseS3(err)
+}
+
+// adviseS3 does what advise does for answers of S3.
+func adviseS3(err error) error {
 	switch code := apiCode(err); code {
 	case "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "Forbidden",
 		"XAdminUserNotFound": // versitygw's word for a key that it does not know
