@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -176,7 +177,7 @@ func TestCheckBusy(t *testing.T) {
 		waiter.must(t, "SET SESSION lock_wait_timeout=300")
 		waits := make(chan error, 1)
 		go func() {
-			_, err := waiter.Execute("ALTER TABLE a ADD COLUMN w INT")
+			_, err := waiter.Execute("ALTER TABLE a ADD COLUMN w INT COMMENT '🚀'")
 			waits <- err
 		}()
 		for _, check := range []string{"long-transaction", "waiting-ddl"} {
@@ -204,6 +205,42 @@ func TestCheckBusy(t *testing.T) {
 				}
 			}
 		}
+	})
+}
+
+// TestStatementsOfEmoji has a statement run whose text MySQL's own tables of threads
+// and transactions cannot show: nobody else may fail for it.
+func TestStatementsOfEmoji(t *testing.T) {
+	servers(t, func(t *testing.T, s *testServer) {
+		s.must(t, "CREATE TABLE a (id INT PRIMARY KEY, v INT)", "INSERT INTO a VALUES (1,1)")
+		holder := s.another(t)
+		holder.must(t, "BEGIN", "UPDATE a SET v=2")
+		ended := make(chan error, 1)
+		go func() {
+			_, err := holder.Execute("SELECT '🚀', SLEEP(120)")
+			ended <- err
+		}()
+		shown := func(p process) bool {
+			return p.id == uint64(holder.GetConnectionID()) && strings.Contains(p.info, "🚀")
+		}
+		for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+			all, err := s.processes(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i := slices.IndexFunc(all, shown); i >= 0 && s.isLong(all[i]) {
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatalf("the statement is not among %v", all)
+			}
+		}
+		if err := s.atRest(t.Context()); !errors.Is(err, errNotPinned) {
+			t.Errorf("beside a long query: got %v, want %v", err, errNotPinned)
+		}
+		s.check(t, "", Options{}, both, 0) // fails the test by itself
+		s.must(t, fmt.Sprintf("KILL %d", holder.GetConnectionID()))
+		<-ended
 	})
 }
 

@@ -153,17 +153,19 @@ func (s *Stock) status(ctx context.Context, names []string) ([]float64, error) {
 // which are at it: one that has sent all its rows, for which there was room on the
 // way, sleeps while we read them. Everybody may see threads of his own.
 func (s *Stock) running(ctx context.Context) (float64, error) {
-	ids := []string{itoa(uint64(s.gauge.source.GetConnectionID()))}
-	s.gauge.ownMu.Lock()
-	for id := range s.gauge.own {
-		ids = append(ids, itoa(uint64(id)))
-	}
-	s.gauge.ownMu.Unlock()
-	text, err := s.gauge.source.queryOne(ctx, "SELECT COUNT(*) FROM information_schema.processlist WHERE command <> 'Sleep' AND id IN ("+strings.Join(ids, ",")+")")
+	all, err := s.gauge.source.processes(ctx)
 	if err != nil {
 		return 0, err
 	}
-	n := float64(number(text))
+	n := 0.0
+	s.gauge.ownMu.Lock()
+	for _, p := range all {
+		_, own := s.gauge.own[uint32(p.id)] //nolint:gosec // MySQL's ids have 32 bits
+		if (own || p.id == uint64(s.gauge.source.GetConnectionID())) && p.command != "Sleep" {
+			n++
+		}
+	}
+	s.gauge.ownMu.Unlock()
 	// The connection for other questions, such as the planner's.
 	if s.control.mu.TryLock() {
 		s.control.mu.Unlock()

@@ -159,8 +159,8 @@ func (c *conn) atRest(ctx context.Context) error {
 		return fmt.Errorf("%w: without PROCESS it cannot be seen whether a long query runs, which would make others wait", errNotPinned)
 	}
 	for range lockTries {
-		long, err := c.queryOne(ctx, "SELECT COUNT(*) FROM information_schema.processlist WHERE command IN ('Query', 'Execute') AND time >= 1 AND id <> CONNECTION_ID()")
-		if err != nil || long == "0" {
+		all, err := c.processes(ctx)
+		if err != nil || !slices.ContainsFunc(all, c.isLong) {
 			return err
 		}
 		if err := pause(ctx, 500*time.Millisecond); err != nil {
@@ -168,6 +168,11 @@ func (c *conn) atRest(ctx context.Context) error {
 		}
 	}
 	return fmt.Errorf("%w: a long query runs, which would make others wait", errNotPinned)
+}
+
+// isLong reports whether another has been running a query for a second or longer.
+func (c *conn) isLong(p process) bool {
+	return (p.command == "Query" || p.command == "Execute") && p.seconds >= 1 && p.id != uint64(c.GetConnectionID())
 }
 
 // begin opens the snapshots one after the other.

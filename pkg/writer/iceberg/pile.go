@@ -34,10 +34,11 @@ type piled struct {
 }
 
 // listBytes is how much of a pile one list holds. Each goroutine may have one in
-// its hands, twice while it is sorted, beside those that are filled.
+// its hands, twice while it is sorted, beside those that are filled. Arrow's offsets
+// end at 2 GiB for each column.
 func (p *pile) listBytes() int64 {
 	o := p.w.sink.opts
-	return max(o.Memory/(2*(int64(o.Parallel)+p.alive.Load())), 1<<20)
+	return min(max(o.Memory/(2*(int64(o.Parallel)+p.alive.Load())), 1<<20), 1<<30)
 }
 
 // batchBytes is the size of the batches of a run: one of each run is in memory
