@@ -104,8 +104,8 @@ func TestOptions(t *testing.T) {
 }
 
 func TestSettings(t *testing.T) {
-	got := parseSettings([]byte("A=mysql://root@127.0.0.1:33098\nB='/a b/it'\\''s'\nC=\n"))
-	for key, want := range map[string]string{"A": "mysql://root@127.0.0.1:33098", "B": "/a b/it's", "C": ""} {
+	got := parseSettings([]byte("A=mysql://root@127.0.0.1:23098\nB='/a b/it'\\''s'\nC=\n"))
+	for key, want := range map[string]string{"A": "mysql://root@127.0.0.1:23098", "B": "/a b/it's", "C": ""} {
 		if got[key] != want {
 			t.Errorf("%s: got %q, want %q", key, got[key], want)
 		}

@@ -15,7 +15,7 @@ import (
 
 // port is that of the bench's own MySQL server: tests use another, so that
 // neither disturbs the other's data.
-const port = "33098"
+const port = "23098"
 
 func (e *env) serverData() string { return filepath.Join(e.cache, "bench", "mysql") }
 

@@ -25,8 +25,8 @@ var jobs = map[string]struct {
 	ports  map[string]string
 	begin  func(context.Context, *env) (job, error)
 }{
-	"tail":     {"chaos", map[string]string{mysql: "33099", icebergREST: "38199"}, beginTail},
-	"snapshot": {"chaos-snapshot", map[string]string{mysql: "33089", mariadb: "33119", icebergREST: "38198"}, beginCopy},
+	"tail":     {"chaos", map[string]string{mysql: "23099", icebergREST: "28199"}, beginTail},
+	"snapshot": {"chaos-snapshot", map[string]string{mysql: "23089", mariadb: "23119", icebergREST: "28198"}, beginCopy},
 }
 
 var errFailed = errors.New("not all runs went well")

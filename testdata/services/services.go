@@ -3,11 +3,12 @@
 package services
 
 import (
-	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 )
 
@@ -42,12 +43,7 @@ func Private(t testing.TB, service string, options ...string) (addr string, scri
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
-	l.Close()
+	port := freePort(t)
 	// Not t.TempDir: paths of sockets must be short.
 	dir, err := os.MkdirTemp("", "th")
 	if err != nil {
@@ -69,4 +65,19 @@ func Private(t testing.TB, service string, options ...string) (addr string, scri
 		t.FailNow()
 	}
 	return "127.0.0.1:" + port, script
+}
+
+// freePort returns a port that nobody listens at, below those that systems give to
+// outgoing connections: one of these may take such a port before the server does.
+func freePort(t testing.TB) string {
+	t.Helper()
+	for range 100 {
+		port := strconv.Itoa(20_000 + rand.IntN(10_000))
+		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			l.Close()
+			return port
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
 }

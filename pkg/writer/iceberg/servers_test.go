@@ -113,7 +113,7 @@ func (h homeless) LoadNamespaceProperties(context.Context, table.Identifier) (ic
 
 func TestRESTOnS3(t *testing.T) {
 	warehouse, query := s3Warehouse(t)
-	uri := service(t, "iceberg-rest", "TABLEHAUL_TEST_ICEBERG_REST", "--port", "38189",
+	uri := service(t, "iceberg-rest", "TABLEHAUL_TEST_ICEBERG_REST", "--port", "28189",
 		"--warehouse", "s3://lake/rest", "--s3-endpoint", service(t, "s3", "TABLEHAUL_TEST_S3"))
 	u, err := url.Parse(uri)
 	must(t, err)
