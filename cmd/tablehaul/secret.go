@@ -24,7 +24,7 @@ const hidden = "***"
 var user = regexp.MustCompile(`://[^/?#:@\s]*:`)
 
 // parameter finds what is secret in a URL's query.
-var parameter = regexp.MustCompile(`(?i)[?&]([^=&#\s]*(?:password|passwd|secret|token|credential|access-key-id|authorization|api-key|account[.-]key|connection-string|jsonkey)[^=&#\s]*=)([^&#\s]+)`)
+var parameter = regexp.MustCompile(`(?i)[?&]((?:[^=&#\s]*(?:password|passwd|secret|token|credential|access-key-id|authorization|api-key|account[.-]key|connection-string|jsonkey)[^=&#\s]*|sig|signature)=)([^&#\s]+)`)
 
 // newSecrets collects what is secret in a command line.
 func newSecrets(args []string) secrets {

@@ -105,6 +105,7 @@ func TestRedact(t *testing.T) {
 		"iceberg+rest://h:8181/ns?warehouse=s3://a@b":  "iceberg+rest://h:8181/ns?warehouse=s3://a@b",
 		"iceberg+rest://h?token=abc&x=y":               "iceberg+rest://h?token=***&x=y",
 		"iceberg+sql:postgres://u:pw@h/cat?sslmode=no": "iceberg+sql:postgres://u:***@h/cat?sslmode=no",
+		"iceberg:x?sas=sv=1&sig=abc&signing=x":         "iceberg:x?sas=sv=1&sig=***&signing=x",
 		"iceberg:./lake":                               "iceberg:./lake",
 	} {
 		if got := newSecrets([]string{arg}).redact(arg); got != want {

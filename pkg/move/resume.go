@@ -2,6 +2,7 @@ package move
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,9 @@ import (
 // point is gone with the process. Who takes the stock over reads what is left at a
 // point of its own, and applies the log from the first one over all of it.
 type plan struct {
+	// Run is of this note alone: a run that begins anew at a point where an earlier one
+	// has cut the table alike must not be taken for one that goes on.
+	Run      string         `json:"run"`
 	Terms    string         `json:"terms,omitempty"` // SnapshotOptions.Terms
 	Position batch.Position `json:"position"`
 	Splits   []plannedSplit `json:"splits"`
@@ -150,7 +154,7 @@ func (r *snapshotRun) splits(ctx context.Context, c *tableCopy) ([]reader.Split,
 	if err != nil || c.keeper == nil || len(splits) < 2 {
 		return splits, err
 	}
-	p := plan{Terms: r.opts.Terms, Position: r.snap.Position()}
+	p := plan{Run: rand.Text(), Terms: r.opts.Terms, Position: r.snap.Position()}
 	for _, s := range splits {
 		p.Splits = append(p.Splits, plannedSplit{s.Range, s.Rows})
 	}

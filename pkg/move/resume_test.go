@@ -139,6 +139,29 @@ func TestSnapshotResumedReads(t *testing.T) {
 	b.check()
 }
 
+// TestSnapshotAnewAtTheSamePoint begins again where nothing has changed: the position
+// and the parts are those of the run that was killed, whose rows must not count twice.
+func TestSnapshotAnewAtTheSamePoint(t *testing.T) {
+	b := newBank(t, 3)
+	for _, restart := range []bool{false, true} {
+		n := 0
+		src := b.stock()
+		src.Parts, src.Hashed = 6, true
+		src.Fault = func(op rmem.Op, table *schema.Table) error {
+			if op == rmem.Open && table.Name == "accounts" {
+				if n++; n == 4 && !restart {
+					return errKilled
+				}
+			}
+			return nil
+		}
+		if err := b.snapshot(src, b.open(), move.SnapshotOptions{Parallel: 1, Restart: restart}); (err == nil) != restart {
+			t.Fatalf("restart %t: %v", restart, err)
+		}
+	}
+	b.check()
+}
+
 // TestSnapshotResumedPurged has the log purged that a table would need.
 func TestSnapshotResumedPurged(t *testing.T) {
 	b := newBank(t, 2)

@@ -28,12 +28,12 @@ type conn struct {
 }
 
 // session is what every connection sets: times in UTC whatever the server's
-// zone, no limit that ends a read early or cuts it short, and no mode that
+// zone, no limit that ends a read early, while it is paused for one, or cuts it short, and no mode that
 // changes what a statement or a value means. A table that somebody is altering
 // is waited for a little only: the pending ALTER keeps everybody else waiting.
 const (
 	session = "SET SESSION time_zone='+00:00', sql_mode='', sql_select_limit=18446744073709551615, sql_big_selects=1," +
-		" net_write_timeout=3600, net_read_timeout=3600, wait_timeout=86400, lock_wait_timeout=10"
+		" net_write_timeout=31536000, net_read_timeout=3600, wait_timeout=31536000, lock_wait_timeout=10"
 	mysqlSession = "SET SESSION max_execution_time=0"
 	mariaSession = "SET SESSION max_statement_time=0, idle_transaction_timeout=0, idle_readonly_transaction_timeout=0"
 )

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"time"
 
@@ -25,6 +26,19 @@ func (r *deadRun) release() {
 	if r != nil && r.lock != nil {
 		_ = r.lock.Close()
 	}
+}
+
+// unchanged reports whether a dead run is still nobody's. On a local disk its lock says
+// so; in an object store hours may lie between finding a run and taking it over.
+func (r *deadRun) unchanged(st *storage, folder string) (bool, error) {
+	if r.lock != nil {
+		return true, nil
+	}
+	text, err := readAll(st.files(), folder+"/"+r.name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return reflect.DeepEqual(parseRecord(text), r.text), err
 }
 
 // deadRuns lists the runs whose records are dead: of this machine and without a

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/writer"
 )
 
@@ -108,6 +109,12 @@ func newKeeping(run string) *keeping {
 // takeOver makes the dead run this one. The caller holds w.mu.
 func (w *Writer) takeOver() error {
 	k := w.kept
+	if ok, err := k.run.unchanged(w.st, w.stagingFolder()); err != nil || !ok {
+		if err == nil {
+			err = hint.Transient(errors.New("another run has taken over what an earlier one had kept"))
+		}
+		return err
+	}
 	var b [3]byte
 	_, _ = rand.Read(b[:]) // never fails
 	attempt := hex.EncodeToString(b[:])
@@ -152,6 +159,9 @@ func (w *Writer) dropKept(ctx context.Context) error {
 	}
 	w.kept = nil
 	defer k.run.release()
+	if ok, err := k.run.unchanged(w.st, w.stagingFolder()); err != nil || !ok {
+		return err // another run has taken it over, and may have committed it
+	}
 	return w.discardRun(k.run, nil) // Open has seen that no snapshot names it
 }
 

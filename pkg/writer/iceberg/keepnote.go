@@ -79,6 +79,10 @@ func (w *Writer) noteWhole() error {
 	if len(files) == 0 || n < 0 { // an origin without rows is read again as quickly
 		return nil
 	}
+	// Another run may have taken this one for dead, and goes on with the notes' numbers.
+	if err := w.record.alive(); err != nil {
+		return err
+	}
 	var manifest bytes.Buffer
 	if _, err := iceberg.WriteManifest("", &manifest, formatVersion, w.layout.spec, w.schema, 1, entries); err != nil {
 		return err
@@ -91,6 +95,10 @@ func (w *Writer) noteWhole() error {
 		return err
 	}
 	w.mu.Lock()
+	if k.next < 0 { // abandoned meanwhile
+		w.mu.Unlock()
+		return nil
+	}
 	k.next++
 	for _, f := range files { // staged has only grown meanwhile
 		w.staged[f].noted = true
@@ -140,8 +148,13 @@ func (w *Writer) keptBy(run *deadRun, named map[string]bool) (*keptRun, error) {
 		return nil, nil
 	}
 	k := &keptRun{run: run, plan: plan.Note}
+	seen := make(map[int]bool)
 	for _, n := range all {
 		there := true
+		for _, o := range n.Origins {
+			there = there && !seen[o] // else two processes have taken the run for theirs
+			seen[o] = true
+		}
 		for _, f := range n.files {
 			if named[f.FilePath()] {
 				return nil, nil // the run has died after its commit
