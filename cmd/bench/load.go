@@ -22,11 +22,7 @@ const dataVersion = 1
 
 // loadMain fills the case's table, unless it is there with that many rows.
 func loadMain(ctx context.Context, args []string, _ io.Writer) error {
-	p, c, err := parsePart(args)
-	if err != nil {
-		return err
-	}
-	conn, err := connect(ctx, p.addr, "")
+	p, c, conn, err := openPart(ctx, args)
 	if err != nil {
 		return err
 	}

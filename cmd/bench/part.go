@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/go-mysql-org/go-mysql/client"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -40,6 +41,16 @@ func parsePart(args []string) (*part, *benchCase, error) {
 	}
 	c, err := findCase(p.caseName)
 	return &p, c, err
+}
+
+// openPart is parsePart with a connection to the part's server.
+func openPart(ctx context.Context, args []string) (*part, *benchCase, *client.Conn, error) {
+	p, c, err := parsePart(args)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	conn, err := connect(ctx, p.addr, "")
+	return p, c, conn, err
 }
 
 // A report is what a child prints as one line of JSON.

@@ -38,11 +38,7 @@ func scaleDatabase(rows int64) string { return fmt.Sprintf("bench_scale_%d", row
 
 // scaleMain makes the tables, unless they are there.
 func scaleMain(ctx context.Context, args []string, _ io.Writer) error {
-	p, c, err := parsePart(args)
-	if err != nil {
-		return err
-	}
-	conn, err := connect(ctx, p.addr, "")
+	p, c, conn, err := openPart(ctx, args)
 	if err != nil {
 		return err
 	}

@@ -28,11 +28,7 @@ type logWriter struct {
 
 // logMain writes a case's stages into the log, unless they are there.
 func logMain(ctx context.Context, args []string, _ io.Writer) error {
-	p, c, err := parsePart(args)
-	if err != nil {
-		return err
-	}
-	conn, err := connect(ctx, p.addr, "")
+	p, c, conn, err := openPart(ctx, args)
 	if err != nil {
 		return err
 	}

@@ -10,15 +10,8 @@ import (
 // has. Here nobody has an excuse but where a commit may have come late.
 func (w *copyWorld) judge(exits []exit) (excused []string, n int) {
 	j := judgment{rest: w.plan.store == rest, exits: exits}
-	var list excuses
-	for _, x := range exits {
-		why, err := j.rateCopy(x)
+	list, n, errs := goThrough(exits, j.rateCopy, func(x exit) {
 		switch {
-		case err != nil:
-			w.errs = append(w.errs, err)
-		case why != "":
-			list.add(x, why)
-			n++
 		case x.killed() && x.struck == syscall.SIGKILL:
 			w.faults[string(kill)]++
 		case x.killed():
@@ -26,7 +19,8 @@ func (w *copyWorld) judge(exits []exit) (excused []string, n int) {
 		case x.struck == syscall.SIGINT:
 			w.faults[string(interrupt)]++
 		}
-	}
+	})
+	w.errs = append(w.errs, errs...)
 	if !w.clean && len(w.errs) == 0 {
 		w.errs = append(w.errs, fmt.Errorf("the copy did not come to its end"))
 	}
@@ -35,15 +29,10 @@ func (w *copyWorld) judge(exits []exit) (excused []string, n int) {
 
 // rateCopy is rate for processes that end by themselves.
 func (j *judgment) rateCopy(x exit) (excuse string, err error) {
+	if excuse, known, err := rateSignal(x); known {
+		return excuse, err
+	}
 	switch {
-	case x.crashed():
-		return "", fmt.Errorf("crashed: %v", x)
-	case x.killed() && (x.struck == syscall.SIGKILL || x.step != ""):
-		return "", nil
-	case x.newborn():
-		return "died of the signal before it took notice", nil
-	case x.signal != 0:
-		return "", fmt.Errorf("killed by nobody known: %v", x)
 	case x.code == 0 || x.code == 130 && x.stopped():
 		return "", nil
 	case x.fenced() && j.late(x):

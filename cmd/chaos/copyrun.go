@@ -190,25 +190,11 @@ func (w *copyWorld) attempt(ctx context.Context, a attempt) bool {
 	return w.await(ctx, s) && s.exit.code == 0
 }
 
-func appendError(errs []error, err error) []error {
-	if err != nil {
-		errs = append(errs, err)
-	}
-	return errs
-}
-
-// await waits for a process that is to end by itself, and reports whether it has.
+// await is process.await; a process that has to be ended fails the run.
 func (w *copyWorld) await(ctx context.Context, s *process) bool {
-	select {
-	case <-s.done:
-		return true
-	case <-ctx.Done():
-		_ = s.end(syscall.SIGKILL, time.Second)
-	case <-time.After(time.Minute):
-		_ = s.end(syscall.SIGQUIT, time.Second)
-		w.errs = append(w.errs, fmt.Errorf("has not ended in a minute: see %s", s.exit.log))
-	}
-	return false
+	ended, err := s.await(ctx)
+	w.errs = appendError(w.errs, err)
+	return ended
 }
 
 // check looks at what the copy has left, then has the log followed to its end, and

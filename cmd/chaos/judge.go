@@ -40,20 +40,14 @@ func (w *world) judge(exits []exit) (excused []string, n int) {
 		}
 		j.severed = slices.Concat(j.severed, w.rest.severed)
 	}
-	var list excuses
+	list, n, errs := goThrough(exits, j.rate, func(x exit) {
+		if x.killed() && x.struck != syscall.SIGKILL {
+			w.faults["at "+stepOf(x)]++
+		}
+	})
+	w.errs = append(w.errs, errs...)
 	fences := 0
 	for _, x := range exits {
-		why, err := j.rate(x)
-		switch {
-		case err != nil:
-			w.errs = append(w.errs, err)
-		case why != "":
-			list.add(x, why)
-			n++
-		case x.killed() && x.struck != syscall.SIGKILL:
-			step, _, _ := strings.Cut(x.step, ":")
-			w.faults["at "+step]++
-		}
 		if x.role == ends && x.fenced() {
 			fences++
 		}
@@ -72,21 +66,49 @@ func (w *world) judge(exits []exit) (excused []string, n int) {
 	return list.lines(), n
 }
 
-// rate tells why an end that is no failure came about, if it takes telling. An
-// error is a failure.
-func (j *judgment) rate(x exit) (excuse string, err error) {
+// goThrough rates ends. It returns those with an excuse and how many they are, and the
+// failures; note is told of the others.
+func goThrough(exits []exit, rate func(exit) (string, error), note func(exit)) (list excuses, n int, errs []error) {
+	for _, x := range exits {
+		why, err := rate(x)
+		switch {
+		case err != nil:
+			errs = append(errs, err)
+		case why != "":
+			list.add(x, why)
+			n++
+		default:
+			note(x)
+		}
+	}
+	return list, n, errs
+}
+
+// rateSignal is rate for processes that a signal has ended, or a crash.
+func rateSignal(x exit) (excuse string, known bool, err error) {
 	switch {
 	case x.crashed():
-		return "", fmt.Errorf("crashed: %v", x)
+		return "", true, fmt.Errorf("crashed: %v", x)
 	case x.killed() && (x.struck == syscall.SIGKILL || x.step != ""):
 		// Nothing is printed at a step. The other signals that end a process, and
 		// all that it does itself, are told from this one; the kernel's own, for
 		// want of memory, is not.
-		return "", nil
+		return "", true, nil
 	case x.newborn():
-		return "died of the signal before it took notice", nil
+		return "died of the signal before it took notice", true, nil
 	case x.signal != 0:
-		return "", fmt.Errorf("killed by nobody known: %v", x)
+		return "", true, fmt.Errorf("killed by nobody known: %v", x)
+	}
+	return "", false, nil
+}
+
+// rate tells why an end that is no failure came about, if it takes telling. An
+// error is a failure.
+func (j *judgment) rate(x exit) (excuse string, err error) {
+	if excuse, known, err := rateSignal(x); known {
+		return excuse, err
+	}
+	switch {
 	case x.code == 0 && (x.role == ends || x.role == copies || x.stopped()):
 		return "", nil
 	case x.code == 0:

@@ -41,6 +41,28 @@ type process struct {
 	exit   exit // once done
 }
 
+// await waits for a process that is to end by itself, and reports whether it has. One
+// that has not in a minute is an error.
+func (s *process) await(ctx context.Context) (ended bool, err error) {
+	select {
+	case <-s.done:
+		return true, nil
+	case <-ctx.Done():
+		_ = s.end(syscall.SIGKILL, time.Second)
+	case <-time.After(time.Minute):
+		_ = s.end(syscall.SIGQUIT, time.Second)
+		err = fmt.Errorf("has not ended in a minute: see %s", s.exit.log)
+	}
+	return false, err
+}
+
+func appendError(errs []error, err error) []error {
+	if err != nil {
+		errs = append(errs, err)
+	}
+	return errs
+}
+
 // send signals a process, and notes that it was us. One that was killed may not
 // be gone yet: what it is sent after that makes no difference.
 func (s *process) send(sig syscall.Signal) {

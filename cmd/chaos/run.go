@@ -181,18 +181,11 @@ func (w *world) copyFirst(ctx context.Context) {
 	}
 }
 
-// await waits for a process that is to end by itself, and reports whether it has.
+// await is process.await; a process that has to be ended fails the run.
 func (w *world) await(ctx context.Context, s *process) bool {
-	select {
-	case <-s.done:
-		return true
-	case <-ctx.Done():
-		_ = s.end(syscall.SIGKILL, time.Second)
-	case <-time.After(time.Minute):
-		_ = s.end(syscall.SIGQUIT, time.Second)
-		w.errs = append(w.errs, fmt.Errorf("has not ended in a minute: see %s", s.exit.log))
-	}
-	return false
+	ended, err := s.await(ctx)
+	w.errs = appendError(w.errs, err)
+	return ended
 }
 
 // strike follows the timeline.
