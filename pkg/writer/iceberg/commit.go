@@ -236,7 +236,7 @@ func (w *Writer) conclude(p prepared, o outcome) {
 			w.removeMade(other.made)
 		}
 		w.attempts = nil
-		w.pos, w.last, w.staged, w.replace, w.exists, w.was = p.pos, p.id, nil, false, true, nil
+		w.pos, w.last, w.staged, w.replace, w.exists, w.unborn, w.was = p.pos, p.id, nil, false, true, false, nil
 		w.uuid, w.sequence = p.meta.TableUUID(), p.meta.LastSequenceNumber()
 		w.resetFold()
 		w.removeMade(p.superseded)

@@ -102,7 +102,7 @@ func (w *Writer) compareLayout() error {
 		return w.tableError(err)
 	}
 	props := asked.Properties
-	if w.mode == writer.Replace {
+	if w.exchanges() {
 		props = nil // they are set
 	}
 	if diff := w.layout.differences(want, w.props, props, w.schema); len(diff) > 0 {

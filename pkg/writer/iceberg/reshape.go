@@ -29,10 +29,10 @@ func (o *oldShape) changed(tbl *table.Table) bool {
 func (w *Writer) reshape(tbl *table.Table) error {
 	meta := tbl.Metadata()
 	old := oldShape{tbl.Schema(), meta.LastColumnID(), w.layout}
-	switch w.mode {
-	case writer.Replace:
+	switch {
+	case w.exchanges():
 		w.schema = exchanged(old.schema, w.want, old.last)
-	case writer.Evolve:
+	case w.mode == writer.Evolve:
 		to, diff := evolved(old.schema, w.want, old.last)
 		if diff != "" {
 			err := fmt.Errorf("table %s cannot take the source's rows in beside its own: %s", w.name(), diff)
@@ -74,13 +74,13 @@ func (w *Writer) shaped(meta table.Metadata, location string) (c table.TableComm
 // if its content is exchanged, the layout that goes with it. There are no updates if
 // it has them.
 func (w *Writer) shapeUpdates(meta table.Metadata) (c table.TableCommit, err error) {
-	if w.mode == writer.Replace && meta.Version() < w.versionFor(meta) {
+	if w.exchanges() && meta.Version() < w.versionFor(meta) {
 		c.Updates = append(c.Updates, table.NewUpgradeFormatVersionUpdate(w.versionFor(meta)))
 	}
 	if !sameSchema(meta.CurrentSchema(), w.schema) {
 		c.Updates = append(c.Updates, newSchema(meta, w.schema)...)
 	}
-	if w.mode == writer.Replace {
+	if w.exchanges() {
 		spec, order, err := w.relayout(meta)
 		if err != nil {
 			return c, err
@@ -115,9 +115,9 @@ func newSchema(meta table.Metadata, sc *iceberg.Schema) []table.Update {
 // has, its comment if that is to change, and the source's shape.
 func (w *Writer) missing(have iceberg.Properties) iceberg.Properties {
 	set := iceberg.Properties{}
-	if w.replace && w.mode == writer.Replace {
+	if w.unborn || w.replace && w.mode == writer.Replace {
 		for k, v := range newTableProperties(w.src) {
-			if _, ok := have[k]; !ok || k == sourceProperty {
+			if was, ok := have[k]; !ok || k == sourceProperty && was != v {
 				set[k] = v
 			}
 		}

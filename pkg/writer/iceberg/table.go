@@ -157,6 +157,7 @@ func (w *Writer) storeOf(ctx context.Context, tbl *table.Table) error {
 
 // note remembers the state of the table.
 func (w *Writer) note(tbl *table.Table) {
+	w.unborn = w.isBare(tbl)
 	w.exists, w.uuid, w.sequence = true, tbl.Metadata().TableUUID(), tbl.Metadata().LastSequenceNumber()
 	w.props, w.location = tbl.Properties(), tbl.Location()
 	w.pos, w.last = batch.Position(w.props[positionProperty]), w.props[commitProperty]
@@ -251,12 +252,16 @@ func (w *Writer) createBare(ctx context.Context) error {
 	return w.storeOf(ctx, tbl)
 }
 
-// isBare reports whether the table is as createBare makes it.
+// isBare reports whether the table is one that createBare has made, of whatever shape,
+// and that nobody has committed to.
 func (w *Writer) isBare(tbl *table.Table) bool {
 	p := tbl.Properties()
-	return tbl.CurrentSnapshot() == nil && p[positionProperty] == "" && p[commitProperty] == "" &&
-		p[sourceProperty] == w.src.String() && sameIDs(w.schema, tbl.Schema())
+	return tbl.CurrentSnapshot() == nil && p[positionProperty] == "" && p[commitProperty] == "" && p[sourceProperty] == w.src.String()
 }
+
+// exchanges reports whether the next commit may give the table another shape and layout
+// in place of its own, as there are no rows that it would keep.
+func (w *Writer) exchanges() bool { return w.mode == writer.Replace || w.unborn }
 
 // sameIDs reports whether columns of one name have one id.
 func sameIDs(a, b *iceberg.Schema) bool {
@@ -274,22 +279,18 @@ func (w *Writer) probeBare(ctx context.Context, cause error) error {
 		return cause
 	}
 	if err := w.sink.probe(ctx, w); err != nil {
-		return errors.Join(cause, w.dropBare())
+		w.leaveBare()
+		return cause
 	}
 	return nil
 }
 
-// dropBare removes a table that createBare made and nothing was committed to.
-func (w *Writer) dropBare() error {
-	if !w.ours {
-		return nil
+// leaveBare tells of a table that createBare made and nothing was committed to. It stays,
+// and the next run goes on with it: a catalog cannot be asked to drop a table only if it
+// is empty, and of one that another run has just committed to the rows would go.
+func (w *Writer) leaveBare() {
+	if w.ours {
+		w.ours = false
+		w.sink.warn(w.name() + " was made and stays, empty: the next run goes on with it")
 	}
-	w.ours = false
-	ctx, cancel := context.WithTimeout(context.Background(), w.sink.retry.timeout)
-	defer cancel()
-	tbl, err := w.sink.cat.LoadTable(ctx, w.ident)
-	if err != nil || tbl.Metadata().TableUUID() != w.uuid || tbl.CurrentSnapshot() != nil {
-		return nil // whatever is there now is not that table
-	}
-	return w.sink.cat.DropTable(ctx, w.ident)
 }

@@ -39,7 +39,7 @@ func (w *Writer) look(ctx context.Context) (view, error) {
 		w.stale = false
 		w.pos, w.last = batch.Position(tbl.Properties()[positionProperty]), tbl.Properties()[commitProperty]
 	}
-	if !w.exists && w.isBare(tbl) {
+	if !w.exists && w.isBare(tbl) && sameIDs(w.schema, tbl.Schema()) {
 		// Ours, by a createBare whose reply was lost, or that of a run which was
 		// quicker: who commits first decides.
 		w.note(tbl)

@@ -39,6 +39,7 @@ type Writer struct {
 	// What is known of the table, from the last look at the catalog.
 	exists   bool
 	ours     bool // made by us in the catalog before its first commit, because the catalog alone knows where tables go
+	unborn   bool // made so, by whatever run, and still without a commit
 	uuid     uuid.UUID
 	sequence int64           // the last one of the table, or less
 	pos      batch.Position  // the one that the next commit follows
@@ -307,6 +308,6 @@ func (w *Writer) Close() error {
 		errs = append(errs, w.st.remove(d.location))
 	}
 	w.staged = nil
-	errs = append(errs, w.endRun(), w.dropBare())
-	return errors.Join(errs...)
+	w.leaveBare()
+	return errors.Join(append(errs, w.endRun())...)
 }
