@@ -36,7 +36,7 @@ func TestUnboundedValues(t *testing.T) {
 			must(t, f.write(t.Context(), batchtest.Build(memory.DefaultAllocator, tbl, []batchtest.Row{{k}})))
 			must(t, f.pq.Flush())
 		}
-		w.give(f, nil)
+		w.give(t.Context(), f, nil)
 		must(t, w.Commit(t.Context(), "p"))
 		if n := found(t, w, c.is); n != 1 {
 			t.Errorf("%s: %d rows have the high key, want 1", c.native, n)

@@ -63,7 +63,7 @@ func (f *fold) writePositionDeletes(ctx context.Context) error {
 	for i, file := range files {
 		at := f.files[file]
 		if i == 0 || at.number != f.files[files[i-1]].number {
-			if err := stageFile(out); err != nil {
+			if err := stageFile(ctx, out); err != nil {
 				return err
 			}
 			var err error
@@ -79,15 +79,15 @@ func (f *fold) writePositionDeletes(ctx context.Context) error {
 			}
 		}
 	}
-	return stageFile(out)
+	return stageFile(ctx, out)
 }
 
 // stageFile ends a file, if it is one.
-func stageFile(f *dataFile) error {
+func stageFile(ctx context.Context, f *dataFile) error {
 	if f == nil {
 		return nil
 	}
-	err := f.w.finish(f)
+	err := f.w.finish(ctx, f)
 	if err != nil {
 		f.abort()
 	}

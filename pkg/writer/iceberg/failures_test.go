@@ -44,7 +44,7 @@ func TestFileThatCannotBeClosed(t *testing.T) {
 	must(t, err)
 	must(t, f.write(t.Context(), rows(tbl, 5, 10)))
 	f.out = unsyncable{f.out}
-	w.give(f, nil)
+	w.give(t.Context(), f, nil)
 	if err := w.Commit(t.Context(), "q"); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("got %v, want ENOSPC", err)
 	}

@@ -250,7 +250,7 @@ func (f *fold) finish(ctx context.Context) error {
 		err = f.writeVectors(ctx)
 	}
 	if err == nil {
-		err = errors.Join(f.data.stageAll(), f.deletes.stageAll())
+		err = errors.Join(f.data.stageAll(ctx), f.deletes.stageAll(ctx))
 	}
 	if err != nil {
 		return fmt.Errorf("fold changes: %w", err)

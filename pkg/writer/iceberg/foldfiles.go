@@ -40,9 +40,9 @@ func (o *foldFiles) flush() error {
 }
 
 // stageAll ends all files.
-func (o *foldFiles) stageAll() error {
+func (o *foldFiles) stageAll(ctx context.Context) error {
 	for len(o.open) > 0 {
-		if err := o.stage(0); err != nil {
+		if err := o.stage(ctx, 0); err != nil {
 			return err
 		}
 	}
@@ -50,10 +50,10 @@ func (o *foldFiles) stageAll() error {
 }
 
 // stage ends the n-th file.
-func (o *foldFiles) stage(n int) error {
+func (o *foldFiles) stage(ctx context.Context, n int) error {
 	f := o.open[n]
 	o.open = slices.Delete(o.open, n, n+1)
-	err := f.w.finish(f)
+	err := f.w.finish(ctx, f)
 	if err != nil {
 		f.abort()
 	}
@@ -69,14 +69,14 @@ func (o *foldFiles) drop() {
 }
 
 // full looks after the memory of a file, and ends it when it is large enough.
-func (o *foldFiles) full(f *dataFile) error {
+func (o *foldFiles) full(ctx context.Context, f *dataFile) error {
 	if err := f.relieve(); err != nil {
 		return err
 	}
 	if !f.full() {
 		return nil
 	}
-	return o.stage(slices.Index(o.open, f))
+	return o.stage(ctx, slices.Index(o.open, f))
 }
 
 // file returns the file of a partition, or of all of them if part is nil.
@@ -93,7 +93,7 @@ func (f *fold) file(ctx context.Context, o *foldFiles, content content, part *pa
 		}
 	}
 	if len(o.open) >= mostFolding {
-		if err := o.stage(oldest); err != nil {
+		if err := o.stage(ctx, oldest); err != nil {
 			return nil, err
 		}
 	}
@@ -212,7 +212,7 @@ func (f *fold) flushRows(ctx context.Context, c *chunk, s *stretch) error {
 			return err
 		}
 	}
-	return f.data.full(d)
+	return f.data.full(ctx, d)
 }
 
 // flushKeys writes the deleted keys that are in a stretch.
@@ -245,7 +245,7 @@ func (f *fold) flushKeys(ctx context.Context, c *chunk, s *stretch) error {
 			return err
 		}
 	}
-	return f.deletes.full(d)
+	return f.deletes.full(ctx, d)
 }
 
 // partition returns a partition by its number, nil if the table has none.

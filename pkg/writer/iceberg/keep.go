@@ -186,7 +186,7 @@ func (w *Writer) Whole(ctx context.Context, origin int) error {
 	s := w.spreads.leave(origin)
 	w.mu.Unlock()
 	for _, f := range ends {
-		if err := w.finish(f); err != nil {
+		if err := w.finish(ctx, f); err != nil {
 			f.abort()
 			w.fail(err)
 		}

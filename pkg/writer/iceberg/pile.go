@@ -261,7 +261,7 @@ func (p *pile) writeList(ctx context.Context, list piled, parallel int) error {
 	return each(ctx, len(s.runs), parallel, func(ctx context.Context, i int) error {
 		out := &output{p: p, part: s.runs[i].part}
 		err := s.batches(ctx, s.runs[i], 1<<20, func(rec arrow.RecordBatch) error { return out.write(ctx, rec) })
-		return out.end(err)
+		return out.end(ctx, err)
 	})
 }
 
@@ -302,20 +302,20 @@ func (o *output) write(ctx context.Context, rec arrow.RecordBatch) (err error) {
 	}
 	stop()
 	if err == nil && o.file.full() {
-		err = o.end(nil)
+		err = o.end(ctx, nil)
 	}
 	return err
 }
 
 // end ends the file, or gives it up because of an error.
-func (o *output) end(err error) error {
+func (o *output) end(ctx context.Context, err error) error {
 	f := o.file
 	o.file = nil
 	if f == nil {
 		return err
 	}
 	if err == nil {
-		err = o.p.w.finish(f)
+		err = o.p.w.finish(ctx, f)
 	}
 	if err != nil {
 		f.abort()

@@ -92,6 +92,9 @@ type Sink struct {
 
 	aws *aws.Config // with the one HTTP client for all object stores; nil for a lake on disk
 
+	// uploads holds a token for each file that is being made durable.
+	uploads chan struct{}
+
 	// buffered is what all open files hold back at the moment, in bytes.
 	buffered atomic.Int64
 
@@ -155,6 +158,8 @@ func Open(ctx context.Context, url string, opts Options) (*Sink, error) {
 		ready: make(map[string]bool),
 		homes: make(map[string]string),
 		ios:   make(map[string]iceio.WriteFileIO),
+		// One for who writes, and some so that those need not wait for small files.
+		uploads: make(chan struct{}, opts.Parallel+16),
 	}
 	_, s.rest = cat.(restCatalog)
 	switch t.kind {

@@ -23,7 +23,7 @@ func (p *pile) merge(ctx context.Context, runs []*sortedRun, parallel int) error
 	parts := partsOf(runs)
 	return each(ctx, len(parts), parallel, func(ctx context.Context, i int) error {
 		out := &output{p: p, part: parts[i]}
-		return out.end(p.mergePart(ctx, runs, parts[i], func(rec arrow.RecordBatch) error { return out.write(ctx, rec) }))
+		return out.end(ctx, p.mergePart(ctx, runs, parts[i], func(rec arrow.RecordBatch) error { return out.write(ctx, rec) }))
 	})
 }
 

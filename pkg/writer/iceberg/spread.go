@@ -113,7 +113,7 @@ func (s *spread) writeGroups(ctx context.Context, g *grouping, b *batch.Batch) e
 func (s *spread) writeRun(ctx context.Context, columns []arrow.Array, r run, origin int) (ok bool, err error) {
 	f, cold, err := s.take(ctx, r.part, origin)
 	if cold != nil {
-		if err := s.w.finish(cold); err != nil {
+		if err := s.w.finish(ctx, cold); err != nil {
 			cold.abort()
 			return false, err
 		}
@@ -130,7 +130,7 @@ func (s *spread) writeRun(ctx context.Context, columns []arrow.Array, r run, ori
 		err = f.relieve()
 	}
 	stop()
-	return true, s.give(f, err)
+	return true, s.give(ctx, f, err)
 }
 
 // inOrder notes whether the rows continue those that the file has, in the order.
@@ -232,10 +232,10 @@ func (s *spread) cold() *dataFile {
 }
 
 // give takes a file back. One that is full ends here.
-func (s *spread) give(f *dataFile, err error) error {
+func (s *spread) give(ctx context.Context, f *dataFile, err error) error {
 	full := err == nil && f.full()
 	if full {
-		err = s.w.finish(f)
+		err = s.w.finish(ctx, f)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -280,7 +280,7 @@ func (s *spread) finish(ctx context.Context, parallel int) error {
 	clear(s.ended)
 	s.mu.Unlock()
 	for i, f := range idle {
-		if err := s.w.finish(f); err != nil {
+		if err := s.w.finish(ctx, f); err != nil {
 			for _, f := range idle[i:] {
 				f.abort()
 			}

@@ -128,7 +128,7 @@ func (w *Writer) append(ctx context.Context, b *batch.Batch) error {
 	f, err := w.take(ctx, b.Origin)
 	if err == nil {
 		err = f.write(ctx, b)
-		w.give(f, err)
+		w.give(ctx, f, err)
 	}
 	return err
 }
@@ -174,10 +174,10 @@ func (w *Writer) pick(origin int) int {
 
 // give takes a file back; one that is full ends here, one that failed is lost
 // with all its rows, and with it everything that is staged.
-func (w *Writer) give(f *dataFile, err error) {
+func (w *Writer) give(ctx context.Context, f *dataFile, err error) {
 	full := err == nil && w.full(f)
 	if full {
-		err = w.finish(f)
+		err = w.finish(ctx, f)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -190,11 +190,18 @@ func (w *Writer) give(f *dataFile, err error) {
 	}
 }
 
-// finish ends a file and makes it durable in the background.
-func (w *Writer) finish(f *dataFile) error {
+// finish ends a file and makes it durable in the background, once so few others of the
+// sink are that it may: they hold memory until then. Those wait for nothing but the
+// store, so the caller may hold what it likes, but for w.mu.
+func (w *Writer) finish(ctx context.Context, f *dataFile) error {
 	df, err := f.finish()
 	if err != nil {
 		return err
+	}
+	select {
+	case w.sink.uploads <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	w.mu.Lock()
 	if w.ending == nil {
@@ -205,6 +212,7 @@ func (w *Writer) finish(f *dataFile) error {
 	w.mu.Unlock()
 	w.closing.Go(func() {
 		err := f.out.Close()
+		<-w.sink.uploads
 		more := false
 		w.mu.Lock()
 		delete(w.ending, f.out)
@@ -247,7 +255,7 @@ func (w *Writer) finishAll(ctx context.Context) error {
 		wg.Go(func() {
 			limit <- struct{}{}
 			defer func() { <-limit }()
-			if err := w.finish(f); err != nil {
+			if err := w.finish(ctx, f); err != nil {
 				f.abort()
 				w.fail(err)
 			}
