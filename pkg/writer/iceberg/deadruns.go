@@ -13,10 +13,13 @@ import (
 	iceio "github.com/apache/iceberg-go/io"
 )
 
-// A deadRun is a run whose record has outlived it.
+// A deadRun is a run whose record has outlived it, or of which there are notes without
+// a record: a process has written them that was suspended while others took the run for
+// dead, looked at the record before that, and was killed behind it.
 type deadRun struct {
 	name   string
 	text   recordText
+	orphan bool     // there is no record
 	beside []string // files in the record's folder that belong to it
 	lock   *os.File // of the record, on a local disk; held until release
 }
@@ -50,10 +53,18 @@ func deadRuns(st *storage, folder string, after time.Duration) ([]*deadRun, erro
 		return nil, err
 	}
 	var runs []*deadRun
+	beside := make(map[string][]string)
+	for _, name := range names {
+		if run, _, ok := strings.Cut(name, "."); ok {
+			beside[run] = append(beside[run], name)
+		}
+	}
 	for _, name := range names {
 		if strings.Contains(name, ".") {
 			continue
 		}
+		others := beside[name]
+		delete(beside, name)
 		var run *deadRun
 		if st.local() {
 			run, err = deadLocal(st, folder, name, after)
@@ -66,12 +77,19 @@ func deadRuns(st *storage, folder string, after time.Duration) ([]*deadRun, erro
 		if run == nil {
 			continue
 		}
-		for _, other := range names {
-			if strings.HasPrefix(other, name+".") {
-				run.beside = append(run.beside, other)
-			}
-		}
+		run.beside = others
 		runs = append(runs, run)
+	}
+	for name, others := range beside {
+		// A record comes before them and goes after them. It may have come since the
+		// folder was listed.
+		there, err := st.holds(folder + "/" + name)
+		if err != nil {
+			return runs, err
+		}
+		if !there {
+			runs = append(runs, &deadRun{name: name, orphan: true, beside: others})
+		}
 	}
 	return runs, nil
 }
@@ -188,6 +206,9 @@ func (r *deadRun) overdue(st *storage, folder string, touched time.Time, after t
 	}
 	// This machine's clock may be ahead of that by which files are dated.
 	now, err := storeTime(st, folder+"/"+r.name+".time")
+	if errors.Is(err, fs.ErrNotExist) { // somebody else is discarding the run
+		return false, nil
+	}
 	return err == nil && now.Sub(touched) >= after, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"time"
 
@@ -137,7 +138,7 @@ func (w *Writer) takeOver() error {
 			w.keep.origins[o] = &keptOrigin{whole: true, noted: true}
 		}
 		for _, f := range n.files {
-			spare[f.FilePath()] = true
+			spare[path.Base(f.FilePath())] = true
 			w.staged = append(w.staged, stagedData{df: f, location: f.FilePath(), content: stockContent, noted: true})
 		}
 	}

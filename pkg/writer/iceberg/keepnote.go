@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -116,18 +118,21 @@ func (k *keeping) forget(st *storage, folder string) error {
 	if k == nil {
 		return nil
 	}
-	var errs []error
+	var locations []string
 	for _, name := range k.notes {
-		errs = append(errs, st.remove(folder+"/"+name))
+		locations = append(locations, folder+"/"+name)
 	}
-	return errors.Join(errs...)
+	return st.removeAll(locations)
 }
 
 // keptBy returns what a dead run has kept if it is of use: for a table that it fits,
 // and that has not got it already.
 func (w *Writer) keptBy(run *deadRun, named map[string]bool) (*keptRun, error) {
 	fresh := w.mode == writer.Create || w.mode == writer.Follow
-	if !w.keepable() || !(fresh && w.pos == "" || w.mode == writer.Replace) {
+	if run.orphan || !w.keepable() || !(fresh && w.pos == "" || w.mode == writer.Replace) {
+		return nil, nil
+	}
+	if !slices.ContainsFunc(run.beside, func(name string) bool { return noteNumber(run.name, name) >= 0 }) {
 		return nil, nil
 	}
 	text, err := readAll(w.st.files(), w.stagingFolder()+"/"+run.name+".plan")
@@ -139,13 +144,13 @@ func (w *Writer) keptBy(run *deadRun, named map[string]bool) (*keptRun, error) {
 	}
 	var plan keptPlan
 	_ = json.Unmarshal([]byte(text), &plan) // one that was being written is no plan
-	all, err := w.readNotes(run)
-	if err != nil || len(all) == 0 {
-		return nil, err
-	}
 	if why := w.misfits(plan); why != "" {
 		w.sink.warn(fmt.Sprintf("%s is copied from its beginning, though an earlier run has got on with it: %s", w.src, why))
 		return nil, nil
+	}
+	all, err := w.readNotes(run)
+	if err != nil || len(all) == 0 {
+		return nil, err
 	}
 	k := &keptRun{run: run, plan: plan.Note}
 	seen := make(map[int]bool)
@@ -156,7 +161,7 @@ func (w *Writer) keptBy(run *deadRun, named map[string]bool) (*keptRun, error) {
 			seen[o] = true
 		}
 		for _, f := range n.files {
-			if named[f.FilePath()] {
+			if named[path.Base(f.FilePath())] {
 				return nil, nil // the run has died after its commit
 			}
 			there = there && w.isThere(f)
@@ -192,13 +197,22 @@ func (w *Writer) isThere(f iceberg.DataFile) bool {
 	return err == nil && info.Size() == f.FileSizeBytes()
 }
 
+// noteNumber returns the number of a run's note, −1 if the file of that name is none.
+func noteNumber(run, name string) int {
+	n, err := strconv.Atoi(strings.TrimPrefix(name, run+"."))
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
 // readNotes returns the notes of a dead run. One that was being written when the
 // run died cannot be read, and its files were not to be counted on.
 func (w *Writer) readNotes(run *deadRun) ([]keptNote, error) {
 	var notes []keptNote
 	for _, name := range run.beside {
-		number, err := strconv.Atoi(strings.TrimPrefix(name, run.name+"."))
-		if err != nil {
+		number := noteNumber(run.name, name)
+		if number < 0 {
 			continue
 		}
 		text, err := readAll(w.st.files(), w.stagingFolder()+"/"+name)

@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/apache/iceberg-go/catalog"
@@ -119,31 +120,8 @@ func (w *Writer) discardDead(ctx context.Context) error {
 // discardRun deletes the files of a run, what it has kept, and its record. The
 // record goes last, so that a run that dies here is followed by one that goes on.
 func (w *Writer) discardRun(run *deadRun, named map[string]bool) error {
-	notes, err := w.readNotes(run)
-	if err != nil {
+	if err := errors.Join(w.discardFiles(run, named), w.discardMade(run, named)); err != nil {
 		return err
-	}
-	// What notes name goes last: its numbers would be missing among those of the others.
-	spare := maps.Clone(named)
-	if spare == nil {
-		spare = make(map[string]bool)
-	}
-	var kept []string
-	for _, n := range notes {
-		for _, f := range n.files {
-			if !named[f.FilePath()] {
-				kept = append(kept, f.FilePath())
-			}
-			spare[f.FilePath()] = true
-		}
-	}
-	if err := errors.Join(w.discardFiles(run, spare), w.discardMade(run, named)); err != nil {
-		return err
-	}
-	for _, loc := range kept {
-		if err := w.st.remove(loc); err != nil {
-			return err
-		}
 	}
 	w.sink.step("dead run discarded")
 	for _, name := range run.beside {
@@ -154,56 +132,40 @@ func (w *Writer) discardRun(run *deadRun, named map[string]bool) error {
 	return w.st.remove(w.stagingFolder() + "/" + run.name)
 }
 
-// discardFiles deletes the files of all of a run's attempts, but for those to spare.
+// discardFiles deletes the data and delete files of all of a run's attempts, but for those
+// to spare. They are listed and not counted up to: numbers are missing where files have
+// been given up.
 func (w *Writer) discardFiles(run *deadRun, spare map[string]bool) error {
-	prefixes := []string{run.name}
-	for _, a := range run.text.attempts {
-		prefixes = append(prefixes, run.name+"."+a)
+	prefix, err := w.filePrefix(run.name)
+	if err != nil {
+		return err
 	}
-	for _, p := range prefixes {
-		if err := w.discardAttempt(p, spare); err != nil {
-			return err
-		}
+	own := func(location string) bool {
+		_, rest, ok := strings.Cut(path.Base(location), run.name)
+		return ok && (strings.HasPrefix(rest, "-") || strings.HasPrefix(rest, ".")) // RUN-00000…, RUN.ATTEMPT-00000…
 	}
-	return nil
+	files, err := w.st.under(prefix)
+	if err != nil {
+		return err
+	}
+	files = slices.DeleteFunc(files, func(loc string) bool { return !own(loc) || spare[path.Base(loc)] })
+	return w.st.removeAll(files)
 }
 
-// discardAttempt deletes the files whose names begin so. Numbers may be missing
-// where files were open at the same time, but never that many in a row. The last
-// goes first, so that this holds for who comes next if it is cut short.
-func (w *Writer) discardAttempt(prefix string, spare map[string]bool) error {
-	var there []string
-	for n, missing := 0, 0; missing < 256; n++ {
-		loc, err := w.fileLocation(prefix, n)
-		if err != nil {
-			return err
-		}
-		found := spare[loc]
-		if !found {
-			found, err = w.st.holds(loc)
-		}
-		if err == nil && !found && w.layout.version >= 3 {
-			if loc, err = w.vectorLocation(prefix, n); err == nil {
-				found, err = w.st.holds(loc)
-			}
-		}
-		switch {
-		case err != nil:
-			return err
-		case !found:
-			missing++
-			continue
-		case !spare[loc]:
-			there = append(there, loc)
-		}
-		missing = 0
+// filePrefix returns what the locations of a run's files begin with, or more of them
+// where hashes come before the names.
+func (w *Writer) filePrefix(run string) (string, error) {
+	flat := maps.Clone(w.props)
+	delete(flat, table.ObjectStoreEnabledKey)
+	p, err := table.LoadLocationProvider(w.location, flat)
+	if err != nil {
+		return "", err
 	}
-	for _, loc := range slices.Backward(there) {
-		if err := w.st.remove(loc); err != nil {
-			return err
-		}
+	prefix := p.NewDataLocation(run)
+	if w.props.GetBool(table.ObjectStoreEnabledKey, table.ObjectStoreEnabledDefault) {
+		prefix = strings.TrimSuffix(prefix, run)
 	}
-	return nil
+	return prefix, nil
 }
 
 // runTime is how the name of a run begins, for people to read.
@@ -219,9 +181,9 @@ func earliest(runs []*deadRun) int64 {
 	return first
 }
 
-// referenced lists the data files of every snapshot that was made since, by location,
-// and the table's manifests, lists and metadata files, by name. In format version 1 all
-// snapshots have the number 0.
+// referenced lists the data files of every snapshot that was made since, and the table's
+// manifests, lists and metadata files, all by name. In format version 1 all snapshots
+// have the number 0.
 func referenced(tbl *table.Table, io iceio.IO, since int64) (map[string]bool, error) {
 	if tbl == nil {
 		return nil, nil
@@ -250,7 +212,7 @@ func referenced(tbl *table.Table, io iceio.IO, since int64) (map[string]bool, er
 				if err != nil {
 					return nil, err
 				}
-				files[e.DataFile().FilePath()] = true
+				files[path.Base(e.DataFile().FilePath())] = true
 			}
 		}
 	}
