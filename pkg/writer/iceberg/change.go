@@ -104,12 +104,8 @@ func (w *Writer) empty() error {
 	if w.failed != nil {
 		return w.failed
 	}
-	for _, d := range w.staged {
-		if err := w.st.remove(d.location); err != nil {
-			return err
-		}
-	}
-	w.staged = nil
+	w.abandonStaged(true)
+	_ = w.removeAbandoned() // else when the run ends
 	w.replace = true
 	if w.fold != nil {
 		w.fold.active, w.fold.fresh, w.fold.dirty = true, true, true

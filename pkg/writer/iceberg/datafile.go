@@ -64,7 +64,7 @@ func (w *Writer) newFile(ctx context.Context, content content) (*dataFile, error
 	f := &dataFile{w: w, content: content, location: location, out: out, began: time.Now()}
 	f.pq, err = parquet.NewWriter(out, columns, parquet.Options{Codec: w.codec(), PageBytes: w.pageBytes(len(columns))})
 	if err != nil {
-		out.Abort()
+		f.giveUp()
 		return nil, err
 	}
 	return f, nil
@@ -247,5 +247,11 @@ func (w *Writer) keyIDs() ([]int, error) {
 func (f *dataFile) abort() {
 	f.pq.Discard()
 	f.hold(0)
+	f.giveUp()
+}
+
+// giveUp is abort of a file that nothing is held back of any more.
+func (f *dataFile) giveUp() {
 	f.out.Abort()
+	f.w.abandon(f.location)
 }

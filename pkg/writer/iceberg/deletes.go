@@ -3,7 +3,6 @@ package iceberg
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"strings"
 
@@ -133,7 +132,8 @@ func (f *fold) writeVectors(ctx context.Context) error {
 	}
 	files, err := v.Flush(ctx, location)
 	if err != nil {
-		return errors.Join(err, w.st.remove(location))
+		w.abandon(location)
+		return err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -315,19 +315,9 @@ func (k *keeping) ready(staged []stagedData) (files []int, origins []int) {
 
 // leave ends a run whose stock is kept. What no note names goes.
 func (w *Writer) leave() error {
-	var errs []error
-	for _, d := range w.staged {
-		if !d.noted {
-			errs = append(errs, w.st.remove(d.location))
-		}
-	}
-	w.staged, w.prefix = nil, ""
+	w.abandonStaged(false)
+	err := w.removeAbandoned()
 	r := w.record
-	w.record = nil
-	if err := r.alive(); err != nil {
-		// Somebody else's by now, if this process has slept for long, or nobody can
-		// tell: the next Open finds out.
-		return errors.Join(append(errs, r.leave())...)
-	}
-	return errors.Join(append(errs, r.giveUp())...)
+	w.record, w.prefix = nil, ""
+	return errors.Join(err, r.giveUp())
 }

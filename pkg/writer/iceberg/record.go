@@ -190,10 +190,16 @@ func (r *stagingRecord) leave() error {
 	return r.lock.Close()
 }
 
-// giveUp is leave with a word that nobody has to be waited for.
+// giveUp is leave with a word that nobody has to be waited for: no commit is on its way.
 func (r *stagingRecord) giveUp() error {
 	r.stop()
 	r.stop = func() {}
+	if r.alive() != nil {
+		// Somebody else's by now, if this process has slept for long, or nobody can
+		// tell: the next Open finds out.
+		return r.leave()
+	}
+	r.mark.Store(false)
 	return errors.Join(r.write(leftMark), r.leave())
 }
 

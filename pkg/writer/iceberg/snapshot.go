@@ -191,10 +191,12 @@ func (n *noteIO) Create(name string) (iceio.FileWriter, error) {
 	return n.WriteFileIO.Create(name)
 }
 
-// removeMade deletes metadata files of an attempt that has not landed. What
-// fails stays behind as an orphan, which no reader sees.
+// removeMade deletes metadata files of an attempt that has not landed. What fails is
+// tried again before the run ends.
 func (w *Writer) removeMade(files []string) {
 	for _, f := range files {
-		_ = w.st.remove(f)
+		if w.st.remove(f) != nil {
+			w.abandon(f)
+		}
 	}
 }

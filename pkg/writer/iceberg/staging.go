@@ -46,18 +46,19 @@ func (w *Writer) begin(ctx context.Context) error {
 	return nil
 }
 
-// endRun withdraws the record.
+// endRun withdraws the record. It goes last, and stays if anything else does: by it the
+// next run finds the others.
 func (w *Writer) endRun() error {
+	err := w.removeAbandoned()
 	if w.prefix == "" {
-		return nil
+		return err
 	}
-	w.prefix = ""
-	r := w.record
-	w.record = nil
-	// The record goes last: by it the others are found.
-	k := w.keep
-	w.keep = nil
-	return errors.Join(k.forget(w.st, w.stagingFolder()), r.remove(w.exists))
+	k, r := w.keep, w.record
+	w.prefix, w.keep, w.record = "", nil, nil
+	if err = errors.Join(err, k.forget(w.st, w.stagingFolder())); err != nil {
+		return errors.Join(err, r.giveUp())
+	}
+	return r.remove(w.exists)
 }
 
 // discardDead deletes what runs that ended without a word have staged, but for
@@ -149,7 +150,7 @@ func (w *Writer) discardFiles(run *deadRun, spare map[string]bool) error {
 		return err
 	}
 	files = slices.DeleteFunc(files, func(loc string) bool { return !own(loc) || spare[path.Base(loc)] })
-	return w.st.removeAll(files)
+	return errors.Join(w.st.removeAll(files), w.st.abortUploads(prefix, own))
 }
 
 // filePrefix returns what the locations of a run's files begin with, or more of them

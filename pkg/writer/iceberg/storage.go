@@ -14,7 +14,6 @@ import (
 
 	iceio "github.com/apache/iceberg-go/io"
 	"github.com/apache/iceberg-go/io/gocloud/blobfs"
-	"gocloud.dev/blob"
 )
 
 // A storage is where one table's files lie.
@@ -34,7 +33,7 @@ type stagedFile interface {
 	io.Writer
 	// Close makes the file durable.
 	Close() error
-	// Abort gives the file up and removes what there is of it.
+	// Abort gives the file up. In an object store there may be one afterwards.
 	Abort()
 	// Interrupt makes a Write or Close that hangs fail, from another goroutine.
 	Interrupt()
@@ -117,8 +116,7 @@ func (s *storage) create(ctx context.Context, location string) (stagedFile, erro
 	if b, ok := s.files().(*blobfs.FileIO); ok {
 		// NewWriter and not Create: only a cancelled context keeps Close from
 		// completing the upload.
-		// Two parts of 8 MiB on their way are enough for one of several files.
-		w, err := b.NewWriter(ctx, location, true, &blob.WriterOptions{BufferSize: 8 << 20, MaxConcurrency: 2})
+		w, err := b.NewWriter(ctx, location, true, uploadOptions(b))
 		if err != nil {
 			cancel()
 			return nil, err
@@ -130,7 +128,7 @@ func (s *storage) create(ctx context.Context, location string) (stagedFile, erro
 		cancel()
 		return nil, err
 	}
-	return &objectFile{WriteCloser: w, cancel: cancel, remove: func() { _ = s.files().Remove(location) }}, nil
+	return &objectFile{WriteCloser: w, cancel: cancel}, nil
 }
 
 // holds reports whether there is such a file.
@@ -188,7 +186,6 @@ func (f *localFile) Interrupt() {}
 type objectFile struct {
 	io.WriteCloser
 	cancel context.CancelFunc
-	remove func()
 	closed bool
 }
 
@@ -205,9 +202,6 @@ func (f *objectFile) Abort() {
 	f.cancel()
 	if !f.closed {
 		_ = f.WriteCloser.Close()
-	}
-	if f.remove != nil {
-		f.remove()
 	}
 }
 

@@ -2,7 +2,6 @@ package iceberg
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -66,6 +65,8 @@ type Writer struct {
 
 	spreads     *spreads    // nil if stock goes to files as it comes
 	partitioned tableLayout // as files are made by
+
+	abandoned abandoned // files of the run that are to be removed
 
 	attempts []attempt // commits whose outcome is not known
 	stale    bool      // the catalog has to be asked for the position
@@ -222,7 +223,7 @@ func (w *Writer) finish(ctx context.Context, f *dataFile) error {
 		}
 		w.mu.Unlock()
 		if err != nil {
-			f.out.Abort() // nothing names the file, so nobody else removes it
+			f.giveUp() // nothing names the file, so nobody else removes it
 		} else if more {
 			err = w.noteWhole()
 		}
@@ -311,11 +312,7 @@ func (w *Writer) Close() error {
 	if w.prefix != "" && w.keep.keeps() {
 		return w.leave()
 	}
-	var errs []error
-	for _, d := range w.staged {
-		errs = append(errs, w.st.remove(d.location))
-	}
-	w.staged = nil
 	w.leaveBare()
-	return errors.Join(append(errs, w.endRun())...)
+	w.abandonStaged(true)
+	return w.endRun()
 }
