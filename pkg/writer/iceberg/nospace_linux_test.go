@@ -42,8 +42,10 @@ func (d smallDisk) leave(pages int) {
 }
 
 // TestDiskFullAnywhere runs with one page of space more each time, so that each file of
-// a run, its record, plan, notes, data, manifests, metadata and the catalog, is the one
-// that finds the disk full. Then there is room, and the next run goes on.
+// a run, its record, plan, notes, data, metadata and the catalog, is the one that finds
+// the disk full. Then there is room, and the next run goes on. Which files are open at
+// the same time differs from run to run, so that a small one may be passed over:
+// TestDiskFullAtStep has those find the disk full that come after a step.
 func TestDiskFullAnywhere(t *testing.T) {
 	d := newSmallDisk(t)
 	tbl := accounts("t")
@@ -98,13 +100,54 @@ func TestDiskFullAnywhere(t *testing.T) {
 		}
 	}
 	text := strings.Join(hit, "\n")
-	for _, want := range []string{"announce run", "keep what is staged", "write", ".parquet", ".avro", "database or disk is full"} {
+	for _, want := range []string{"announce run", "keep what is staged", "write", ".parquet", "database or disk is full"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s never found the disk full:\n%s", want, text)
 		}
 	}
 	if resumed == 0 {
 		t.Error("nothing was ever gone on with")
+	}
+}
+
+// TestDiskFullAtStep fills the disk as soon as a commit has come to a step.
+func TestDiskFullAtStep(t *testing.T) {
+	d := newSmallDisk(t)
+	tbl := accounts("t")
+	for step, want := range map[string]string{"files durable": ".avro", "manifests written": ".metadata.json"} {
+		t.Run(step, func(t *testing.T) {
+			d.leave(8 << 10)
+			lake := "iceberg:" + filepath.Join(d.dir, strings.Fields(step)[0])
+			s := openSink(t, lake, Options{KeepEvery: 1, Step: func(name string) {
+				if name == step {
+					d.leave(0)
+				}
+			}})
+			w, err := s.Open(t.Context(), tbl, writer.Create)
+			must(t, err)
+			err = stockInParts(t, w.(*Writer), tbl, "note", nil)
+			if err == nil || !diskFull(err) || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v, want that %s finds the disk full", err, want)
+			}
+			d.leave(8 << 10)
+			_ = w.Close()
+			s = openSink(t, lake, Options{})
+			w, err = s.Open(t.Context(), tbl, writer.Create)
+			must(t, err)
+			have := make(map[int]bool)
+			for _, o := range w.(*Writer).Kept().Origins {
+				have[o] = true
+			}
+			if len(have) != 4 {
+				t.Errorf("got %d parts kept, want 4", len(have))
+			}
+			must(t, stockInParts(t, w.(*Writer), tbl, "note", have))
+			must(t, w.Close())
+			wantIDs(t, ids(t, s, "t"), 0, 40)
+			if left := unnamedOf(t, s, tbl); len(left) > 0 {
+				t.Errorf("nothing names %v", left)
+			}
+		})
 	}
 }
 
