@@ -46,6 +46,10 @@ func (f *fakeSource) Locate(_ context.Context, where string) (batch.Position, er
 // Loosen leaves positions as they are: rows of fake sources show all of them.
 func (f *fakeSource) Loosen(pos batch.Position) (batch.Position, error) { return pos, nil }
 
+func (f *fakeSource) Unlogged(context.Context, []*schema.Table) (map[*schema.Table]error, error) {
+	return nil, nil
+}
+
 func (f *fakeSource) Headroom(_ context.Context, pos batch.Position) (reader.Headroom, error) {
 	n, end := f.at(pos), fakeStart+f.changes
 	if f.q.Has("deadlog") {

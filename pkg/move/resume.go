@@ -52,17 +52,35 @@ func (r *snapshotRun) keeper(c *tableCopy) writer.Keeper {
 	return k
 }
 
+// askUnlogged finds out which tables the log does not suffice for.
+func (r *snapshotRun) askUnlogged(ctx context.Context, tables []*schema.Table) (err error) {
+	log, ok := r.src.(reader.Log)
+	if !ok || r.opts.Mode != writer.Create && r.opts.Mode != writer.Replace {
+		return nil
+	}
+	if r.unlogged, err = log.Unlogged(ctx, tables); err != nil {
+		return fmt.Errorf("ask whether the log is whole: %w", err)
+	}
+	return nil
+}
+
 // look notes what an earlier run has left of the table.
 func (r *snapshotRun) look(c *tableCopy) {
-	if c.keeper = r.keeper(c); c.keeper == nil || r.opts.Restart {
+	k := r.keeper(c)
+	if k == nil {
 		return
 	}
-	k := c.keeper.Kept()
-	if k.Note == "" {
+	why := r.unlogged[c.table]
+	if why == nil {
+		c.keeper = k
+	}
+	left := &resumption{kept: k.Kept()}
+	if left.kept.Note == "" || r.opts.Restart {
 		return
 	}
-	left := &resumption{kept: k}
-	why := json.Unmarshal([]byte(k.Note), &left.plan)
+	if why == nil {
+		why = json.Unmarshal([]byte(left.kept.Note), &left.plan)
+	}
 	if why == nil && left.Terms != r.opts.Terms {
 		why = errors.New("it was begun with other options")
 	}

@@ -86,9 +86,10 @@ func (b *bank) kept(table *schema.Table) bool {
 // TestSnapshotResumedReads counts what is read a second time.
 func TestSnapshotResumedReads(t *testing.T) {
 	b := newBank(t, 1)
+	var misses []string // of the log
 	reads := func(opts move.SnapshotOptions, fault func(n int) error) (n int, err error) {
 		src := b.stock()
-		src.Parts, src.Hashed = 6, true
+		src.Parts, src.Hashed, src.Misses = 6, true, misses
 		src.Fault = func(op rmem.Op, table *schema.Table) error {
 			if op == rmem.Open && table.Name == "accounts" {
 				if n++; fault != nil {
@@ -112,20 +113,22 @@ func TestSnapshotResumedReads(t *testing.T) {
 	var warned []string
 	warn := func(msg string) { warned = append(warned, msg) }
 	for _, run := range []struct {
-		what  string
-		opts  move.SnapshotOptions
-		fault func(int) error
-		want  int
-		warns string
+		what   string
+		opts   move.SnapshotOptions
+		fault  func(int) error
+		want   int
+		warns  string
+		misses []string
 	}{
-		{"first", move.SnapshotOptions{}, cut(4), 4, ""},
-		{"second", move.SnapshotOptions{}, cut(2), 2, ""},
-		{"with other options", move.SnapshotOptions{Terms: "other"}, cut(4), 4, "other options"},
-		{"with --restart", move.SnapshotOptions{Terms: "other", Restart: true}, cut(5), 5, ""},
-		{"last", move.SnapshotOptions{Terms: "other"}, nil, 2, ""},
-		{"again", move.SnapshotOptions{Terms: "other"}, nil, 0, ""},
+		{"first", move.SnapshotOptions{}, cut(4), 4, "", nil},
+		{"second", move.SnapshotOptions{}, cut(2), 2, "", nil},
+		{"with other options", move.SnapshotOptions{Terms: "other"}, cut(4), 4, "other options", nil},
+		{"with --restart", move.SnapshotOptions{Terms: "other", Restart: true}, cut(5), 5, "", nil},
+		{"with a log that is not whole", move.SnapshotOptions{Terms: "other"}, cut(6), 6, "the log misses changes", []string{"accounts"}},
+		{"last", move.SnapshotOptions{Terms: "other"}, nil, 2, "", nil},
+		{"again", move.SnapshotOptions{Terms: "other"}, nil, 0, "", nil},
 	} {
-		warned = nil
+		warned, misses = nil, run.misses
 		run.opts.Warn = warn
 		got, err := reads(run.opts, run.fault)
 		if (err != nil) != (run.fault != nil) || got != run.want {

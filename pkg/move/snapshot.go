@@ -65,9 +65,10 @@ type snapshotRun struct {
 	opts SnapshotOptions
 	snap reader.Snapshot
 	// loose says that no point was pinned: tables are committed after catchUp.
-	loose  bool
-	opened bool // all of todo has been looked at
-	todo   []*tableCopy
+	loose    bool
+	unlogged map[*schema.Table]error // tables that the log may miss changes of, and why
+	opened   bool                    // all of todo has been looked at
+	todo     []*tableCopy
 }
 
 func newSnapshot(src reader.Stock, sink writer.Sink, opts SnapshotOptions) *snapshotRun {
@@ -106,6 +107,9 @@ type tableCopy struct {
 // cannot be written stops the run while nothing is lost yet.
 func (r *snapshotRun) open(ctx context.Context, tables []*schema.Table) error {
 	r.opts.Progress.Phase("opening " + progress.Plural(int64(len(tables)), "table") + " at the sink")
+	if err := r.askUnlogged(ctx, tables); err != nil {
+		return err
+	}
 	copies := make([]*tableCopy, len(tables))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)

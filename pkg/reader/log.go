@@ -30,6 +30,10 @@ type Log interface {
 	// later points, as after a Loose snapshot. One that is loose already comes back
 	// as it is.
 	Loosen(pos batch.Position) (batch.Position, error)
+	// Unlogged tells of which of the tables the log may miss changes, and why: log and
+	// rows that were read at another point than the log's do not add up to their
+	// content.
+	Unlogged(ctx context.Context, tables []*schema.Table) (map[*schema.Table]error, error)
 	// Headroom tells how a position stands to the log's two ends.
 	Headroom(ctx context.Context, pos batch.Position) (Headroom, error)
 }

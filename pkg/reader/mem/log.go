@@ -3,6 +3,7 @@ package mem
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -93,6 +94,17 @@ func (s *Stock) Loosen(pos batch.Position) (batch.Position, error) {
 		return pos, err
 	}
 	return pos + " loose", nil
+}
+
+// Unlogged tells of the tables that the log misses changes of.
+func (s *Stock) Unlogged(_ context.Context, tables []*schema.Table) (map[*schema.Table]error, error) {
+	why := make(map[*schema.Table]error)
+	for _, t := range tables {
+		if slices.Contains(s.Misses, t.Name) {
+			why[t] = errors.New("the log misses changes of it")
+		}
+	}
+	return why, nil
 }
 
 func versionOf(pos batch.Position) (version int, loose bool, err error) {

@@ -35,6 +35,8 @@ type Stock struct {
 	// Loose lets Pin pin nothing: each split shows what its table holds when it is
 	// opened.
 	Loose bool
+	// Misses are names of tables of which the log is told to be incomplete.
+	Misses []string
 	// Fault, if set, is called before every operation; an error is the operation's
 	// outcome. It must be safe for concurrent use. t is nil for Tables and Pin.
 	Fault func(op Op, t *schema.Table) error

@@ -17,7 +17,7 @@ var _ reader.Checker = (*Stock)(nil)
 var checkedVariables = []string{
 	"log_bin", "binlog_format", "binlog_row_image", "binlog_row_value_options", "binlog_row_metadata", "gtid_mode", "enforce_gtid_consistency",
 	"log_replica_updates", "log_slave_updates", "binlog_expire_logs_seconds", "expire_logs_days", "binlog_expire_logs_auto_purge",
-	"server_id", "sync_binlog", "innodb_flush_log_at_trx_commit", "innodb_native_foreign_keys",
+	"server_id", "sync_binlog", "innodb_flush_log_at_trx_commit",
 	"version", "version_comment", "time_zone", "system_time_zone", "sql_mode", "max_allowed_packet", "max_connections", "lower_case_table_names",
 }
 
@@ -46,7 +46,10 @@ func (s *Stock) Check(ctx context.Context, tables []*schema.Table, p finding.Pur
 		steps = append(steps, c.locks, c.transactions, c.connections, c.packets)
 	}
 	if p.Tail {
-		steps = append(steps, c.log, c.cascades)
+		steps = append(steps, c.log)
+	}
+	if p.Tail || !p.Before {
+		steps = append(steps, c.cascades)
 	}
 	if !p.Before {
 		steps = append(steps, c.types)

@@ -275,6 +275,12 @@ func TestCheckConfigured(t *testing.T) {
 			if f == nil || f.Level != c.level || !strings.Contains(f.Thing, c.thing) || f.Remedy == "" {
 				t.Errorf("got %+v, want %s with %q", f, c.level, c.thing)
 			}
+			st := s.open(t, Options{})
+			tables := s.tables(t, st)
+			why, err := st.Unlogged(t.Context(), tables)
+			if err != nil || (why[tables[0]] != nil) != (c.check == "log-filter") {
+				t.Errorf("got %v (%v), want whether the log is filtered", why, err)
+			}
 		})
 	}
 }

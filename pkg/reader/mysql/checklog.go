@@ -104,25 +104,14 @@ func (c *checkup) replicas(ctx context.Context) error {
 
 // filters looks for databases that the log leaves out.
 func (c *checkup) filters(ctx context.Context) error {
-	rows, err := c.s.control.logStatus(ctx)
-	if denied(err) || err == nil && len(rows) == 0 {
-		return nil // told by logRights
-	}
+	out, err := c.s.leftOut(ctx, c.tables)
 	if err != nil {
 		return err
-	}
-	only, not := list(rows[0][2]), list(rows[0][3])
-	var out []string
-	for _, t := range c.tables {
-		db := c.s.fold(t.DB)
-		if len(only) > 0 && !slices.Contains(only, db) || slices.Contains(not, db) {
-			out = append(out, t.String())
-		}
 	}
 	if len(out) > 0 {
 		c.add(finding.Finding{
 			Level: finding.Error, Check: "log-filter", Thing: "binlog-do-db or binlog-ignore-db leaves them out of the log",
-			Why: "their changes cannot be followed", Remedy: "remove binlog-do-db and binlog-ignore-db from the server's configuration, and restart it", Tables: out,
+			Why: "their changes cannot be followed", Remedy: "remove binlog-do-db and binlog-ignore-db from the server's configuration, and restart it", Tables: names(out),
 		})
 	}
 	return nil
@@ -215,31 +204,22 @@ func (c *checkup) logNotes() {
 	}
 }
 
-// cascades tells of tables whose rows the engine changes by itself, for foreign
-// keys. It does so behind the back of the log, in all servers but MySQL since 9.6.
+// cascades tells of tables whose rows the engine changes behind the back of the log.
 func (c *checkup) cascades(ctx context.Context) error {
-	if c.vars["innodb_native_foreign_keys"] == "OFF" {
-		return nil
+	cascading, err := c.s.cascading(ctx, c.tables)
+	if err != nil || len(cascading) == 0 {
+		return err
 	}
-	const rules = "('CASCADE','SET NULL','SET DEFAULT')"
-	rows, err := c.s.control.query(ctx, "SELECT constraint_schema, table_name FROM information_schema.referential_constraints WHERE delete_rule IN "+rules+" OR update_rule IN "+rules+
-		" GROUP BY constraint_schema, table_name ORDER BY constraint_schema, table_name")
-	if err != nil {
-		return fmt.Errorf("list foreign keys: %w", err)
+	f := finding.Finding{
+		Level: finding.Note, Check: "fk-cascade", Thing: "their foreign keys have CASCADE, SET NULL or SET DEFAULT",
+		Why:    "this server does not log what such keys do (MySQL does so since 9.6): a snapshot of them that is stopped begins them again",
+		Remedy: "copy them at a time when nothing stops the run", Tables: names(cascading),
 	}
-	known := c.byName()
-	var names []string
-	for _, row := range rows {
-		if t := known[c.s.fold(row[0]+"."+row[1])]; t != nil {
-			names = append(names, t.String())
-		}
+	if c.p.Tail {
+		f.Level = finding.Warning
+		f.Why = "this server does not log what such keys do (MySQL does so since 9.6): rows that change so stay as they were in the copies"
+		f.Remedy = "copy them anew now and then: tablehaul snapshot SOURCE SINK --mode replace --tables '" + strings.Join(f.Tables[:min(len(f.Tables), 5)], ",") + "'"
 	}
-	if len(names) > 0 {
-		c.add(finding.Finding{
-			Level: finding.Warning, Check: "fk-cascade", Thing: "their foreign keys have CASCADE, SET NULL or SET DEFAULT",
-			Why:    "this server does not log what such keys do (MySQL does so since 9.6): rows that change so stay as they were in the copies",
-			Remedy: "copy them anew now and then: tablehaul snapshot SOURCE SINK --mode replace --tables '" + strings.Join(names[:min(len(names), 5)], ",") + "'", Tables: names,
-		})
-	}
+	c.add(f)
 	return nil
 }

@@ -9,15 +9,6 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
-// byName returns the tables by the names that servers know them by.
-func (c *checkup) byName() map[string]*schema.Table {
-	known := make(map[string]*schema.Table, len(c.tables))
-	for _, t := range c.tables {
-		known[c.s.fold(t.String())] = t
-	}
-	return known
-}
-
 // A special is a kind of column that becomes another at the sink than its name
 // would have one think.
 type special struct {

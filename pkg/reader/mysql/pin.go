@@ -273,6 +273,9 @@ func pinLoose(ctx context.Context, s *Stock, conns []*conn, tables []*schema.Tab
 		}
 		return position{}, fmt.Errorf("%w: %v", errNotPinned, err)
 	}
+	if err := s.allLogged(ctx, tables); err != nil {
+		return position{}, err
+	}
 	before, err := s.control.logPosition(ctx)
 	if err != nil {
 		return position{}, err
