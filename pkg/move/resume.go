@@ -3,9 +3,12 @@ package move
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/hint"
@@ -21,7 +24,10 @@ import (
 type plan struct {
 	// Run is of this note alone: a run that begins anew at a point where an earlier one
 	// has cut the table alike must not be taken for one that goes on.
-	Run      string         `json:"run"`
+	Run string `json:"run"`
+	// Tag is what tables are tagged with that the run has exchanged, and those that
+	// have taken this one's stock over.
+	Tag      string         `json:"tag,omitempty"`
 	Terms    string         `json:"terms,omitempty"` // SnapshotOptions.Terms
 	Position batch.Position `json:"position"`
 	Splits   []plannedSplit `json:"splits"`
@@ -101,19 +107,38 @@ func (r *snapshotRun) anew(c *tableCopy, why error) {
 }
 
 // skipExchanged leaves tables alone that a run in Replace mode has exchanged before
-// it was stopped: they hold the very position that it was to commit the others with.
+// it was stopped: their last commit is tagged by it, as is what it has kept of others.
+// Their position would not tell: a source that stands still gives it to every run.
 func (r *snapshotRun) skipExchanged() {
-	points := make(map[batch.Position]bool)
+	if r.opts.Mode != writer.Replace {
+		return
+	}
+	r.tag = rand.Text()
+	began := make(map[string]bool)
 	for _, c := range r.todo {
-		if c.left != nil {
-			points[c.left.Position] = true
+		if c.left != nil && c.left.Tag != "" {
+			r.tag = c.left.Tag // whoever goes on is of the same run to those who come after
+			began[r.tag] = true
 		}
 	}
 	for _, c := range r.todo {
-		if r.opts.Mode == writer.Replace && c.left == nil && points[c.held] {
+		k, ok := c.w.(writer.Keeper)
+		if !ok {
+			continue
+		}
+		run, terms, _ := strings.Cut(k.Tagged(), " ")
+		if c.left == nil && began[run] && terms == c.terms() {
 			c.done.Store(true)
+			continue
 		}
+		k.Tag(r.tag + " " + c.terms())
 	}
+}
+
+// terms are short for the rows and columns that are copied of the table.
+func (c *tableCopy) terms() string {
+	sum := sha256.Sum256([]byte(c.table.Shape() + "\x00" + c.table.Filter))
+	return hex.EncodeToString(sum[:8])
 }
 
 // reach sees to it that the log holds what tables need that are gone on with.
@@ -172,7 +197,7 @@ func (r *snapshotRun) splits(ctx context.Context, c *tableCopy) ([]reader.Split,
 	if err != nil || c.keeper == nil || len(splits) < 2 {
 		return splits, err
 	}
-	p := plan{Run: rand.Text(), Terms: r.opts.Terms, Position: r.snap.Position()}
+	p := plan{Run: rand.Text(), Tag: r.tag, Terms: r.opts.Terms, Position: r.snap.Position()}
 	for _, s := range splits {
 		p.Splits = append(p.Splits, plannedSplit{s.Range, s.Rows})
 	}

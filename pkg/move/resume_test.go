@@ -165,6 +165,63 @@ func TestSnapshotAnewAtTheSamePoint(t *testing.T) {
 	b.check()
 }
 
+// TestSnapshotReplaceStopped stops a run that exchanges tables. The next one leaves
+// those alone that it has exchanged, and none that a run before it has, though the
+// source has stood still since and all of them hold the same position.
+func TestSnapshotReplaceStopped(t *testing.T) {
+	b := newBank(t, 4)
+	run := func(filter string, fault func(table string, n int) error) map[string]int {
+		t.Helper()
+		read := make(map[string]int)
+		src := b.stock()
+		src.Parts, src.Hashed = 6, true
+		src.Fault = func(op rmem.Op, table *schema.Table) error {
+			if op != rmem.Open {
+				return nil
+			}
+			read[table.Name]++
+			return fault(table.Name, read[table.Name])
+		}
+		for _, table := range b.tables {
+			if table.Name != "accounts" {
+				table.Filter = filter
+			}
+		}
+		if err := b.snapshot(src, b.open(), move.SnapshotOptions{Parallel: 1, Mode: writer.Replace}); err != nil && !errors.Is(err, errKilled) {
+			t.Fatal(err)
+		}
+		return read
+	}
+	through := func(string, int) error { return nil }
+	cut := func(at int) func(string, int) error {
+		return func(table string, n int) error {
+			if table == "accounts" && n == at {
+				return errKilled
+			}
+			return nil
+		}
+	}
+	for _, table := range b.tables {
+		table.Bytes = 100 // the largest comes first
+		if table.Name == "accounts" {
+			table.Bytes = 1
+		}
+	}
+	run("", through)
+	if read := run("", cut(4)); len(read) != len(b.tables) {
+		t.Errorf("stopped: got %v read, want all tables", read)
+	}
+	if read := run("v > 1", cut(2)); len(read) != len(b.tables) {
+		t.Errorf("with another condition: got %v read, want all tables", read)
+	}
+	if read := run("v > 1", through); len(read) != 1 || read["accounts"] == 0 {
+		t.Errorf("again: got %v read, want what was not exchanged", read)
+	}
+	if read := run("v > 1", through); len(read) != len(b.tables) {
+		t.Errorf("after all is done: got %v read, want all tables", read)
+	}
+}
+
 // TestSnapshotResumedPurged has the log purged that a table would need.
 func TestSnapshotResumedPurged(t *testing.T) {
 	b := newBank(t, 2)

@@ -66,6 +66,7 @@ type snapshotRun struct {
 	snap reader.Snapshot
 	// loose says that no point was pinned: tables are committed after catchUp.
 	loose    bool
+	tag      string                  // of what is exchanged
 	unlogged map[*schema.Table]error // tables that the log may miss changes of, and why
 	opened   bool                    // all of todo has been looked at
 	todo     []*tableCopy

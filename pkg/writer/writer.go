@@ -121,6 +121,11 @@ type Keeper interface {
 	// Whole says that every batch of an Origin has been written: what is whole and
 	// durable is kept. It may be called while others write.
 	Whole(ctx context.Context, origin int) error
+	// Tag has the Writer's next Commit say what it is of.
+	Tag(tag string)
+	// Tagged returns what the last Commit to the table, of whichever Writer, has said
+	// so; "" if nothing.
+	Tagged() string
 }
 
 // Kept is what a Keeper has kept.

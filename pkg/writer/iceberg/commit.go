@@ -121,7 +121,7 @@ func (s *Sink) gaveUp(unknown bool, mode writer.Mode, last error) error {
 
 // committed tidies up behind a commit that has landed.
 func (w *Writer) committed(ctx context.Context) error {
-	w.ours = false
+	w.ours, w.tag = false, ""
 	// The record goes after it, for what it may leave half done.
 	if w.sink.kind == embedded {
 		if err := w.sink.syncHint(context.WithoutCancel(ctx), w.ident, w.location); err != nil {
@@ -318,10 +318,19 @@ func (w *Writer) build(ctx context.Context, base *table.Table, a *attempt) (c ta
 	note := iceberg.Properties{positionProperty: string(a.pos), commitProperty: a.id}
 	set := w.missing(meta.Properties())
 	maps.Copy(set, note)
+	var gone []string
 	if had, next := meta.Properties()[filterProperty], w.nextFilter(meta.Properties()[filterProperty]); next != "" {
 		set[filterProperty] = next
 	} else if had != "" {
-		if err := tx.RemoveProperties([]string{filterProperty}); err != nil {
+		gone = append(gone, filterProperty)
+	}
+	if w.tag != "" {
+		set[tagProperty] = w.tag
+	} else if meta.Properties()[tagProperty] != "" {
+		gone = append(gone, tagProperty)
+	}
+	if len(gone) > 0 {
+		if err := tx.RemoveProperties(gone); err != nil {
 			return c, nil, err
 		}
 	}

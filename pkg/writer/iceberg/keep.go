@@ -321,3 +321,9 @@ func (w *Writer) leave() error {
 	w.record, w.prefix = nil, ""
 	return errors.Join(err, r.giveUp())
 }
+
+// Tag notes what the next commit is of.
+func (w *Writer) Tag(tag string) { w.tag = tag }
+
+// Tagged returns what the table's last commit was of.
+func (w *Writer) Tagged() string { return w.props[tagProperty] }

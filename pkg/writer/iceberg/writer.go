@@ -24,6 +24,7 @@ const (
 	shapeProperty    = "tablehaul.shape"  // schema.Table.Shape as of the last commit
 	filterProperty   = "tablehaul.filter" // schema.Table.Filter: only rows that meet it were copied
 	commitProperty   = "tablehaul.commit-id"
+	tagProperty      = "tablehaul.tag" // Writer.Tag of the last commit
 )
 
 // A Writer stages and commits one table.
@@ -68,6 +69,7 @@ type Writer struct {
 
 	abandoned abandoned // files of the run that are to be removed
 
+	tag      string    // of the next commit
 	attempts []attempt // commits whose outcome is not known
 	stale    bool      // the catalog has to be asked for the position
 	written  tally     // by commits

@@ -64,3 +64,17 @@ func (w *tableWriter) Whole(ctx context.Context, origin int) error {
 	}
 	return nil
 }
+
+// Tag notes what the next commit is of.
+func (w *tableWriter) Tag(tag string) {
+	w.state.mu.Lock()
+	defer w.state.mu.Unlock()
+	w.tag = tag
+}
+
+// Tagged returns what the last commit was of.
+func (w *tableWriter) Tagged() string {
+	w.state.mu.Lock()
+	defer w.state.mu.Unlock()
+	return w.tab.tagged
+}

@@ -106,6 +106,7 @@ type tableWriter struct {
 	// it meanwhile.
 	supersedes bool
 	closed     bool
+	tag        string // of the next commit
 
 	commits, bytes int64 // of commits with rows
 }
@@ -217,6 +218,7 @@ func (w *tableWriter) publish(pos batch.Position) {
 	w.tab.rows = w.stage.as(w.table, w.columns).apply(rows, w.table)
 	w.tab.columns = w.columns
 	w.tab.shape, w.tab.pos, w.tab.last, w.tab.kept = w.table, pos, w.stage, nil
+	w.tab.tagged, w.tag = w.tag, ""
 	w.tab.history = append(w.tab.history, Version{pos, w.tab.rows, time.Now()})
 }
 

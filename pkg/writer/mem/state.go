@@ -36,6 +36,7 @@ type table struct {
 	rows    []batchtest.Row
 	pos     batch.Position
 	last    *stage // what the last commit published
+	tagged  string // by it
 	history []Version
 
 	// latest is the stage of the writer opened last. It belongs to the State, as

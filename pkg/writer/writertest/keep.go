@@ -58,6 +58,14 @@ func (k *kit) kept(w writer.Writer, note string, rows int64, origins ...int) {
 	}
 }
 
+// tagged compares what the table's last commit was of with what it should be.
+func (k *kit) tagged(w writer.Writer, want string) {
+	k.Helper()
+	if got := w.(writer.Keeper).Tagged(); got != want {
+		k.Fatalf("got a commit that is of %q, want %q", got, want)
+	}
+}
+
 // keptStock ends runs in the midst of stock, again and again. Harnesses open sinks
 // that keep an origin as soon as it is whole.
 func (k *kit) keptStock() {
@@ -91,12 +99,20 @@ func (k *kit) keptStock() {
 	k.origin(w, t, 2, true)
 	k.visible(t, nil)
 	k.send(w, t, after(2, "B"), insert(8, "h"), remove(3, nil), before(7, nil), after(9, "G"))
+	w.(writer.Keeper).Tag("run")
 	k.commit(w, "p")
 	want := []batchtest.Row{{1, "a"}, {2, "B"}, {4, "d"}, {8, "h"}, {9, "G"}}
 	k.visible(t, want)
 	k.close(w)
 	w = k.restart(t, writer.Create, "p")
 	k.kept(w, "", 0)
+	k.tagged(w, "run")
+	k.close(w)
+	w = k.restart(t, writer.Follow, "p")
+	k.commit(w, "p")
+	k.close(w)
+	w = k.restart(t, writer.Create, "p")
+	k.tagged(w, "")
 	k.close(w)
 	k.visible(t, want)
 }
