@@ -9,7 +9,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
@@ -140,9 +142,6 @@ func askPassword(ctx context.Context, prompt string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("--ask-password: %w", err)
 	}
-	if _, err := io.WriteString(tty, prompt); err != nil {
-		return "", fmt.Errorf("--ask-password: %w", err)
-	}
 	type answer struct {
 		password []byte
 		err      error
@@ -154,6 +153,17 @@ func askPassword(ctx context.Context, prompt string) (string, error) {
 		p, err := term.ReadPassword(fd)
 		got <- answer{p, err}
 	}()
+	// Not before the terminal has stopped to show what is typed: a script answers at
+	// once. One that never showed it does not change.
+	for range 100 {
+		if now, err := term.GetState(fd); err != nil || !reflect.DeepEqual(now, before) {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if _, err := io.WriteString(tty, prompt); err != nil {
+		return "", errors.Join(fmt.Errorf("--ask-password: %w", err), term.Restore(fd, before))
+	}
 	select {
 	case a := <-got:
 		fmt.Fprintln(tty)

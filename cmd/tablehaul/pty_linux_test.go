@@ -84,19 +84,7 @@ func (p *pty) seen() string {
 // answer types a line once it is asked for, if the command has not ended before.
 func (p *pty) answer(prompt, line string) {
 	p.t.Helper()
-	// Nobody types between the prompt and the moment, just after it, when what is typed
-	// is not shown any more.
-	shown := func() (echo bool) {
-		raw, err := p.keys.SyscallConn()
-		if err == nil {
-			err = raw.Control(func(fd uintptr) {
-				t, err := unix.IoctlGetTermios(int(fd), unix.TCGETS)
-				echo = err == nil && t.Lflag&unix.ECHO != 0
-			})
-		}
-		return echo && err == nil
-	}
-	for start := time.Now(); !strings.Contains(p.seen(), prompt) || shown(); time.Sleep(10 * time.Millisecond) {
+	for start := time.Now(); !strings.Contains(p.seen(), prompt); time.Sleep(10 * time.Millisecond) {
 		select {
 		case <-p.done:
 			return

@@ -123,11 +123,25 @@ func didYouMean(err error, what string) error {
 func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) {
-		if s := nearest(unknown.GetSpecifiedName(), flagNames(cmd)); s != "" {
+		name := unknown.GetSpecifiedName()
+		if s := nearest(name, flagNames(cmd)); s != "" {
 			err = didYouMean(err, "--"+s)
+		} else if s := inSource(name); s != "" {
+			err = hint.Wrap(err, "it is a part of SOURCE: %s", s)
 		}
 	}
 	return &usageError{cmd, err}
+}
+
+// inSource returns where SOURCE says what mysql and mysqldump have a flag for.
+func inSource(flag string) string {
+	switch {
+	case strings.HasPrefix(flag, "ssl-"), flag == "tls-version", flag == "socket":
+		return "mysql://USER@HOST/DB?" + flag + "=…"
+	case flag == "host", flag == "port", flag == "user", flag == "database", flag == "databases":
+		return "mysql://USER@HOST:PORT/DB"
+	}
+	return ""
 }
 
 func flagNames(cmd *cobra.Command) []string {

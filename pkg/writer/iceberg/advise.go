@@ -25,6 +25,7 @@ func advise(err error) error {
 		err = hint.Transient(err)
 	}
 	err = withoutDump(err)
+	var at *fs.PathError
 	switch {
 	case err == nil, errors.Is(err, context.Canceled):
 		return err
@@ -40,6 +41,8 @@ func advise(err error) error {
 		return hint.Wrap(err, "name a folder for the lake: there is a file in the way")
 	case storeRemedy(err) != "":
 		return hint.Wrap(err, "%s", storeRemedy(err))
+	case errors.As(err, &at) && at.Op == "mkdir":
+		return hint.Wrap(err, "name a folder on a disk, where one can be made")
 	case errors.Is(err, fs.ErrNotExist):
 		return hint.Wrap(err, "the catalog names a file that is gone, as after a folder was removed or the lake was moved: bring it back, or name another lake")
 	case badCredential(err):
