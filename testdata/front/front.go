@@ -38,6 +38,8 @@ type Front struct {
 	// status: 0 hands the answer on, Cut ends the connection without one, and any other
 	// status is that of an answer which takes its place.
 	After func(r *http.Request, status int) int
+	// Answer, if set, may change what the catalog answers. After comes behind it.
+	Answer func(*http.Response) error
 	// TLS has the server speak HTTPS, with a certificate that nobody knows.
 	TLS bool
 
@@ -97,6 +99,11 @@ const Cut = -1
 // after exchanges an answer of the catalog, if that is asked for. What stands between
 // a catalog and the world answers in HTML, and only the catalog itself in JSON.
 func (f *Front) after(res *http.Response) error {
+	if f.Answer != nil {
+		if err := f.Answer(res); err != nil {
+			return err
+		}
+	}
 	if f.After == nil {
 		return nil
 	}

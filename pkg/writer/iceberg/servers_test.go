@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/apache/iceberg-go/table"
 
 	"github.com/tablehaul/tablehaul/pkg/writer"
+	"github.com/tablehaul/tablehaul/testdata/front"
 )
 
 // s3Warehouse readies the environment for the S3 server and returns a warehouse there
@@ -119,4 +121,41 @@ func TestRESTOnS3(t *testing.T) {
 	must(t, err)
 	s := openSink(t, "iceberg+rest://"+u.Host+"/ns"+fmt.Sprint(time.Now().UnixNano())+"?warehouse="+warehouse+"&"+query, Options{})
 	wholeLife(t, s, "accounts")
+}
+
+// TestVended writes to a store by keys that the catalog hands out with the table and
+// that are soon no good any more. One kind of catalogs says when, the other does not;
+// neither has a path of its own for them.
+func TestVended(t *testing.T) {
+	store := service(t, "s3", "TABLEHAUL_TEST_S3")
+	uri := service(t, "iceberg-rest", "TABLEHAUL_TEST_ICEBERG_REST", "--port", "28189", "--warehouse", "s3://lake/rest", "--s3-endpoint", store)
+	for _, listed := range []bool{false, true} {
+		t.Run(fmt.Sprintf("listed=%t", listed), func(t *testing.T) {
+			v := (&front.Vendor{ID: "test", Secret: "testsecret", Life: 2 * time.Second, Listed: listed}).Start(t, store)
+			f := (&front.Front{Answer: v.Vend}).Start(t, uri)
+			for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"} {
+				t.Setenv(name, "")
+			}
+			t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+			_, host, _ := strings.Cut(f.URL, "://")
+			s := openSink(t, fmt.Sprintf("iceberg+rest://%s/vended%d", host, time.Now().UnixNano()), Options{})
+			s.leaseTerm = 500 * time.Millisecond
+			tbl := accounts("t")
+			w := openTable(t, s, tbl, writer.Create)
+			for n := range 3 { // of stock
+				write(t, w, rows(tbl, n*10, n*10+10))
+				must(t, w.finishAll(t.Context())) // the next begins a file
+				time.Sleep(1200 * time.Millisecond)
+			}
+			must(t, w.Commit(t.Context(), "p1"))
+			time.Sleep(2500 * time.Millisecond)
+			write(t, w, rows(tbl, 30, 40))
+			must(t, w.Commit(t.Context(), "p2"))
+			must(t, w.Close())
+			wantIDs(t, ids(t, s, "t"), 0, 40)
+			if keys, refused := v.Vended(); keys < 4 || refused > 0 {
+				t.Errorf("got %d keys and %d requests refused", keys, refused)
+			}
+		})
+	}
 }

@@ -82,7 +82,8 @@ type Sink struct {
 	cat   tableCatalog
 	root  string // where new tables go; "" if the catalog decides
 	file  string // of a catalog in SQLite; "" if it is none
-	retry retryPolicy
+	retry     retryPolicy
+	leaseTerm time.Duration
 	dead  time.Duration // after which a run that has not touched its record is
 	// rest means a catalog behind HTTP: it may hand out credentials with each
 	// table, and a commit may land there after its sender has died.
@@ -153,7 +154,7 @@ func Open(ctx context.Context, url string, opts Options) (*Sink, error) {
 		return nil, advise(fmt.Errorf("open the Iceberg catalog: %w", err))
 	}
 	s := &Sink{
-		opts: opts, kind: t.kind, ns: t.ns, props: t.props, cat: cat, root: root, retry: defaultRetry, session: newSession(), dead: 24 * time.Hour, aws: s3conf,
+		opts: opts, kind: t.kind, ns: t.ns, props: t.props, cat: cat, root: root, retry: defaultRetry, leaseTerm: leaseTerm, session: newSession(), dead: 24 * time.Hour, aws: s3conf,
 		once:  make(map[string]*sync.Mutex),
 		ready: make(map[string]bool),
 		homes: make(map[string]string),

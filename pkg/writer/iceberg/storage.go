@@ -20,8 +20,7 @@ import (
 type storage struct {
 	mu sync.Mutex
 	io iceio.WriteFileIO
-	// renew, if set, returns the IO to use from now on: credentials that a
-	// catalog hands out expire, and a run may take longer.
+	// renew, if set, returns the IO to use from now on: see lease.
 	renew func(context.Context) (iceio.IO, error)
 	// dirs are the folders, on a local disk, that new files were put into and
 	// that a commit has to sync so that the names survive a power loss.
@@ -65,6 +64,13 @@ func storageOf(f iceio.IO) (*storage, error) {
 
 // files returns the IO.
 func (s *storage) files() iceio.WriteFileIO {
+	// Where it cannot be brought up to date, what is done with the old one tells.
+	_ = s.fresh(context.Background())
+	return s.last()
+}
+
+// last returns the IO as it is.
+func (s *storage) last() iceio.WriteFileIO {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.io
@@ -72,10 +78,10 @@ func (s *storage) files() iceio.WriteFileIO {
 
 // fresh brings the IO up to date.
 func (s *storage) fresh(ctx context.Context) error {
-	if s.renew == nil {
+	if s.renew == nil || s.local() {
 		return nil
 	}
-	f, err := s.renew(context.WithoutCancel(ctx)) // the IO keeps its context
+	f, err := s.renew(ctx)
 	if err != nil {
 		return err
 	}
@@ -91,7 +97,7 @@ func (s *storage) fresh(ctx context.Context) error {
 
 // local reports whether the storage is a folder of this machine.
 func (s *storage) local() bool {
-	_, ok := s.files().(localFS)
+	_, ok := s.last().(localFS)
 	return ok
 }
 

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/catalog"
@@ -150,9 +151,17 @@ func (w *Writer) storeOf(ctx context.Context, tbl *table.Table) error {
 		return err
 	}
 	if w.st, err = storageOf(f); err == nil {
-		w.st.renew = tbl.FS
+		l := &lease{load: w.reload, term: w.sink.leaseTerm, io: f, from: time.Now()}
+		w.st.renew = l.current
 	}
 	return err
+}
+
+// reload loads the table, whoever asks for what is with it.
+func (w *Writer) reload(ctx context.Context) (*table.Table, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.sink.retry.timeout)
+	defer cancel()
+	return w.sink.cat.LoadTable(ctx, w.ident)
 }
 
 // note remembers the state of the table.
