@@ -286,6 +286,21 @@ func judge(err error) outcome {
 	return unclear
 }
 
+// properties returns those that a commit sets, note among them, and those that it takes
+// from the table.
+func (w *Writer) properties(had, note iceberg.Properties) (set iceberg.Properties, gone []string) {
+	set = w.missing(had)
+	maps.Copy(set, note)
+	for name, value := range map[string]string{filterProperty: w.nextFilter(had[filterProperty]), tagProperty: w.tag} {
+		if value != "" {
+			set[name] = value
+		} else if had[name] != "" {
+			gone = append(gone, name)
+		}
+	}
+	return set, gone
+}
+
 // build stages the commit: manifests in the warehouse, and the changes that the
 // catalog is to make. For a new table it returns the metadata too.
 func (w *Writer) build(ctx context.Context, base *table.Table, a *attempt) (c table.TableCommit, meta table.Metadata, err error) {
@@ -316,19 +331,7 @@ func (w *Writer) build(ctx context.Context, base *table.Table, a *attempt) (c ta
 	tbl := table.New(w.ident, onto, where, fs.open, w.sink.cat)
 	tx := tbl.NewTransaction()
 	note := iceberg.Properties{positionProperty: string(a.pos), commitProperty: a.id}
-	set := w.missing(meta.Properties())
-	maps.Copy(set, note)
-	var gone []string
-	if had, next := meta.Properties()[filterProperty], w.nextFilter(meta.Properties()[filterProperty]); next != "" {
-		set[filterProperty] = next
-	} else if had != "" {
-		gone = append(gone, filterProperty)
-	}
-	if w.tag != "" {
-		set[tagProperty] = w.tag
-	} else if meta.Properties()[tagProperty] != "" {
-		gone = append(gone, tagProperty)
-	}
+	set, gone := w.properties(meta.Properties(), note)
 	if len(gone) > 0 {
 		if err := tx.RemoveProperties(gone); err != nil {
 			return c, nil, err

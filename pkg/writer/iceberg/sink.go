@@ -75,16 +75,16 @@ type Options struct {
 // A Sink is an opened catalog and the warehouse behind it. It is safe for
 // concurrent use.
 type Sink struct {
-	opts  Options
-	kind  catalogKind
-	ns    []string // "" means each table's own database
-	props iceberg.Properties
-	cat   tableCatalog
-	root  string // where new tables go; "" if the catalog decides
-	file  string // of a catalog in SQLite; "" if it is none
+	opts      Options
+	kind      catalogKind
+	ns        []string // "" means each table's own database
+	props     iceberg.Properties
+	cat       tableCatalog
+	root      string // where new tables go; "" if the catalog decides
+	file      string // of a catalog in SQLite; "" if it is none
 	retry     retryPolicy
 	leaseTerm time.Duration
-	dead  time.Duration // after which a run that has not touched its record is
+	dead      time.Duration // after which a run that has not touched its record is
 	// rest means a catalog behind HTTP: it may hand out credentials with each
 	// table, and a commit may land there after its sender has died.
 	rest    bool
