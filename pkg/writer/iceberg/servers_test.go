@@ -91,13 +91,15 @@ func TestREST(t *testing.T) {
 		s.cat = homeless{s.cat}
 		wholeLife(t, s, "accounts")
 
-		// What was made to learn the place goes when nothing is committed.
+		// What was made to learn the place stays when nothing is committed, without rows.
 		w := openTable(t, s, accounts("abandoned"), writer.Create)
 		write(t, w, rows(w.src, 0, 10))
 		must(t, w.Close())
-		if tableExists(t, s, "abandoned") {
-			t.Fatal("the abandoned table is still there")
+		if tbl := loaded(t, s, accounts("abandoned")); tbl.CurrentSnapshot() != nil {
+			t.Fatal("the abandoned table has a snapshot")
 		}
+		load(t, s, accounts("abandoned"), writer.Create, 0, 20, "p1")
+		wantIDs(t, ids(t, s, "abandoned"), 0, 20)
 		// Left behind by a kill, it is taken over.
 		w = openTable(t, s, accounts("killed"), writer.Create)
 		write(t, w, rows(w.src, 0, 10))
