@@ -49,7 +49,7 @@ func Private(t testing.TB, service string, options ...string) (addr string, scri
 	if err != nil {
 		t.Fatal(err)
 	}
-	script = func(verb string) {
+	run := func(verb string, options ...string) {
 		t.Helper()
 		args := append([]string{verb, "--port", port, "--data", dir}, options...)
 		out, err := exec.Command(filepath.Join(root, "testdata", "services", service), args...).CombinedOutput()
@@ -57,8 +57,12 @@ func Private(t testing.TB, service string, options ...string) (addr string, scri
 			t.Errorf("%s %s: %v\n%s", service, verb, err, out)
 		}
 	}
+	script = func(verb string) {
+		t.Helper()
+		run(verb, options...)
+	}
 	t.Cleanup(func() {
-		script("stop")
+		run("stop", "--now")
 		os.RemoveAll(dir)
 	})
 	if script("start"); t.Failed() {
