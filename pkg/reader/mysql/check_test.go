@@ -113,6 +113,7 @@ func checkCases(maria bool) []checkCase {
 func TestCheck(t *testing.T) {
 	for _, service := range []string{"mysql", "mariadb"} {
 		t.Run(service, func(t *testing.T) {
+			t.Parallel()
 			s := private(t, service)
 			s.must(t, "CREATE TABLE a (id INT PRIMARY KEY, d DATETIME, l LONGTEXT)", "CREATE TABLE b (id INT PRIMARY KEY)",
 				"SET GLOBAL sync_binlog=1", "SET GLOBAL innodb_flush_log_at_trx_commit=1", "SET GLOBAL binlog_expire_logs_seconds=604800", "SET GLOBAL server_id=1")
@@ -170,7 +171,7 @@ func (s *testServer) provoke(t *testing.T, c checkCase) {
 
 // TestCheckBusy has a lock wait for others.
 func TestCheckBusy(t *testing.T) {
-	servers(t, func(t *testing.T, s *testServer) {
+	serversAtOnce(t, func(t *testing.T, s *testServer) {
 		s.must(t, "CREATE TABLE a (id INT PRIMARY KEY, v INT)", "INSERT INTO a VALUES (1,1)")
 		holder, waiter := s.another(t), s.another(t)
 		holder.must(t, "BEGIN", "UPDATE a SET v=2")
@@ -211,7 +212,7 @@ func TestCheckBusy(t *testing.T) {
 // TestStatementsOfEmoji has a statement run whose text MySQL's own tables of threads
 // and transactions cannot show: nobody else may fail for it.
 func TestStatementsOfEmoji(t *testing.T) {
-	servers(t, func(t *testing.T, s *testServer) {
+	serversAtOnce(t, func(t *testing.T, s *testServer) {
 		s.must(t, "CREATE TABLE a (id INT PRIMARY KEY, v INT)", "INSERT INTO a VALUES (1,1)")
 		holder := s.another(t)
 		holder.must(t, "BEGIN", "UPDATE a SET v=2")
@@ -263,6 +264,7 @@ func TestCheckConfigured(t *testing.T) {
 		{service: "mariadb", set: "version=10.11.99-MariaDB-maxscale", check: "proxy", thing: "maxscale", level: finding.Warning},
 	} {
 		t.Run(c.service+" "+c.check, func(t *testing.T) {
+			t.Parallel()
 			config := filepath.Join(t.TempDir(), "extra.cnf")
 			if err := os.WriteFile(config, []byte("[mysqld]\n"+c.set+"\n"), 0o644); err != nil {
 				t.Fatal(err)

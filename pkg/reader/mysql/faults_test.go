@@ -239,7 +239,7 @@ func TestTableErrors(t *testing.T) {
 }
 
 func TestCancelEndsARead(t *testing.T) {
-	servers(t, func(t *testing.T, s *testServer) {
+	serversAtOnce(t, func(t *testing.T, s *testServer) {
 		s.must(t, "CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1)", "CREATE VIEW slow AS SELECT IF(SLEEP(20), id, id) AS id FROM t")
 		st := s.open(t, Options{})
 		tables, snap := pinAll(t, st, 1)
@@ -353,7 +353,7 @@ func TestTLS(t *testing.T) {
 // TestTableIsAnother gives the name of a table to a copy of it that was half full when
 // the point was pinned: the server shows that half, and it is no table of the run.
 func TestTableIsAnother(t *testing.T) {
-	servers(t, func(t *testing.T, s *testServer) {
+	serversAtOnce(t, func(t *testing.T, s *testServer) {
 		s.must(t, "CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t SELECT n, n FROM "+sequence(1000),
 			"CREATE TABLE parts (id INT PRIMARY KEY, v INT) PARTITION BY RANGE (id) (PARTITION p0 VALUES LESS THAN (10), PARTITION p1 VALUES LESS THAN (1000))",
 			"INSERT INTO parts SELECT n, n FROM "+sequence(100))

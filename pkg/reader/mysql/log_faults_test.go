@@ -172,7 +172,7 @@ func TestLogCut(t *testing.T) {
 
 // TestLogSilent has the connection stall.
 func TestLogSilent(t *testing.T) {
-	servers(t, func(t *testing.T, s *testServer) {
+	serversAtOnce(t, func(t *testing.T, s *testServer) {
 		s.must(t, "CREATE TABLE a (id INT PRIMARY KEY, v INT)")
 		u, _ := url.Parse(s.url)
 		l, err := net.Listen("tcp", "127.0.0.1:0")

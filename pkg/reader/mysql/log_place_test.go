@@ -15,7 +15,7 @@ import (
 
 // TestLogPlaces starts and ends at places that are named in every way.
 func TestLogPlaces(t *testing.T) {
-	servers(t, func(t *testing.T, s *testServer) {
+	serversAtOnce(t, func(t *testing.T, s *testServer) {
 		s.must(t, "CREATE TABLE a (id INT PRIMARY KEY, v INT)")
 		st := s.open(t, Options{})
 		tables := s.tables(t, st)
@@ -88,7 +88,7 @@ func TestLogPlaces(t *testing.T) {
 // TestLogPositionsGoOn ends a run before anything has come: its position is no
 // earlier in the log's files than the one that it began with.
 func TestLogPositionsGoOn(t *testing.T) {
-	servers(t, func(t *testing.T, s *testServer) {
+	serversAtOnce(t, func(t *testing.T, s *testServer) {
 		s.must(t, "CREATE TABLE a (id INT PRIMARY KEY)", "INSERT INTO a VALUES (1)")
 		st := s.open(t, Options{})
 		tables := s.tables(t, st)
@@ -265,7 +265,7 @@ func next(t *testing.T, rd reader.Reader, wait time.Duration) *batch.Batch {
 
 // TestHeadroom tells what lies around a position.
 func TestHeadroom(t *testing.T) {
-	servers(t, func(t *testing.T, s *testServer) {
+	serversAtOnce(t, func(t *testing.T, s *testServer) {
 		s.must(t, "CREATE TABLE a (id INT PRIMARY KEY, v INT)")
 		st := s.open(t, Options{})
 		pos := locate(t, st, "now")

@@ -29,6 +29,7 @@ func private(t *testing.T, service string) *testServer {
 func TestLogRestart(t *testing.T) {
 	for _, service := range []string{"mysql", "mariadb"} {
 		t.Run(service, func(t *testing.T) {
+			t.Parallel()
 			s := private(t, service)
 			s.must(t, "CREATE TABLE a (id INT PRIMARY KEY, v INT)", "INSERT INTO a VALUES (1,1)")
 			st := s.open(t, Options{eager: true})
@@ -106,6 +107,7 @@ func (s *testServer) reset(t *testing.T) {
 func TestLogLost(t *testing.T) {
 	for _, service := range []string{"mysql", "mariadb"} {
 		t.Run(service, func(t *testing.T) {
+			t.Parallel()
 			s := private(t, service)
 			s.must(t, "CREATE TABLE a (id INT PRIMARY KEY, v INT)")
 			if service == "mariadb" {
@@ -213,6 +215,7 @@ func (s *Stock) byGTID(t *testing.T) bool {
 func TestLogFailover(t *testing.T) {
 	for _, service := range []string{"mysql", "mariadb"} {
 		t.Run(service, func(t *testing.T) {
+			t.Parallel()
 			a, b := private(t, service), private(t, service)
 			b.reset(t)
 			write := a.replicated(t, b)

@@ -76,7 +76,7 @@ func TestServerLimits(t *testing.T) {
 // TestAlterWhileReading has an ALTER wait for a reader's transaction and a
 // second reader come behind it: nobody may wait for long.
 func TestAlterWhileReading(t *testing.T) {
-	servers(t, func(t *testing.T, s *testServer) {
+	serversAtOnce(t, func(t *testing.T, s *testServer) {
 		s.must(t, "CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t SELECT n FROM "+sequence(1000))
 		s.must(t, "SET SESSION lock_wait_timeout=60") // this session is to wait longer than the readers
 		st := s.open(t, Options{Parallel: 2})

@@ -29,6 +29,7 @@ type tlsServer struct {
 func tlsServers(t *testing.T, f func(t *testing.T, s *tlsServer)) {
 	for _, service := range []string{"mysql", "mariadb"} {
 		t.Run(service, func(t *testing.T) {
+			t.Parallel()
 			services.Need(t)
 			s := &tlsServer{dir: t.TempDir()}
 			s.right, s.wrong = newAuthority(t, s.dir, "right"), newAuthority(t, s.dir, "wrong")
