@@ -108,6 +108,7 @@ func TestAzure(t *testing.T) {
 		"nobody, and no identity": {with(noAzure, "IDENTITY_ENDPOINT=http://127.0.0.1:1", "IDENTITY_HEADER=x"), "&adls.protocol=https", "", []string{"write to " + e.lake + ": there are no credentials for it", "hint: set AZURE_STORAGE_KEY"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // some wait between their attempts
 			complain(t, c.env, c.secret, c.want, "snapshot", e.source(), e.sink("f", c.more), "-q")
 		})
 	}

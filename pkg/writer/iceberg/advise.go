@@ -121,6 +121,13 @@ func unreachable(err error) bool {
 	return errors.As(err, &op) || errors.As(err, &dns)
 }
 
+// unconnected reports whether a request did not even begin to be sent.
+func unconnected(err error) bool {
+	var op *net.OpError
+	var dns *net.DNSError
+	return errors.As(err, &op) && op.Op == "dial" || errors.As(err, &dns) || badCertificate(err) || err != nil && noAzureToken(err)
+}
+
 // transient reports whether asking again may help.
 func transient(err error) bool {
 	if localCause(err) || errors.Is(err, context.Canceled) || badCredential(err) || badCertificate(err) {

@@ -176,10 +176,22 @@ func managedIdentity(client string) (azcore.TokenCredential, error) {
 	return kept.(azcore.TokenCredential), nil
 }
 
-// azureTransport keeps signatures out of errors.
+// azureTransport keeps signatures out of errors, and has a server that shows a wrong
+// certificate not asked again.
 type azureTransport struct{ *http.Client }
 
 func (t azureTransport) Do(req *http.Request) (*http.Response, error) {
 	resp, err := t.Client.Do(req)
-	return resp, withoutQuery(err)
+	if err = withoutQuery(err); badCertificate(err) {
+		err = finalError{err}
+	}
+	return resp, err
 }
+
+// A finalError is one that Azure's SDK repeats no request after.
+type finalError struct{ error }
+
+func (e finalError) Unwrap() error { return e.error }
+
+// NonRetriable is what the SDK knows such errors by.
+func (finalError) NonRetriable() {}

@@ -157,6 +157,9 @@ func (s *storage) try(ctx context.Context, folder string) error {
 	}
 	name := folder + "/_tablehaul-probe"
 	err := s.files().WriteFile(name, []byte("probe"))
+	if unconnected(err) {
+		return err // removing it would be as long in vain
+	}
 	// Who cannot write would only be told once more by removing it.
 	if e := s.remove(name); err == nil {
 		err = e
