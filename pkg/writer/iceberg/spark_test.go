@@ -23,11 +23,14 @@ func needSpark(t *testing.T) {
 	}
 }
 
-// spark is Python that opens a lake.
+// spark is Python that opens a lake. None of its scripts runs long enough for what the
+// second compiler and more than one partition of a shuffle cost.
 const spark = `
 from pyspark.sql import SparkSession
 d = sys.argv[1]
 s = (SparkSession.builder.master('local[1]').config('spark.jars', os.environ['TABLEHAUL_TEST_SPARK_JARS'])
+    .config('spark.driver.extraJavaOptions', '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC')
+    .config('spark.sql.shuffle.partitions', '1').config('spark.sql.adaptive.enabled', 'false')
     .config('spark.ui.enabled', 'false').config('spark.ui.showConsoleProgress', 'false').config('spark.sql.session.timeZone', 'UTC').config('spark.driver.host', '127.0.0.1').config('spark.driver.bindAddress', '127.0.0.1')
     .config('spark.sql.extensions', 'org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions')
     .config('spark.sql.catalog.default', 'org.apache.iceberg.spark.SparkCatalog')
