@@ -46,17 +46,17 @@ quick: ## run the tests that need no server
 	$(GO) test -short ./...
 
 .PHONY: test
-test: services ## install and start what is needed, and run every test
+test: build services ## install and start what is needed, and run every test
 	@$(env) && $(GO) test -timeout $(TIMEOUT) ./...
-	@$(env) && testdata/compare/corpora testdata/sql
+	@$(env) && $(both) testdata/compare/corpora testdata/sql --bin bin/tablehaul --server $$s; $(end_both)
 	@$(MAKE) --no-print-directory test-keys
 	@$(MAKE) --no-print-directory chaos RUNS=8
 	@$(MAKE) --no-print-directory chaos JOB=snapshot RUNS=3
 
 .PHONY: test-keys
 test-keys: build services ## every kind of key at every size, source against lake
-	@$(env) && for s in mysql mariadb; do url=TABLEHAUL_TEST_$${s^^}; \
-	$$TABLEHAUL_TEST_PYTHON testdata/compare/keys.py --bin bin/tablehaul --server $$s --source $${!url}; done
+	@$(env) && $(both) url=TABLEHAUL_TEST_$${s^^}; \
+	$$TABLEHAUL_TEST_PYTHON testdata/compare/keys.py --bin bin/tablehaul --server $$s --source $${!url}; $(end_both)
 
 .PHONY: chaos
 chaos: build services ## kill the program in every way while a bank moves money: JOB=tail|snapshot RUNS=n SEED=s
@@ -73,6 +73,11 @@ stop: ## stop those servers
 
 # env is shell code that exports what the running services say of themselves.
 env = for s in $(services); do e=$$(testdata/services/$$s env); set -a; eval "$$e"; set +a; done
+
+# both … end_both runs what is between them for both servers $s at the same time, and
+# fails if it does for one.
+both = pids=(); for s in mysql mariadb; do (
+end_both = ) & pids+=($$!); done; rc=0; for p in "$${pids[@]}"; do wait "$$p" || rc=1; done; exit $$rc
 
 .PHONY: test-corpora
 test-corpora: services ## load every .sql file of DIR=…, move it, compare value by value
