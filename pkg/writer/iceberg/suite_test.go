@@ -24,11 +24,15 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/writer/writertest"
 )
 
+// The suites take long and know nothing of each other.
+
 func TestSuiteEmbedded(t *testing.T) {
+	t.Parallel()
 	suite(t, func(t *testing.T) string { return "iceberg:" + t.TempDir() })
 }
 
 func TestSuiteSQLOnS3(t *testing.T) {
+	t.Parallel()
 	suite(t, func(t *testing.T) string {
 		warehouse, query := s3Warehouse(t)
 		return "iceberg+sql:" + t.TempDir() + "/c.db?warehouse=" + warehouse + "&" + query
@@ -36,6 +40,7 @@ func TestSuiteSQLOnS3(t *testing.T) {
 }
 
 func TestSuiteREST(t *testing.T) {
+	t.Parallel()
 	suite(t, func(t *testing.T) string {
 		u, err := url.Parse(service(t, "iceberg-rest", "TABLEHAUL_TEST_ICEBERG_REST"))
 		must(t, err)
@@ -54,6 +59,7 @@ func TestSuiteLayouts(t *testing.T) {
 			continue // the other one spreads rows in all ways; with the race detector each takes a minute
 		}
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			suite(t, func(t *testing.T) string { return "iceberg:" + t.TempDir() }, func(t *testing.T, o *Options) {
 				l := layout
 				if strings.Contains(t.Name(), "another-shape") { // which may take the partitions' column away
