@@ -127,7 +127,7 @@ func (r *snapshotRun) skipExchanged() {
 			continue
 		}
 		run, terms, _ := strings.Cut(k.Tagged(), " ")
-		if c.left == nil && began[run] && terms == c.terms() {
+		if c.left == nil && began[run] && terms == c.terms() && !r.opts.All {
 			c.done.Store(true)
 			continue
 		}

@@ -222,6 +222,44 @@ func TestSnapshotReplaceStopped(t *testing.T) {
 	}
 }
 
+// TestTailPurgedBehindReplace purges the log behind a table that a run which was stopped
+// has exchanged: tail copies that one too, though it goes on with what is kept of others.
+func TestTailPurgedBehindReplace(t *testing.T) {
+	b := newBank(t, 7)
+	if err := b.run(b.stock(), b.open(), move.TailOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	b.transact(5)
+	for _, table := range b.tables {
+		table.Bytes = 100 // the largest comes first
+		if table.Name == "accounts" {
+			table.Bytes = 1
+		}
+	}
+	n := 0
+	src := b.stock()
+	src.Parts, src.Hashed = 6, true
+	src.Fault = func(op rmem.Op, table *schema.Table) error {
+		if op == rmem.Open && table.Name == "accounts" {
+			if n++; n == 4 {
+				return errKilled
+			}
+		}
+		return nil
+	}
+	if err := b.snapshot(src, b.open(), move.SnapshotOptions{Parallel: 1, Mode: writer.Replace}); !errors.Is(err, errKilled) {
+		t.Fatal(err)
+	}
+	b.transact(10)
+	b.db.Purge()
+	b.transact(5)
+	src = b.stock()
+	src.Parts, src.Hashed = 6, true
+	if err := b.run(src, b.open(), move.TailOptions{Resnapshot: true}); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestSnapshotResumedPurged has the log purged that a table would need.
 func TestSnapshotResumedPurged(t *testing.T) {
 	b := newBank(t, 2)

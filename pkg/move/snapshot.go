@@ -33,7 +33,10 @@ type SnapshotOptions struct {
 	// was stopped is gone on with by one of the same Terms only.
 	Terms string
 	// Restart has tables begun again that an earlier run has left unfinished.
-	Restart  bool
+	Restart bool
+	// All has tables exchanged in Replace mode even if the run that is gone on with has
+	// done so already.
+	All      bool
 	Progress *progress.Run    // may be nil
 	Throttle *Throttle        // may be nil
 	Warn     func(msg string) // may be nil

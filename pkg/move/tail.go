@@ -406,7 +406,7 @@ func (f *follower) copyStock(ctx context.Context, which []*followed, mode writer
 	}
 	for try := 1; ; try++ {
 		run := newSnapshot(f.src, f.sink, SnapshotOptions{
-			Mode: mode, Parallel: f.opts.Parallel, Terms: f.opts.Terms, Progress: f.opts.Progress.Stock(), Throttle: f.opts.Throttle, Warn: f.opts.Warn,
+			Mode: mode, All: true, Parallel: f.opts.Parallel, Terms: f.opts.Terms, Progress: f.opts.Progress.Stock(), Throttle: f.opts.Throttle, Warn: f.opts.Warn,
 		})
 		died := run.run(ctx, tables)
 		err := run.outcome(ctx, died)

@@ -91,8 +91,8 @@ func like(pattern, db string) bool {
 }
 
 // grants asks what the user may do.
-func (c *checkup) grants(ctx context.Context) (grants, error) {
-	rows, err := c.s.control.query(ctx, "SHOW GRANTS")
+func (c *conn) grants(ctx context.Context) (grants, error) {
+	rows, err := c.query(ctx, "SHOW GRANTS")
 	if err != nil {
 		return grants{}, fmt.Errorf("ask for grants: %w", err)
 	}
@@ -110,7 +110,7 @@ const maxTried = 20
 // list of grants does not tell, as of proxies and of roles within roles, is found
 // out by trying.
 func (c *checkup) selects(ctx context.Context) error {
-	g, err := c.grants(ctx)
+	g, err := c.s.control.grants(ctx)
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func (c *checkup) selects(ctx context.Context) error {
 
 // locks looks whether several connections can be brought to one point, and how.
 func (c *checkup) locks(ctx context.Context) error {
-	g, err := c.grants(ctx)
+	g, err := c.s.control.grants(ctx)
 	if err != nil {
 		return err
 	}

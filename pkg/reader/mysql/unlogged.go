@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 
-	"github.com/go-mysql-org/go-mysql/mysql"
-
+	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
@@ -22,7 +22,7 @@ func (s *Stock) Unlogged(ctx context.Context, tables []*schema.Table) (map[*sche
 		return nil, err
 	}
 	for _, t := range cascading {
-		why[t] = errors.New("its foreign keys have CASCADE, SET NULL or SET DEFAULT, and this server does not log what they do")
+		why[t] = errors.New("its foreign keys have CASCADE, SET NULL or SET DEFAULT, or cannot be seen by this user, and this server does not log what they do")
 	}
 	out, err := s.leftOut(ctx, tables)
 	if err != nil {
@@ -53,35 +53,31 @@ func (s *Stock) cascading(ctx context.Context, tables []*schema.Table) ([]*schem
 	if err != nil || vars["innodb_native_foreign_keys"] == "OFF" {
 		return nil, err
 	}
-	const scope = "constraint_schema NOT IN (" + systemSchemas + ")"
-	referring, err := s.control.query(ctx, "SELECT DISTINCT table_schema, table_name FROM information_schema.key_column_usage WHERE referenced_table_name IS NOT NULL AND "+scope)
+	dbs := databases(tables)
+	// MariaDB opens each table that it is asked about, and waits for those that are
+	// being made or altered: none but those of the databases it is asked for by name.
+	uses, err := s.control.query(ctx, "SELECT table_schema, table_name, MAX(referenced_table_name IS NOT NULL) FROM information_schema.key_column_usage"+
+		" WHERE table_schema IN ("+dbs+") GROUP BY table_schema, table_name")
 	if err != nil {
 		return nil, fmt.Errorf("list foreign keys: %w", err)
 	}
-	if len(referring) == 0 {
-		return nil, nil
-	}
 	rules, err := s.control.query(ctx, "SELECT constraint_schema, table_name, MAX("+active("delete_rule")+" OR "+active("update_rule")+")"+
-		" FROM information_schema.referential_constraints WHERE "+scope+" GROUP BY constraint_schema, table_name")
+		" FROM information_schema.referential_constraints WHERE constraint_schema IN ("+dbs+") GROUP BY constraint_schema, table_name")
 	if err != nil {
 		return nil, fmt.Errorf("list rules of foreign keys: %w", err)
 	}
-	told := make(map[string]bool, len(rules))
-	for _, r := range rules {
-		told[s.fold(r[0]+"."+r[1])] = r[2] == "1"
+	may, err := s.control.grants(ctx)
+	if err != nil {
+		return nil, err
 	}
-	known := s.byName(tables)
+	refers, told := s.flags(uses), s.flags(rules)
 	var found []*schema.Table
-	for _, r := range referring {
-		name := s.fold(r[0] + "." + r[1])
-		t := known[name]
-		if t == nil {
-			continue
-		}
+	for _, t := range tables {
+		name := s.fold(t.String())
 		cascades, ok := told[name]
-		if !ok {
-			// MariaDB, and MySQL before 8, show rules to those only who may do more to
-			// the table than read it.
+		// MariaDB, and MySQL before 8, show rules to those only who may do more to the
+		// table than read it, and foreign keys not to those who may read columns alone.
+		if !ok && (refers[name] || !may.has("SELECT", t)) {
 			if cascades, err = s.control.cascades(ctx, t); err != nil {
 				return nil, err
 			}
@@ -93,19 +89,41 @@ func (s *Stock) cascading(ctx context.Context, tables []*schema.Table) ([]*schem
 	return found, nil
 }
 
+// flags returns the third column of rows by the table that the first two name.
+func (s *Stock) flags(rows [][]string) map[string]bool {
+	m := make(map[string]bool, len(rows))
+	for _, r := range rows {
+		m[s.fold(r[0]+"."+r[1])] = r[2] == "1"
+	}
+	return m
+}
+
+// databases lists those of the tables, for an IN.
+func databases(tables []*schema.Table) string {
+	var names []string
+	for _, t := range tables {
+		if db := literal(t.DB); !slices.Contains(names, db) {
+			names = append(names, db)
+		}
+	}
+	return strings.Join(names, ",")
+}
+
 func active(rule string) string { return rule + " IN ('CASCADE','SET NULL','SET DEFAULT')" }
 
-// activeRule is a line of a CREATE TABLE, in which names and comments hold no newline.
-var activeRule = regexp.MustCompile("(?m)^ *CONSTRAINT .* ON (DELETE|UPDATE) (CASCADE|SET NULL|SET DEFAULT)")
+// activeRule is at the end of a CREATE TABLE, behind the columns. Names may hold
+// newlines.
+var activeRule = regexp.MustCompile("(?s)\n +CONSTRAINT .* ON (DELETE|UPDATE) (CASCADE|SET NULL|SET DEFAULT)")
 
-// cascades looks for such rules in the table's definition.
+// cascades looks for such rules in the table's definition. Where that is not to be
+// had, for one by who may read columns alone, there may be some.
 func (c *conn) cascades(ctx context.Context, t *schema.Table) (bool, error) {
 	rows, err := c.query(ctx, "SHOW CREATE TABLE "+qualified(t))
-	if err != nil || len(rows) == 0 {
-		if code(err) == mysql.ER_NO_SUCH_TABLE {
-			return false, nil // told by whoever reads it
-		}
+	switch {
+	case ctx.Err() != nil, hint.IsTransient(err):
 		return false, fmt.Errorf("ask for the foreign keys of %s: %w", t, err)
+	case err != nil, len(rows) != 1:
+		return true, nil //nolint:nilerr // as said
 	}
 	return activeRule.MatchString(rows[0][1]), nil
 }
@@ -129,15 +147,6 @@ func (s *Stock) leftOut(ctx context.Context, tables []*schema.Table) ([]*schema.
 		}
 	}
 	return out, nil
-}
-
-// byName returns the tables by the names that the server knows them by.
-func (s *Stock) byName(tables []*schema.Table) map[string]*schema.Table {
-	known := make(map[string]*schema.Table, len(tables))
-	for _, t := range tables {
-		known[s.fold(t.String())] = t
-	}
-	return known
 }
 
 // names returns what the tables are called.

@@ -16,10 +16,11 @@ func TestUnlogged(t *testing.T) {
 			"CREATE TABLE deletes (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES parent (id) ON DELETE CASCADE)",
 			"CREATE TABLE updates (id INT PRIMARY KEY, p INT, q INT, FOREIGN KEY (q) REFERENCES parent (id), FOREIGN KEY (p) REFERENCES parent (a) ON UPDATE CASCADE)",
 			"CREATE TABLE nulls (id INT PRIMARY KEY, p INT, CONSTRAINT `o``d d` FOREIGN KEY (p) REFERENCES parent (id) ON DELETE SET NULL)",
+			"CREATE TABLE `lines` (id INT PRIMARY KEY, p INT, CONSTRAINT `a\nb` FOREIGN KEY (p) REFERENCES parent (id) ON DELETE CASCADE)",
 			"CREATE TABLE own (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES own (id) ON DELETE CASCADE)")
 		var want []string
 		if s.maria {
-			want = []string{"deletes", "nulls", "own", "updates"}
+			want = []string{"deletes", "lines", "nulls", "own", "updates"}
 		}
 		s.user(t, "unlogged", "SELECT")
 		reads, err := Open(t.Context(), s.as(t, "unlogged", "hush-hush", ""), Options{})
@@ -40,6 +41,20 @@ func TestUnlogged(t *testing.T) {
 			if !slices.Equal(got, want) {
 				t.Errorf("%s: got %v, want %v", who, got, want)
 			}
+		}
+
+		// Who may read columns alone sees no keys.
+		s.user(t, "unlogged", "LOCK TABLES")
+		s.must(t, "GRANT SELECT (id, p) ON "+ident(s.db)+".own TO unlogged", "GRANT SELECT (id) ON "+ident(s.db)+".parent TO unlogged")
+		blind, err := Open(t.Context(), s.as(t, "unlogged", "hush-hush", ""), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer blind.Close()
+		root := s.open(t, Options{})
+		why, err := blind.Unlogged(t.Context(), s.tables(t, root, "own", "parent"))
+		if err != nil || s.maria && len(why) != 2 || !s.maria && len(why) != 0 {
+			t.Errorf("who may read columns alone: got %v, %v", why, err)
 		}
 
 		st := s.open(t, Options{ways: []way{ownPoints}})

@@ -93,9 +93,7 @@ func (w *Writer) empty() error {
 	idle := w.idle
 	w.idle = nil
 	w.mu.Unlock()
-	for _, f := range idle {
-		f.abort()
-	}
+	abortAll(idle)
 	w.spreads.dropAll()
 	w.dropFold()
 	w.closing.Wait()

@@ -129,7 +129,7 @@ func (w *Writer) committed(ctx context.Context) error {
 		}
 	}
 	if err := errors.Join(w.endRun(), w.dropKept(context.WithoutCancel(ctx))); err != nil {
-		return err
+		w.sink.warn(fmt.Sprintf("%s is committed, but what the commit has left over stays for the next run to remove: %v", w.name(), err))
 	}
 	w.sink.step("tidied")
 	return nil

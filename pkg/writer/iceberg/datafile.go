@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -241,6 +242,15 @@ func (w *Writer) keyIDs() ([]int, error) {
 		ids[i] = c.ID
 	}
 	return ids, err
+}
+
+// abortAll gives files up, at the same time: a store may take its time.
+func abortAll(files []*dataFile) {
+	var wg sync.WaitGroup
+	for _, f := range files {
+		wg.Go(f.abort)
+	}
+	wg.Wait()
 }
 
 // abort gives the file up.

@@ -39,9 +39,9 @@ func (r *deadRun) unchanged(st *storage, folder string) (bool, error) {
 	}
 	text, err := readAll(st.files(), folder+"/"+r.name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return r.orphan, nil
 	}
-	return reflect.DeepEqual(parseRecord(text), r.text), err
+	return !r.orphan && reflect.DeepEqual(parseRecord(text), r.text), err
 }
 
 // deadRuns lists the runs whose records are dead: of this machine and without a
@@ -55,7 +55,7 @@ func deadRuns(st *storage, folder string, after time.Duration) ([]*deadRun, erro
 	var runs []*deadRun
 	beside := make(map[string][]string)
 	for _, name := range names {
-		if run, _, ok := strings.Cut(name, "."); ok {
+		if run, _, ok := strings.Cut(name, "."); ok && isRunName(run) {
 			beside[run] = append(beside[run], name)
 		}
 	}
@@ -81,6 +81,12 @@ func deadRuns(st *storage, folder string, after time.Duration) ([]*deadRun, erro
 		runs = append(runs, run)
 	}
 	for name, others := range beside {
+		if len(others) == 1 && others[0] == name+timeSuffix { // of who has looked at a run that then ended
+			if err := st.remove(folder + "/" + others[0]); err != nil {
+				return runs, err
+			}
+			continue
+		}
 		// A record comes before them and goes after them. It may have come since the
 		// folder was listed.
 		there, err := st.holds(folder + "/" + name)
@@ -205,12 +211,16 @@ func (r *deadRun) overdue(st *storage, folder string, touched time.Time, after t
 		return false, nil
 	}
 	// This machine's clock may be ahead of that by which files are dated.
-	now, err := storeTime(st, folder+"/"+r.name+".time")
+	now, err := storeTime(st, folder+"/"+r.name+timeSuffix)
 	if errors.Is(err, fs.ErrNotExist) { // somebody else is discarding the run
 		return false, nil
 	}
 	return err == nil && now.Sub(touched) >= after, err
 }
+
+// timeSuffix is behind the name of a run in that of the file by which it is told how late
+// it is.
+const timeSuffix = ".time"
 
 // storeTime tells how late it is where files are dated, by a file of that name.
 func storeTime(st *storage, location string) (at time.Time, err error) {

@@ -120,8 +120,9 @@ func (w *Writer) takeOver() error {
 	_, _ = rand.Read(b[:]) // never fails
 	attempt := hex.EncodeToString(b[:])
 	r := &stagingRecord{
+		// The table may have been dropped and made again since: it counts from 0 then.
 		st: w.st, location: w.stagingFolder() + "/" + k.run.name, lock: k.run.lock, stop: func() {},
-		attempts: append(k.run.text.attempts, attempt), base: k.run.text.base, made: k.run.text.made,
+		attempts: append(k.run.text.attempts, attempt), base: min(k.run.text.base, w.sequence), made: k.run.text.made,
 	}
 	// The record tells of the attempt before there is a file of it.
 	if err := r.start(); err != nil {

@@ -18,13 +18,18 @@ type lease struct {
 	load func(context.Context) (*table.Table, error)
 	term time.Duration // how long a grant is used
 
-	mu   sync.Mutex
-	io   iceio.IO
-	from time.Time
+	mu      sync.Mutex
+	io      iceio.IO
+	from    time.Time
+	offered *table.Table // with a newer grant, that is not used yet
 }
 
-// leaseTerm leaves ten minutes of the shortest grant for a file that is begun with it.
-const leaseTerm = 5 * time.Minute
+const (
+	// leaseTerm leaves ten minutes of the shortest grant for a file that is begun with it.
+	leaseTerm = 5 * time.Minute
+	// leaseTimeout is how long a catalog may take, as who ends a run waits for it too.
+	leaseTimeout = 20 * time.Second
+)
 
 // current returns the IO to begin something with.
 func (l *lease) current(ctx context.Context) (iceio.IO, error) {
@@ -33,18 +38,33 @@ func (l *lease) current(ctx context.Context) (iceio.IO, error) {
 	if time.Since(l.from) < l.term {
 		return l.io, nil
 	}
-	tbl, err := l.load(ctx)
-	if err != nil {
-		if !transient(err) {
-			return nil, err
+	tbl := l.offered
+	if tbl == nil {
+		var err error
+		if tbl, err = l.load(ctx); err != nil {
+			if !transient(err) {
+				return nil, err
+			}
+			// What there is may be good for a while.
+			l.from = time.Now().Add(l.term/5 - l.term)
+			return l.io, nil
 		}
-		// What there is may be good for a while.
-		l.from = time.Now().Add(l.term/5 - l.term)
-		return l.io, nil
 	}
 	f, err := tbl.FS(context.WithoutCancel(ctx)) // the IO keeps it
 	if err == nil {
-		l.io, l.from = f, time.Now()
+		l.io, l.from, l.offered = f, time.Now(), nil
 	}
 	return f, err
+}
+
+// offer hands over a table that has just been loaded for other reasons. l may be nil.
+func (l *lease) offer(tbl *table.Table) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if time.Since(l.from) >= l.term/2 {
+		l.from, l.offered = time.Now().Add(-l.term), tbl // used when somebody begins something
+	}
 }

@@ -115,6 +115,9 @@ func (s *spread) writeRun(ctx context.Context, columns []arrow.Array, r run, ori
 	if cold != nil {
 		if err := s.w.finish(ctx, cold); err != nil {
 			cold.abort()
+			if f != nil {
+				return false, s.give(ctx, f, err)
+			}
 			return false, err
 		}
 	}
@@ -281,9 +284,7 @@ func (s *spread) finish(ctx context.Context, parallel int) error {
 	s.mu.Unlock()
 	for i, f := range idle {
 		if err := s.w.finish(ctx, f); err != nil {
-			for _, f := range idle[i:] {
-				f.abort()
-			}
+			abortAll(idle[i:])
 			return err
 		}
 	}
@@ -296,8 +297,6 @@ func (s *spread) drop() {
 	idle := s.idle
 	s.idle, s.open = nil, 0
 	s.mu.Unlock()
-	for _, f := range idle {
-		f.abort()
-	}
+	abortAll(idle)
 	s.pile.drop()
 }

@@ -35,9 +35,7 @@ func (w *Writer) begin(ctx context.Context) error {
 	if err := w.dropKept(ctx); err != nil { // nobody has asked for it
 		return err
 	}
-	var b [6]byte
-	_, _ = rand.Read(b[:]) // never fails
-	run := time.Now().UTC().Format(runTime+"-") + hex.EncodeToString(b[:])
+	run := newRunName()
 	r, err := newRecord(w.st, w.stagingFolder()+"/"+run, w.sequence)
 	if err != nil {
 		return fmt.Errorf("announce run: %w", err)
@@ -95,16 +93,12 @@ func (w *Writer) discardDead(ctx context.Context) error {
 		return nil
 	}
 	for i, run := range runs {
-		kept, err := w.keptBy(run, named)
+		kept, err := w.keepOrDiscard(run, named)
 		if err != nil {
 			return err
 		}
-		if kept != nil && w.kept == nil {
-			w.kept, runs[i] = kept, nil // its lock is held on
-			continue
-		}
-		if err := w.discardRun(run, named); err != nil {
-			return err
+		if kept {
+			runs[i] = nil // its lock is held on
 		}
 	}
 	if w.st.local() && w.kept == nil {
@@ -116,6 +110,24 @@ func (w *Writer) discardDead(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// keepOrDiscard notes a dead run that can be gone on with, the first there is, and
+// discards any other.
+func (w *Writer) keepOrDiscard(run *deadRun, named map[string]bool) (kept bool, err error) {
+	k, err := w.keptBy(run, named)
+	if err != nil {
+		return false, err
+	}
+	if k != nil && w.kept == nil {
+		w.kept = k
+		return true, nil
+	}
+	// Another run may have found it too, and taken it over.
+	if ok, err := run.unchanged(w.st, w.stagingFolder()); err != nil || !ok {
+		return false, err
+	}
+	return false, w.discardRun(run, named)
 }
 
 // discardRun deletes the files of a run, what it has kept, and its record. The
@@ -171,6 +183,20 @@ func (w *Writer) filePrefix(run string) (string, error) {
 
 // runTime is how the name of a run begins, for people to read.
 const runTime = "20060102T150405Z"
+
+func newRunName() string {
+	var b [6]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return time.Now().UTC().Format(runTime+"-") + hex.EncodeToString(b[:])
+}
+
+// isRunName reports whether a name is one that newRunName makes.
+func isRunName(name string) bool {
+	at, id, _ := strings.Cut(name, "-")
+	_, notTime := time.Parse(runTime, at)
+	b, notHex := hex.DecodeString(id)
+	return notTime == nil && notHex == nil && len(b) == 6
+}
 
 // earliest returns the table's sequence number when the first of the runs began, or
 // less. Times would not do: clocks are set.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/catalog"
+	iceio "github.com/apache/iceberg-go/io"
 	"github.com/apache/iceberg-go/table"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
@@ -151,15 +152,15 @@ func (w *Writer) storeOf(ctx context.Context, tbl *table.Table) error {
 		return err
 	}
 	if w.st, err = storageOf(f); err == nil {
-		l := &lease{load: w.reload, term: w.sink.leaseTerm, io: f, from: time.Now()}
-		w.st.renew = l.current
+		w.lease = &lease{load: w.reload, term: w.sink.leaseTerm, io: f, from: time.Now()}
+		w.st.renew = func(ctx context.Context) (iceio.IO, error) { return w.lease.current(w.sink.shared(ctx)) }
 	}
 	return err
 }
 
 // reload loads the table, whoever asks for what is with it.
 func (w *Writer) reload(ctx context.Context) (*table.Table, error) {
-	ctx, cancel := context.WithTimeout(ctx, w.sink.retry.timeout)
+	ctx, cancel := context.WithTimeout(ctx, min(w.sink.retry.timeout, leaseTimeout))
 	defer cancel()
 	return w.sink.cat.LoadTable(ctx, w.ident)
 }

@@ -34,6 +34,7 @@ func (w *Writer) look(ctx context.Context) (view, error) {
 	if err != nil {
 		return view{}, err
 	}
+	w.lease.offer(tbl)
 	v := view{tbl: tbl, landed: w.settle(tbl)}
 	if w.stale {
 		w.stale = false

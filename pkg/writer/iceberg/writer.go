@@ -50,6 +50,7 @@ type Writer struct {
 	location string
 	props    iceberg.Properties
 	st       *storage // nil until the location is known
+	lease    *lease   // nil if the catalog does not grant access to it
 
 	mu      sync.Mutex
 	prefix  string // of file names, and the record's name; "" until something is staged
@@ -203,8 +204,12 @@ func (w *Writer) finish(ctx context.Context, f *dataFile) error {
 	}
 	select {
 	case w.sink.uploads <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
+	default:
+		select {
+		case w.sink.uploads <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	w.mu.Lock()
 	if w.ending == nil {
@@ -292,9 +297,7 @@ func (w *Writer) Close() error {
 	idle := w.idle
 	w.idle = nil
 	w.mu.Unlock()
-	for _, f := range idle {
-		f.abort()
-	}
+	abortAll(idle)
 	w.spreads.dropAll()
 	w.dropFold()
 	if w.keep == nil {
@@ -307,6 +310,11 @@ func (w *Writer) Close() error {
 	if len(w.attempts) > 0 {
 		return w.record.leave()
 	}
+	if w.record.alive() != nil {
+		// What this run has kept may be another's by now, and in a snapshot before long.
+		return w.record.leave()
+	}
+	w.leaveBare()
 	if w.kept != nil {
 		w.kept.run.release()
 		w.kept = nil
@@ -314,7 +322,6 @@ func (w *Writer) Close() error {
 	if w.prefix != "" && w.keep.keeps() {
 		return w.leave()
 	}
-	w.leaveBare()
 	w.abandonStaged(true)
 	return w.endRun()
 }
