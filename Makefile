@@ -49,14 +49,16 @@ quick: ## run the tests that need no server
 test: build services ## install and start what is needed, and run every test
 	@$(env) && $(GO) test -timeout $(TIMEOUT) ./...
 	@$(env) && $(both) testdata/compare/corpora testdata/sql --bin bin/tablehaul --server $$s; $(end_both)
-	@$(MAKE) --no-print-directory test-keys
-	@$(MAKE) --no-print-directory chaos RUNS=8
-	@$(MAKE) --no-print-directory chaos JOB=snapshot RUNS=3
+	@$(MAKE) --no-print-directory -j2 -O test-keys test-chaos
 
 .PHONY: test-keys
 test-keys: build services ## every kind of key at every size, source against lake
 	@$(env) && $(both) url=TABLEHAUL_TEST_$${s^^}; \
 	$$TABLEHAUL_TEST_PYTHON testdata/compare/keys.py --bin bin/tablehaul --server $$s --source $${!url}; $(end_both)
+
+.PHONY: test-chaos
+test-chaos: build services ## a few runs of each job of chaos
+	@$(env) && for job in '-job tail -runs 8' '-job snapshot -runs 3'; do $(GO) run ./cmd/chaos $$job -seed $(SEED) -binary bin/tablehaul; done
 
 .PHONY: chaos
 chaos: build services ## kill the program in every way while a bank moves money: JOB=tail|snapshot RUNS=n SEED=s
