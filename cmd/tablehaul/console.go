@@ -80,7 +80,7 @@ func (c *console) use(p noter) {
 	c.printer = p
 }
 
-// interruptible returns a context that SIGINT or SIGTERM ends. A second signal
+// interruptible returns a context that SIGINT, SIGTERM or SIGHUP ends. A second signal
 // ends the process at once: whoever sends it does not want to wait for staged
 // files to be removed, which the next run does as well.
 func (c *console) interruptible(ctx context.Context) (context.Context, func()) {
@@ -88,8 +88,11 @@ func (c *console) interruptible(ctx context.Context) (context.Context, func()) {
 	signals := make(chan os.Signal, 2)
 	// A shell starts its background jobs with SIGINT ignored, so that Ctrl-C
 	// meant for another program leaves them alone. That is not undone here.
-	if !signal.Ignored(os.Interrupt) {
-		signal.Notify(signals, os.Interrupt)
+	// Nor is nohup, for SIGHUP, which comes when a terminal is closed.
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGHUP} {
+		if !signal.Ignored(s) {
+			signal.Notify(signals, s)
+		}
 	}
 	signal.Notify(signals, syscall.SIGTERM)
 	quit := make(chan struct{})

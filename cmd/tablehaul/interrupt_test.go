@@ -22,6 +22,7 @@ func TestInterrupt(t *testing.T) {
 	}{
 		{"SIGINT", "hang=b", os.Interrupt, false},
 		{"SIGTERM", "hang=b", syscall.SIGTERM, false},
+		{"SIGHUP", "hang=b", syscall.SIGHUP, false},
 		{"twice", "deaf=b", os.Interrupt, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -54,7 +54,7 @@ that was stopped, in whatever way, goes on with the same command. Tables that
 
 ` + endsHelp + `
 
-Without --until and --idle-exit it runs until it is stopped by SIGINT or SIGTERM,
+Without --until and --idle-exit it runs until it is stopped by SIGINT, SIGTERM or SIGHUP,
 which is then its normal end. What may pass by itself, such as a connection that
 was cut, is tried again.
 

@@ -30,8 +30,9 @@ const (
 	// with it where that is another; readers see the old content in its old shape
 	// until then.
 	Replace Mode = "replace"
-	// Follow is for changes: it wants no table, or one that holds a position and
-	// is of the same shape.
+	// Follow is for changes: it wants no table, or one that holds a position, is of
+	// the same shape, and to whose rows Append and Evolve have added none: these may
+	// be there twice, and changes from before are not in the others.
 	Follow Mode = "follow"
 )
 

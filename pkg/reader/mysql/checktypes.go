@@ -112,7 +112,8 @@ func (c *checkup) keyless() {
 	}
 	var names, remedy []string
 	for _, t := range c.tables {
-		if len(t.Key) == 0 && !t.IsChangelog() {
+		left := t.Whole != nil && len(t.Whole.Key) > 0 // out by --columns
+		if len(t.Key) == 0 && !t.IsChangelog() && !left {
 			names = append(names, t.String())
 			remedy = append(remedy, "ALTER TABLE "+qualified(t)+" ADD COLUMN row_id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY")
 		}

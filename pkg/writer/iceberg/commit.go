@@ -288,10 +288,13 @@ func judge(err error) outcome {
 
 // properties returns those that a commit sets, note among them, and those that it takes
 // from the table.
-func (w *Writer) properties(had, note iceberg.Properties) (set iceberg.Properties, gone []string) {
+func (w *Writer) properties(meta table.Metadata, note iceberg.Properties) (set iceberg.Properties, gone []string) {
+	had := meta.Properties()
 	set = w.missing(had)
 	maps.Copy(set, note)
-	for name, value := range map[string]string{filterProperty: w.nextFilter(had[filterProperty]), tagProperty: w.tag} {
+	for name, value := range map[string]string{
+		filterProperty: w.nextFilter(had[filterProperty]), addedProperty: w.nextAdded(meta), tagProperty: w.tag,
+	} {
 		if value != "" {
 			set[name] = value
 		} else if had[name] != "" {
@@ -331,7 +334,7 @@ func (w *Writer) build(ctx context.Context, base *table.Table, a *attempt) (c ta
 	tbl := table.New(w.ident, onto, where, fs.open, w.sink.cat)
 	tx := tbl.NewTransaction()
 	note := iceberg.Properties{positionProperty: string(a.pos), commitProperty: a.id}
-	set, gone := w.properties(meta.Properties(), note)
+	set, gone := w.properties(meta, note)
 	if len(gone) > 0 {
 		if err := tx.RemoveProperties(gone); err != nil {
 			return c, nil, err

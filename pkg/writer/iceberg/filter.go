@@ -3,6 +3,8 @@ package iceberg
 import (
 	"fmt"
 
+	"github.com/apache/iceberg-go/table"
+
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/writer"
 )
@@ -15,11 +17,27 @@ func (w *Writer) sameRows() error {
 	case w.mode == writer.Follow && had != "":
 		err := fmt.Errorf("table %s holds only rows that met a condition when they were copied (%s), and the log tells of all rows", w.name(), had)
 		return w.tableError(hint.Wrap(err, "copy all of it with snapshot --mode replace, or leave it out with --exclude"))
+	case w.mode == writer.Follow && w.props[addedProperty] != "" && !w.src.IsChangelog():
+		err := fmt.Errorf("table %s holds rows that snapshot --mode %s has added to others: some may be there twice, and changes from before that are not in the others",
+			w.name(), w.props[addedProperty])
+		return w.tableError(hint.Wrap(err, "copy it anew with snapshot --mode replace --tables %s, or leave it out with --exclude", w.src))
 	case w.mode == writer.Create && had != want:
 		err := fmt.Errorf("table %s is whole since an earlier run, which copied %s; now wanted are %s", w.name(), rowsOf(had), rowsOf(want))
 		return w.tableError(hint.Wrap(err, "--mode replace exchanges its content; the same --where leaves it alone"))
 	}
 	return nil
+}
+
+// nextAdded returns by which mode rows have been added to the table once the next commit
+// has landed, to those that it has got otherwise.
+func (w *Writer) nextAdded(meta table.Metadata) string {
+	switch adds := w.mode == writer.Append || w.mode == writer.Evolve; {
+	case adds && meta.CurrentSnapshot() != nil && len(w.staged) > 0:
+		return string(w.mode)
+	case w.mode == writer.Replace:
+		return ""
+	}
+	return meta.Properties()[addedProperty]
 }
 
 func rowsOf(filter string) string {

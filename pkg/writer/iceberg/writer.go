@@ -23,6 +23,7 @@ const (
 	sourceProperty   = "tablehaul.source" // db.table that a table was made for
 	shapeProperty    = "tablehaul.shape"  // schema.Table.Shape as of the last commit
 	filterProperty   = "tablehaul.filter" // schema.Table.Filter: only rows that meet it were copied
+	addedProperty    = "tablehaul.added"  // the mode by which rows were added to those that the table had
 	commitProperty   = "tablehaul.commit-id"
 	tagProperty      = "tablehaul.tag" // Writer.Tag of the last commit
 )

@@ -61,7 +61,7 @@ func (s Sink) Open(ctx context.Context, t *schema.Table, mode writer.Mode) (writ
 	replace := mode == writer.Replace
 	return &tableWriter{
 		state: s.State, tab: tab, table: t, columns: columns, stage: tab.latest,
-		replace: replace, supersedes: replace && tab.shape != nil,
+		adds: mode == writer.Append || mode == writer.Evolve, replace: replace, supersedes: replace && tab.shape != nil,
 	}, nil
 }
 
@@ -70,6 +70,9 @@ func (tab *table) admits(t *schema.Table, mode writer.Mode) error {
 	case writer.Create, writer.Append, writer.Follow:
 		if tab.shape == nil {
 			return nil
+		}
+		if mode == writer.Follow && tab.added && !t.IsChangelog() {
+			return hint.Wrap(errors.New("rows were added to others and may be there twice"), "use --mode replace")
 		}
 		if mode != writer.Append && tab.pos == "" {
 			return hint.Wrap(errors.New("the table exists already"), "use --mode append or --mode replace")
@@ -101,6 +104,7 @@ type tableWriter struct {
 	table   *schema.Table
 	columns *schema.Table // what the destination's table has by the next commit
 	stage   *stage
+	adds    bool // to rows that are there
 	replace bool // the next commit exchanges the content
 	// supersedes says that it does so whoever has opened the table or committed to
 	// it meanwhile.
@@ -211,6 +215,7 @@ func (w *tableWriter) publish(pos batch.Position) {
 	for _, c := range w.stage.changes {
 		w.bytes += int64(len(c.row.String()))
 	}
+	w.tab.added = !w.replace && (w.tab.added || w.adds && w.tab.shape != nil && len(w.stage.changes) > 0)
 	rows := reshape(w.tab.rows, w.tab.columns, w.columns)
 	if w.replace {
 		rows = nil

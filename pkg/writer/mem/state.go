@@ -37,6 +37,7 @@ type table struct {
 	pos     batch.Position
 	last    *stage // what the last commit published
 	tagged  string // by it
+	added   bool   // rows were added to others, and may be there twice
 	history []Version
 
 	// latest is the stage of the writer opened last. It belongs to the State, as

@@ -100,6 +100,7 @@ var parts = []part{
 	{"evolve", (*kit).evolveMode},
 	{"evolve what cannot be", (*kit).evolveRefused},
 	{"evolve by nothing", (*kit).evolveByNothing},
+	{"evolve and follow", (*kit).evolveFollowed},
 	{"replace by another shape", (*kit).replaceShape},
 	{"replace a foreign table by another shape", (*kit).replaceForeign},
 	{"replace a table that is followed", (*kit).replaceFollowed},
