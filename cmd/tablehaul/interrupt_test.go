@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -15,6 +16,10 @@ import (
 // TestInterrupt sends signals to runs that would never end.
 func TestInterrupt(t *testing.T) {
 	const stopping = "tablehaul: stopping"
+	// Under nohup the tests would hand on that SIGHUP is ignored.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(hangups) })
 	for _, c := range []struct {
 		name, source string
 		signal       os.Signal
