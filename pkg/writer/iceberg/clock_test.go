@@ -56,18 +56,21 @@ func TestClockGoesBack(t *testing.T) {
 				s.cat = clock
 				tbl := accounts("t")
 				load(t, s, tbl, writer.Create, 0, 5, "p0")
-				clock.off = 24 * time.Hour
-				load(t, s, tbl, writer.Append, 5, 10, "p1")
-				clock.off = 0
-				load(t, s, tbl, writer.Append, 10, 20, "p2")
-				load(t, s, tbl, writer.Evolve, 20, 30, "p3")
 				w := openTable(t, s, tbl, writer.Follow)
-				b := rows(tbl, 29, 31)
+				clock.off = 24 * time.Hour
+				b := rows(tbl, 5, 7)
+				b.Ops = []batch.Op{batch.Insert, batch.Insert}
+				write(t, w, b)
+				must(t, w.Commit(t.Context(), "p1"))
+				clock.off = 0
+				b = rows(tbl, 6, 8)
 				b.Ops = []batch.Op{batch.After, batch.Insert}
 				write(t, w, b)
-				must(t, w.Commit(t.Context(), "p4"))
-				must(t, w.Commit(t.Context(), "p5"))
+				must(t, w.Commit(t.Context(), "p2"))
+				must(t, w.Commit(t.Context(), "p3"))
 				must(t, w.Close())
+				load(t, s, tbl, writer.Append, 8, 20, "p4")
+				load(t, s, tbl, writer.Evolve, 20, 31, "p5")
 				wantIDs(t, ids(t, s, "t"), 0, 31)
 				load(t, s, tbl, writer.Replace, 0, 50, "p6")
 				wantIDs(t, ids(t, s, "t"), 0, 50)

@@ -14,6 +14,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/iceberg-go/catalog"
 
+	"github.com/apache/iceberg-go/table"
+
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
@@ -227,4 +229,15 @@ func wideRows(t *schema.Table, from, n int) *batch.Batch {
 		}
 	}
 	return &batch.Batch{Table: t, Rows: b.NewRecordBatch()}
+}
+
+// forgetAdded has a table followed in spite of rows that were added to it, all of other
+// keys: for tests of what deletes do to rows of several shapes and snapshots.
+func forgetAdded(t *testing.T, s *Sink, tbl *schema.Table) {
+	t.Helper()
+	if loaded(t, s, tbl).Properties()[addedProperty] == "" {
+		t.Error("rows were added, and the table does not say so")
+	}
+	_, _, err := s.cat.CommitTable(t.Context(), s.identifier(tbl), nil, []table.Update{table.NewRemovePropertiesUpdate([]string{addedProperty})})
+	must(t, err)
 }

@@ -16,6 +16,9 @@ import (
 // put writes rows and commits them.
 func put(t *testing.T, s *Sink, tbl *schema.Table, mode writer.Mode, pos batch.Position, ops []batch.Op, rows ...batchtest.Row) {
 	t.Helper()
+	if mode == writer.Follow && loaded(t, s, tbl).Properties()[addedProperty] != "" {
+		forgetAdded(t, s, tbl)
+	}
 	w := openTable(t, s, tbl, mode)
 	if len(rows) > 0 {
 		b := batchtest.Build(memory.DefaultAllocator, tbl, rows)
