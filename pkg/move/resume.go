@@ -109,6 +109,7 @@ func (r *snapshotRun) anew(c *tableCopy, why error) {
 // skipExchanged leaves tables alone that a run in Replace mode has exchanged before
 // it was stopped: their last commit is tagged by it, as is what it has kept of others.
 // Their position would not tell: a source that stands still gives it to every run.
+// What it does not leave alone it tags.
 func (r *snapshotRun) skipExchanged() {
 	if r.opts.Mode != writer.Replace {
 		return

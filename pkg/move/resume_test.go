@@ -83,6 +83,29 @@ func (b *bank) kept(table *schema.Table) bool {
 	return len(w.(writer.Keeper).Kept().Origins) > 0
 }
 
+// killedAt is a fault that ends a run of one reader when it opens accounts for the n-th
+// time.
+func killedAt(n int) func(rmem.Op, *schema.Table) error {
+	return func(op rmem.Op, table *schema.Table) error {
+		if op == rmem.Open && table.Name == "accounts" {
+			if n--; n == 0 {
+				return errKilled
+			}
+		}
+		return nil
+	}
+}
+
+// accountsLast has accounts read after the other tables, as the largest come first.
+func (b *bank) accountsLast() {
+	for _, table := range b.tables {
+		table.Bytes = 100
+		if table.Name == "accounts" {
+			table.Bytes = 1
+		}
+	}
+}
+
 // TestSnapshotResumedReads counts what is read a second time.
 func TestSnapshotResumedReads(t *testing.T) {
 	b := newBank(t, 1)
@@ -147,16 +170,10 @@ func TestSnapshotResumedReads(t *testing.T) {
 func TestSnapshotAnewAtTheSamePoint(t *testing.T) {
 	b := newBank(t, 3)
 	for _, restart := range []bool{false, true} {
-		n := 0
 		src := b.stock()
 		src.Parts, src.Hashed = 6, true
-		src.Fault = func(op rmem.Op, table *schema.Table) error {
-			if op == rmem.Open && table.Name == "accounts" {
-				if n++; n == 4 && !restart {
-					return errKilled
-				}
-			}
-			return nil
+		if !restart {
+			src.Fault = killedAt(4)
 		}
 		if err := b.snapshot(src, b.open(), move.SnapshotOptions{Parallel: 1, Restart: restart}); (err == nil) != restart {
 			t.Fatalf("restart %t: %v", restart, err)
@@ -201,12 +218,7 @@ func TestSnapshotReplaceStopped(t *testing.T) {
 			return nil
 		}
 	}
-	for _, table := range b.tables {
-		table.Bytes = 100 // the largest comes first
-		if table.Name == "accounts" {
-			table.Bytes = 1
-		}
-	}
+	b.accountsLast()
 	run("", through)
 	if read := run("", cut(4)); len(read) != len(b.tables) {
 		t.Errorf("stopped: got %v read, want all tables", read)
@@ -230,23 +242,9 @@ func TestTailPurgedBehindReplace(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.transact(5)
-	for _, table := range b.tables {
-		table.Bytes = 100 // the largest comes first
-		if table.Name == "accounts" {
-			table.Bytes = 1
-		}
-	}
-	n := 0
+	b.accountsLast()
 	src := b.stock()
-	src.Parts, src.Hashed = 6, true
-	src.Fault = func(op rmem.Op, table *schema.Table) error {
-		if op == rmem.Open && table.Name == "accounts" {
-			if n++; n == 4 {
-				return errKilled
-			}
-		}
-		return nil
-	}
+	src.Parts, src.Hashed, src.Fault = 6, true, killedAt(4)
 	if err := b.snapshot(src, b.open(), move.SnapshotOptions{Parallel: 1, Mode: writer.Replace}); !errors.Is(err, errKilled) {
 		t.Fatal(err)
 	}
@@ -263,17 +261,8 @@ func TestTailPurgedBehindReplace(t *testing.T) {
 // TestSnapshotResumedPurged has the log purged that a table would need.
 func TestSnapshotResumedPurged(t *testing.T) {
 	b := newBank(t, 2)
-	n := 0
-	cut := func(op rmem.Op, table *schema.Table) error {
-		if op == rmem.Open && table.Name == "accounts" {
-			if n++; n == 3 {
-				return errKilled
-			}
-		}
-		return nil
-	}
 	src := b.stock()
-	src.Parts, src.Hashed, src.Fault = 6, true, cut
+	src.Parts, src.Hashed, src.Fault = 6, true, killedAt(3)
 	if err := b.snapshot(src, b.open(), move.SnapshotOptions{}); !errors.Is(err, errKilled) {
 		t.Fatal(err)
 	}

@@ -96,7 +96,6 @@ func (r *snapshotRun) run(ctx context.Context, tables []*schema.Table) error {
 type tableCopy struct {
 	table  *schema.Table
 	w      writer.Writer
-	held   batch.Position // at the sink before the run
 	prog   *progress.Table
 	keeper writer.Keeper // nil: stock of the table is not kept
 	keeps  bool          // stock is being kept
@@ -129,7 +128,6 @@ func (r *snapshotRun) open(ctx context.Context, tables []*schema.Table) error {
 			if err != nil {
 				return fmt.Errorf("read position of %s: %w", t, err)
 			}
-			c.held = pos
 			r.look(c)
 			if r.opts.Mode != writer.Create || pos == "" {
 				return nil

@@ -24,6 +24,15 @@ func writeOrigin(t *testing.T, w *Writer, origin int, rows ...batchtest.Row) {
 	write(t, w, b)
 }
 
+// keepTen keeps rows 0..9 as origin 0 of a plan.
+func keepTen(t *testing.T, w *Writer) {
+	t.Helper()
+	must(t, w.Keep(t.Context(), "plan"))
+	write(t, w, rows(w.src, 0, 10))
+	must(t, w.Whole(t.Context(), 0))
+	w.closing.Wait()
+}
+
 // wantKept compares what a dead run has kept with what it should have.
 func wantKept(t *testing.T, w *Writer, rows int64, origins ...int) {
 	t.Helper()

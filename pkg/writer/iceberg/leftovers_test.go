@@ -184,10 +184,7 @@ func TestNotesWithoutARecord(t *testing.T) {
 		s := openSink(t, "iceberg+sql:"+t.TempDir()+"/c.db?warehouse="+root+"&"+query, Options{KeepEvery: 1})
 		tbl := accounts("t")
 		w := openTable(t, s, tbl, writer.Create)
-		must(t, w.Keep(t.Context(), "plan"))
-		write(t, w, rows(tbl, 0, 10))
-		must(t, w.Whole(t.Context(), 0))
-		w.closing.Wait()
+		keepTen(t, w)
 		record := w.record.location
 		must(t, w.record.leave())
 		must(t, w.st.remove(record))

@@ -29,10 +29,7 @@ func TestTakenOverByANewTable(t *testing.T) {
 		load(t, s, tbl, writer.Replace, 0, 10, "p")
 	}
 	w := openTable(t, s, tbl, writer.Replace)
-	must(t, w.Keep(t.Context(), "plan"))
-	write(t, w, rows(tbl, 0, 10))
-	must(t, w.Whole(t.Context(), 0))
-	w.closing.Wait()
+	keepTen(t, w)
 	must(t, w.record.leave()) // killed
 	must(t, s.cat.DropTable(t.Context(), w.ident))
 
@@ -66,10 +63,7 @@ func TestTakenOverWhileAsleep(t *testing.T) {
 			s, other := openSink(t, url, Options{KeepEvery: 1}), openSink(t, url, Options{KeepEvery: 1})
 			tbl := accounts("t")
 			w := openTable(t, s, tbl, writer.Create)
-			must(t, w.Keep(t.Context(), "plan"))
-			write(t, w, rows(tbl, 0, 10))
-			must(t, w.Whole(t.Context(), 0))
-			w.closing.Wait()
+			keepTen(t, w)
 			text, err := readAll(w.st.files(), w.record.location)
 			must(t, err)
 			must(t, w.st.files().WriteFile(w.record.location, []byte(text+leftMark))) // stands for 15 minutes

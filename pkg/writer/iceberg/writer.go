@@ -204,7 +204,7 @@ func (w *Writer) finish(ctx context.Context, f *dataFile) error {
 		return err
 	}
 	select {
-	case w.sink.uploads <- struct{}{}:
+	case w.sink.uploads <- struct{}{}: // also when the run ends: what is whole may be kept
 	default:
 		select {
 		case w.sink.uploads <- struct{}{}:
