@@ -56,19 +56,10 @@ type Front struct {
 // Start starts a server before the catalog at that URL. It ends with the test.
 func (f *Front) Start(t testing.TB, catalog string) *Front {
 	t.Helper()
-	back, err := url.Parse(catalog)
-	if err != nil {
-		t.Fatal(err)
-	}
 	f.good = make(map[string]time.Time)
-	proxy := &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(back)
-			r.Out.Host = r.In.Host // stores sign it
-		},
-		ModifyResponse: f.after,
-		ErrorHandler:   func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
-	}
+	proxy := passTo(t, catalog)
+	proxy.ModifyResponse = f.after
+	proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/oauth/tokens", f.token)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -91,6 +82,19 @@ func (f *Front) Start(t testing.TB, catalog string) *Front {
 	t.Cleanup(f.Server.Close)
 	f.URL = f.Server.URL
 	return f
+}
+
+// passTo passes requests on to the server at a URL.
+func passTo(t testing.TB, server string) *httputil.ReverseProxy {
+	t.Helper()
+	back, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(back)
+		r.Out.Host = r.In.Host // which is signed
+	}}
 }
 
 // Cut ends the connection without an answer, in place of a status.

@@ -6,8 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,15 +34,8 @@ type Vendor struct {
 // Start opens the door to the store at that URL until the test ends.
 func (v *Vendor) Start(t testing.TB, store string) *Vendor {
 	t.Helper()
-	back, err := url.Parse(store)
-	if err != nil {
-		t.Fatal(err)
-	}
 	v.good = make(map[string]time.Time)
-	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(back)
-		r.Out.Host = r.In.Host // which is signed
-	}}
+	proxy := passTo(t, store)
 	door := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		before, rest, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
 		id, rest, _ := strings.Cut(rest, "/")
