@@ -92,7 +92,7 @@ func (c *stockCollector) Collect(ch chan<- prometheus.Metric) {
 		sums.add(descStockBytes, label, float64(t.Bytes))
 		sums.gauge(descStockSeconds, label, t.Took.Seconds())
 		sums.add(descStockFailed, label, float64(failed))
-		sums.add(descStockResumed, label, float64(t.Resumed.Rows))
+		sums.add(descStockResumed, label, float64(t.Resumed))
 		if t.Output != nil {
 			sums.add(descStockFiles, label, float64(t.Output.Files))
 			sums.add(descStockWritten, label, float64(t.Output.Bytes))

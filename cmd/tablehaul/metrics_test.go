@@ -51,7 +51,7 @@ func TestMetrics(t *testing.T) {
 	begun.Add(5, 50)
 	begun.Fail(errors.New("truncated"))
 	again := s.Stock().Table("shop.a", 0)
-	again.Resumed(3, 30)
+	again.Resumed(3)
 	again.Add(2, 20)
 	again.Wrote(4, 400)
 	a := s.Table("shop.a")

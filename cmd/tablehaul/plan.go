@@ -85,7 +85,10 @@ func (p *program) snapshotPlan(ctx context.Context, o snapshotOptions, store sto
 	if err != nil {
 		return err
 	}
-	return writePlan(p.stdout, o.json, plan, all)
+	if err := writePlan(p.stdout, o.json, plan, all); err != nil {
+		return err
+	}
+	return refused(plan)
 }
 
 // planAll adds to the plan of each table what source and sink tell of it, as far as
@@ -137,6 +140,20 @@ func describeAll(ctx context.Context, d writer.Describer, tables []*schema.Table
 // copied reports whether rows of the table would be copied.
 func (t *plannedTable) copied() bool {
 	return t.Sink == nil || t.Sink.Fate != string(writer.Whole) && t.Sink.Fate != string(writer.Followed) && t.Sink.Fate != string(writer.Refused)
+}
+
+// refused returns an error if the sink would refuse some of the tables.
+func refused(plan []plannedTable) error {
+	n := 0
+	for _, t := range plan {
+		if t.Sink != nil && t.Sink.Fate == string(writer.Refused) {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: the sink would refuse %d of %s", errFound, n, progress.Plural(int64(len(plan)), "table"))
 }
 
 // sampleTime bounds the reading of a sample.

@@ -151,6 +151,7 @@ func (p *program) copyTables(ctx context.Context, o snapshotOptions, open ends, 
 	return move.Snapshot(ctx, src, sink, tables, move.SnapshotOptions{
 		Mode: writer.Mode(o.mode.value), Parallel: o.gentle.maxParallel, Progress: run, Throttle: throttle,
 		Terms: o.terms(), Restart: o.restart, Warn: p.console.warn,
+		Tell: func(msg string) { p.console.Note("tablehaul: " + msg) },
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/progress"
 	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
@@ -183,6 +184,19 @@ func (r *snapshotRun) probe(ctx context.Context, pos batch.Position, copies []*t
 	return rd.Close()
 }
 
+// tellResumed says that the run goes on with what an earlier one has read.
+func (r *snapshotRun) tellResumed(pending []*tableCopy) {
+	var tables, rows int64
+	for _, c := range pending {
+		if c.left != nil {
+			tables, rows = tables+1, rows+c.left.kept.Rows
+		}
+	}
+	if tables > 0 && r.opts.Tell != nil {
+		r.opts.Tell(fmt.Sprintf("going on with %s that an earlier run was stopped in, with %s in place", progress.Plural(tables, "table"), progress.Plural(rows, "row")))
+	}
+}
+
 // splits returns what is left to read of the table, and has what is read of it kept.
 func (r *snapshotRun) splits(ctx context.Context, c *tableCopy) ([]reader.Split, error) {
 	if c.left != nil {
@@ -190,7 +204,7 @@ func (r *snapshotRun) splits(ctx context.Context, c *tableCopy) ([]reader.Split,
 			return nil, err
 		}
 		c.keeps = true
-		c.prog.Resumed(c.left.kept.Rows, 0)
+		c.prog.Resumed(c.left.kept.Rows)
 		return c.left.rest(c.table), nil
 	}
 	splits, err := r.snap.Splits(ctx, c.table)

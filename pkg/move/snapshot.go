@@ -40,6 +40,8 @@ type SnapshotOptions struct {
 	Progress *progress.Run    // may be nil
 	Throttle *Throttle        // may be nil
 	Warn     func(msg string) // may be nil
+	// Tell is told at the start that stock of an earlier run is taken over; it may be nil.
+	Tell func(msg string)
 }
 
 func (o *SnapshotOptions) warn(msg string) {
@@ -106,8 +108,8 @@ type tableCopy struct {
 	done   atomic.Bool
 }
 
-// open readies every destination before a row is read, so that a table that
-// cannot be written stops the run while nothing is lost yet.
+// open readies every destination before a row is read, so that what cannot be written is
+// known while nothing is lost yet. A table that the sink refuses leaves the others alone.
 func (r *snapshotRun) open(ctx context.Context, tables []*schema.Table) error {
 	r.opts.Progress.Phase("opening " + progress.Plural(int64(len(tables)), "table") + " at the sink")
 	if err := r.askUnlogged(ctx, tables); err != nil {
@@ -117,43 +119,44 @@ func (r *snapshotRun) open(ctx context.Context, tables []*schema.Table) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)
 	for i, t := range tables {
-		g.Go(func() error {
-			w, err := r.sink.Open(gctx, t, r.opts.Mode)
-			if err != nil {
-				return fmt.Errorf("open %s at the sink: %w", t, err)
-			}
-			c := &tableCopy{table: t, w: w}
-			copies[i] = c
-			pos, err := w.Position(gctx)
-			if err != nil {
-				return fmt.Errorf("read position of %s: %w", t, err)
-			}
-			r.look(c)
-			if r.opts.Mode != writer.Create || pos == "" {
-				return nil
-			}
-			if err := r.src.Owns(pos); err != nil {
-				err = fmt.Errorf("%s is at the sink, but not from this source: %w", t, err)
-				return hint.Wrap(err, "--mode replace exchanges its content")
-			}
-			c.done.Store(true)
-			return nil
-		})
+		c := &tableCopy{table: t}
+		copies[i] = c
+		g.Go(func() error { return c.check(r.openTable(gctx, c)) })
 	}
 	err := g.Wait()
-	for _, c := range copies {
-		if c != nil {
-			r.todo = append(r.todo, c)
-		}
-	}
+	r.todo = copies
 	r.skipExchanged()
 	for _, c := range r.todo {
 		c.prog = r.opts.Progress.Table(c.table.String(), c.table.Rows)
-		if c.done.Load() {
+		if te := c.failed.Load(); te != nil {
+			c.close()
+			c.prog.Fail(te)
+		} else if c.done.Load() {
 			c.prog.Skip()
 		}
 	}
 	return err
+}
+
+func (r *snapshotRun) openTable(ctx context.Context, c *tableCopy) (err error) {
+	if c.w, err = r.sink.Open(ctx, c.table, r.opts.Mode); err != nil {
+		c.w = nil
+		return fmt.Errorf("open %s at the sink: %w", c.table, err)
+	}
+	pos, err := c.w.Position(ctx)
+	if err != nil {
+		return fmt.Errorf("read position of %s: %w", c.table, err)
+	}
+	r.look(c)
+	if r.opts.Mode != writer.Create || pos == "" {
+		return nil
+	}
+	if err := r.src.Owns(pos); err != nil {
+		err = hint.Wrap(fmt.Errorf("it is at the sink, but not from this source: %w", err), "--mode replace --tables %s exchanges its content", c.table)
+		return &schema.TableError{Table: c.table.String(), Err: err}
+	}
+	c.done.Store(true)
+	return nil
 }
 
 // copy pins the point, then lets workers take splits as the planner finds them.
@@ -161,7 +164,7 @@ func (r *snapshotRun) copy(ctx context.Context) error {
 	var pending []*tableCopy
 	var tables []*schema.Table
 	for _, c := range r.todo {
-		if !c.done.Load() {
+		if !c.done.Load() && c.failed.Load() == nil {
 			pending = append(pending, c)
 			tables = append(tables, c.table)
 		}
@@ -173,6 +176,7 @@ func (r *snapshotRun) copy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.tellResumed(pending)
 	r.opts.Progress.Phase("pinning one point for " + progress.Plural(int64(len(tables)), "table"))
 	if r.snap, err = r.src.Pin(ctx, tables, r.opts.Parallel); err != nil {
 		return fmt.Errorf("pin a consistent point: %w", err)

@@ -171,7 +171,7 @@ func (b *Bar) total(v View, sum Totals, final bool) string {
 	} else if d, ok := b.meter.left(sum); ok {
 		left = Clock(d) + " left"
 	}
-	rows, bytes := Plural(sum.Staged(), "row"), Bytes(sum.Bytes+sum.Resumed.Bytes)
+	rows, bytes := Plural(sum.Staged(), "row"), readBytes(sum.Bytes, sum.Resumed)
 	speed := ""
 	if rate >= 1 {
 		speed = Count(int64(rate)) + " rows/s"
@@ -242,7 +242,7 @@ func tableLines(v View, limit, columns int) []string {
 	}
 	var lines []string
 	for _, t := range shown {
-		cells := []string{padLeft(tablePercent(t), 4), padLeft(Count(t.Staged())+" rows", 16), padLeft(Bytes(t.Bytes+t.Resumed.Bytes), 11), padLeft(Clock(t.Took), 6)}
+		cells := []string{padLeft(tablePercent(t), 4), padLeft(Count(t.Staged())+" rows", 16), padLeft(Bytes(t.Bytes), 11), padLeft(Clock(t.Took), 6)}
 		// The name is what the operator looks for: numbers give way to it.
 		for len(cells) > 1 && 2+min(name, 40)+width(strings.Join(cells, " "))+1 > columns {
 			cells = cells[:len(cells)-1]

@@ -68,14 +68,13 @@ type tableReport struct {
 
 // An outputReport is what a table or a run has beside the rows of this run.
 type outputReport struct {
-	Files        *int64 `json:"files,omitempty"`
-	Written      *int64 `json:"bytes_written,omitempty"`
-	ResumedRows  int64  `json:"rows_resumed,omitempty"`
-	ResumedBytes int64  `json:"bytes_resumed,omitempty"`
+	Files   *int64 `json:"files,omitempty"`
+	Written *int64 `json:"bytes_written,omitempty"`
+	Resumed int64  `json:"rows_resumed,omitempty"`
 }
 
-func reportOutput(o *Output, resumed Amount) outputReport {
-	r := outputReport{ResumedRows: resumed.Rows, ResumedBytes: resumed.Bytes}
+func reportOutput(o *Output, resumed int64) outputReport {
+	r := outputReport{Resumed: resumed}
 	if o != nil {
 		r.Files, r.Written = &o.Files, &o.Bytes
 	}
@@ -130,7 +129,7 @@ func progressOf(name string, v View, m *meter) progressEvent {
 	e := progressEvent{
 		event: head(name, v.Now), Seconds: seconds(v.Elapsed),
 		Rows: sum.Rows, Bytes: sum.Bytes, Rate: math.Round(m.rate()),
-		Tables: count(sum), AtWork: []string{}, Paused: v.Paused, Resumed: sum.Resumed.Rows,
+		Tables: count(sum), AtWork: []string{}, Paused: v.Paused, Resumed: sum.Resumed,
 	}
 	if sum.Expected > 0 {
 		e.Expect = &sum.Expected

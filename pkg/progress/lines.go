@@ -89,7 +89,7 @@ func (l *Lines) status(v View, sum Totals) string {
 	if sum.Rows == 0 {
 		return joined([]string{v.Phase, v.pause()})
 	}
-	parts := []string{Plural(sum.Staged(), "row"), Bytes(sum.Bytes + sum.Resumed.Bytes)}
+	parts := []string{Plural(sum.Staged(), "row"), readBytes(sum.Bytes, sum.Resumed)}
 	if p := percent(sum); p >= 0 {
 		parts[0] = fmt.Sprintf("%d%%, %s", p, parts[0])
 	}
@@ -114,7 +114,7 @@ func (l *Lines) status(v View, sum Totals) string {
 
 // tableLine tells what became of a table that is whole.
 func tableLine(t TableView) string {
-	text := fmt.Sprintf("%s, %s in %s", Plural(t.Staged(), "row"), Bytes(t.Bytes+t.Resumed.Bytes), Seconds(t.Took))
+	text := fmt.Sprintf("%s, %s in %s", Plural(t.Staged(), "row"), readBytes(t.Bytes, t.Resumed), Seconds(t.Took))
 	for _, more := range []string{t.Output.String(), takenOver(t.Resumed)} {
 		if more != "" {
 			text += ", " + more
@@ -124,11 +124,20 @@ func tableLine(t TableView) string {
 }
 
 // takenOver tells of rows that an earlier run has staged, "" if there are none.
-func takenOver(a Amount) string {
-	if a.Rows == 0 {
+func takenOver(rows int64) string {
+	if rows == 0 {
 		return ""
 	}
-	return Plural(a.Rows, "row") + " taken over"
+	return Plural(rows, "row") + " taken over"
+}
+
+// readBytes writes how much was read: beside rows that were taken over, it says that
+// theirs is not in it.
+func readBytes(bytes, resumed int64) string {
+	if resumed == 0 {
+		return Bytes(bytes)
+	}
+	return Bytes(bytes) + " read"
 }
 
 // working names up to limit tables at work.

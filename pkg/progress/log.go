@@ -162,11 +162,11 @@ func outputAttrs(o *Output) []slog.Attr {
 	return []slog.Attr{slog.Int64("files", o.Files), slog.Int64("bytes_written", o.Bytes)}
 }
 
-func resumedAttrs(a Amount) []slog.Attr {
-	if a.Rows == 0 {
+func resumedAttrs(rows int64) []slog.Attr {
+	if rows == 0 {
 		return nil
 	}
-	return []slog.Attr{slog.Int64("rows_resumed", a.Rows)}
+	return []slog.Attr{slog.Int64("rows_resumed", rows)}
 }
 
 // Attrs are what the record of a run's end tells of it.

@@ -32,7 +32,7 @@ func TestLog(t *testing.T) {
 	views[3].Pace = views[2].Pace
 	views[4].Pace = views[2].Pace
 	views[2].Paused = []string{"threads_running is 80, more than 40"}
-	views[4].Tables[0].Resumed = Amount{5, 50}
+	views[4].Tables[0].Resumed = 5
 	views[4].Tables[1].Output = &Output{2, 99}
 	for _, v := range views[:4] {
 		l.Show(v)

@@ -11,7 +11,7 @@ import (
 func TestOutput(t *testing.T) {
 	r := NewRun()
 	tab := r.Table("shop.a", 1000)
-	tab.Resumed(400, 40<<10)
+	tab.Resumed(400)
 	tab.Begin()
 	tab.Add(200, 20<<10)
 	v := r.View()
@@ -26,7 +26,7 @@ func TestOutput(t *testing.T) {
 	var out bytes.Buffer
 	NewLines(&out, 5*time.Second).Show(v)
 	diff(t, out.String(), `
-[0:06] 60%, 600 rows, 60.0 KiB; at work: shop.a
+[0:06] 60%, 600 rows, 20.0 KiB read; at work: shop.a
 `)
 
 	tab.Add(400, 40<<10)
@@ -40,9 +40,9 @@ func TestOutput(t *testing.T) {
 	WriteText(&out, v)
 	WriteSummary(&out, Start{}, v, Outcome{Status: "done"})
 	diff(t, out.String(), `
-[0:02] shop.a: 1,000 rows, 100.0 KiB in 1.00 s, 5.0 KiB in 3 files, 400 rows taken over
-shop.a  1,000 rows  100.0 KiB  1.00 s  600 rows/s  5.0 KiB in 3 files  400 rows taken over
-1 table, 1,000 rows, 100.0 KiB in 2.00 s (300 rows/s); 5.0 KiB in 3 files; 400 rows taken over
-{"event":"summary","time":"2026-07-01T12:00:02.000Z","status":"done","exit":0,"source":"","sink":"","mode":"","position":"","seconds":2,"rows":600,"bytes":61440,"rows_per_second":300,"files":3,"bytes_written":5120,"rows_resumed":400,"bytes_resumed":40960,"tables":[{"table":"shop.a","state":"whole","rows":600,"bytes":61440,"seconds":1,"rows_per_second":600,"files":3,"bytes_written":5120,"rows_resumed":400,"bytes_resumed":40960}]}
+[0:02] shop.a: 1,000 rows, 60.0 KiB read in 1.00 s, 5.0 KiB in 3 files, 400 rows taken over
+shop.a  1,000 rows  60.0 KiB read  1.00 s  600 rows/s  5.0 KiB in 3 files  400 rows taken over
+1 table, 1,000 rows, 60.0 KiB read in 2.00 s (300 rows/s); 5.0 KiB in 3 files; 400 rows taken over
+{"event":"summary","time":"2026-07-01T12:00:02.000Z","status":"done","exit":0,"source":"","sink":"","mode":"","position":"","seconds":2,"rows":600,"bytes":61440,"rows_per_second":300,"files":3,"bytes_written":5120,"rows_resumed":400,"tables":[{"table":"shop.a","state":"whole","rows":600,"bytes":61440,"seconds":1,"rows_per_second":600,"files":3,"bytes_written":5120,"rows_resumed":400}]}
 `)
 }

@@ -49,7 +49,7 @@ type Table struct {
 	Estimate int64 // rows the source believes to hold; 0 unknown
 
 	rows, bytes atomic.Int64
-	resumed     atomic.Pointer[Amount]
+	resumed     atomic.Int64 // rows
 	output      atomic.Pointer[Output]
 	state       atomic.Int32
 	err         atomic.Pointer[error]
@@ -114,12 +114,11 @@ func (t *Table) Add(rows, bytes int64) {
 	}
 }
 
-// Resumed tells what an earlier run, which was stopped, had staged of the table
-// and this one takes over: rows, and their bytes on the source's wire as far as
-// that is known. It comes before the table begins.
-func (t *Table) Resumed(rows, bytes int64) {
+// Resumed tells how many rows an earlier run, which was stopped, had staged of the
+// table, and this one takes over. It comes before the table begins.
+func (t *Table) Resumed(rows int64) {
 	if t != nil {
-		t.resumed.Store(&Amount{rows, bytes})
+		t.resumed.Store(rows)
 	}
 }
 

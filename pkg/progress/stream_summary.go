@@ -49,7 +49,7 @@ func WriteStreamSummary(w io.Writer, s StreamStart, stream *Stream, o Outcome) e
 		Rows: v.Rows, Bytes: v.Bytes, Commits: v.Last.Seq, Errors: v.Errors,
 		Tables: []streamTableReport{}, Error: o.Error, Hint: o.Hint,
 	}
-	var resumed Amount
+	var resumed int64
 	var output *Output
 	for _, t := range streamTables(stream, v) {
 		r := streamTableReport{
@@ -63,7 +63,7 @@ func WriteStreamSummary(w io.Writer, s StreamStart, stream *Stream, o Outcome) e
 			r.Error, r.Hint = strings.TrimPrefix(t.Err.Error(), t.Name+": "), hint.Of(t.Err)
 		}
 		e.Tables = append(e.Tables, r)
-		resumed.Rows, resumed.Bytes = resumed.Rows+t.resumed.Rows, resumed.Bytes+t.resumed.Bytes
+		resumed += t.resumed
 		output = output.plus(t.written())
 	}
 	e.outputReport = reportOutput(output, resumed)
@@ -86,7 +86,7 @@ func (v StreamView) committed() string {
 type streamTable struct {
 	StreamTableView
 	stock   *int64
-	resumed Amount  // of the stock
+	resumed int64   // rows of the stock
 	copied  *Output // by the stock
 }
 
@@ -130,7 +130,7 @@ func WriteStreamText(w io.Writer, stream *Stream) error {
 	for _, t := range tables {
 		if t.stock != nil {
 			copied++
-			stock += *t.stock + t.resumed.Rows
+			stock += *t.stock + t.resumed
 		}
 		output = output.plus(t.written())
 		if t.Rows > 0 {
@@ -180,7 +180,7 @@ func writeStreamTables(b *strings.Builder, tables []streamTable) {
 		}
 		r := []string{Printable(t.Name), "", "", "", t.written().String(), takenOver(t.resumed)}
 		if t.stock != nil {
-			r[1] = Plural(*t.stock+t.resumed.Rows, "row") + " copied"
+			r[1] = Plural(*t.stock+t.resumed, "row") + " copied"
 		}
 		if t.Commits > 0 {
 			r[2], r[3] = Plural(t.Rows, "change"), Plural(t.Commits, "commit")

@@ -71,7 +71,7 @@ func WriteText(w io.Writer, v View) error {
 			tables = fmt.Sprintf("%s of %s", Count(whole), Plural(n, "table"))
 		}
 		total := View{Tables: v.whole()}.Totals()
-		fmt.Fprintf(&b, "%s, %s, %s in %s", tables, Plural(total.Staged(), "row"), Bytes(total.Bytes+total.Resumed.Bytes), Seconds(v.Elapsed))
+		fmt.Fprintf(&b, "%s, %s, %s in %s", tables, Plural(total.Staged(), "row"), readBytes(total.Bytes, total.Resumed), Seconds(v.Elapsed))
 		if r := int64(float64(total.Rows) / max(v.Elapsed.Seconds(), 1e-3)); r > 0 {
 			fmt.Fprintf(&b, " (%s rows/s)", Count(r))
 		}
@@ -116,7 +116,7 @@ func writeTables(b *strings.Builder, tables []TableView) {
 			unit = " row " // keeps the column
 		}
 		rows[i] = []string{
-			Printable(t.Name), Count(t.Staged()) + unit, Bytes(t.Bytes + t.Resumed.Bytes), Seconds(t.Took),
+			Printable(t.Name), Count(t.Staged()) + unit, readBytes(t.Bytes, t.Resumed), Seconds(t.Took),
 			perSecond(t), t.Output.String(), takenOver(t.Resumed),
 		}
 	}

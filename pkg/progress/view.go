@@ -23,7 +23,7 @@ type TableView struct {
 	Estimate int64 // rows the source believes to hold; 0 unknown
 	Rows     int64 // of this run
 	Bytes    int64
-	Resumed  Amount  // of an earlier run, taken over
+	Resumed  int64   // rows of an earlier run, taken over; Bytes has none of them
 	Output   *Output // at the sink, once the table is whole; nil if the sink does not tell
 	State    State
 	Took     time.Duration // from the first row to the commit, or until now
@@ -31,9 +31,6 @@ type TableView struct {
 	Tries    int           // how often the table was begun before, in vain
 	Spent    int64         // rows of those times
 }
-
-// An Amount is rows, and their bytes on the source's wire.
-type Amount struct{ Rows, Bytes int64 }
 
 // An Output is files at the sink, and their bytes.
 type Output struct{ Files, Bytes int64 }
@@ -55,7 +52,7 @@ func (o *Output) plus(other *Output) *Output {
 }
 
 // Staged returns the rows that the sink has, those of an earlier run included.
-func (t TableView) Staged() int64 { return t.Rows + t.Resumed.Rows }
+func (t TableView) Staged() int64 { return t.Rows + t.Resumed }
 
 // Rate returns the table's rows a second, in this run.
 func (t TableView) Rate() float64 {
@@ -86,10 +83,7 @@ func (t *Table) view(now time.Time) TableView {
 	s := State(t.state.Load())
 	v := TableView{
 		Name: t.Name, Estimate: t.Estimate, State: s, Tries: t.tries, Spent: t.spent,
-		Rows: t.rows.Load(), Bytes: t.bytes.Load(), Output: t.output.Load(), Took: time.Duration(t.took.Load()),
-	}
-	if r := t.resumed.Load(); r != nil {
-		v.Resumed = *r
+		Rows: t.rows.Load(), Bytes: t.bytes.Load(), Resumed: t.resumed.Load(), Output: t.output.Load(), Took: time.Duration(t.took.Load()),
 	}
 	if b := t.began.Load(); s == Working && b != nil {
 		v.Took = max(0, now.Sub(*b))
@@ -103,7 +97,7 @@ func (t *Table) view(now time.Time) TableView {
 // Totals add up the tables of a View.
 type Totals struct {
 	Rows, Bytes int64   // of this run
-	Resumed     Amount  // of earlier ones, taken over
+	Resumed     int64   // rows of earlier ones, taken over
 	Output      *Output // at the sink; nil if it does not tell
 	// Expected is how many rows there will be in the end, as far as the
 	// source's estimates tell; 0 if they tell nothing.
@@ -119,8 +113,7 @@ func (v View) Totals() Totals {
 		sum.Count[t.State]++
 		sum.Rows += t.Rows
 		sum.Bytes += t.Bytes
-		sum.Resumed.Rows += t.Resumed.Rows
-		sum.Resumed.Bytes += t.Resumed.Bytes
+		sum.Resumed += t.Resumed
 		sum.Output = sum.Output.plus(t.Output)
 		// An estimate may be off either way: what has been seen counts more, and
 		// of a table that has ended nothing else counts.
@@ -134,7 +127,7 @@ func (v View) Totals() Totals {
 }
 
 // Staged returns the rows that the sink has, those of earlier runs included.
-func (t Totals) Staged() int64 { return t.Rows + t.Resumed.Rows }
+func (t Totals) Staged() int64 { return t.Rows + t.Resumed }
 
 // Left returns the number of tables that have not ended.
 func (t Totals) Left() int { return t.Count[Waiting] + t.Count[Working] }

@@ -33,12 +33,12 @@ func rowKey(t *schema.Table, p []byte) string {
 	if err != nil || len(t.Key) == 0 {
 		return ""
 	}
-	d, err := newRowDecoder(t, b, calendar.Epoch)
+	d, err := newRowDecoder(t, b, calendar.Epoch, nil)
 	if err != nil {
 		return ""
 	}
 	for _, k := range t.Key {
-		d.columns[k] = decoder(t.Columns[k], b.Columns[k], calendar.Fail)
+		d.columns[k] = decoder(t.Columns[k], b.Columns[k], calendar.Fail.Of("", false, nil))
 	}
 	if d.row(p) != nil {
 		return ""

@@ -16,7 +16,7 @@ func ymd(v []byte) (y, m, d int) {
 }
 
 // dateDecoder reads DATE into days since 1970-01-01.
-func dateDecoder(b *batch.Fixed[int32], zero calendar.Policy) decodeFunc {
+func dateDecoder(b *batch.Fixed[int32], zero calendar.Rule) decodeFunc {
 	return func(p []byte, i int) (int, error) {
 		v, end := lenencBytes(p, i)
 		if end < 0 {
@@ -33,7 +33,7 @@ func dateDecoder(b *batch.Fixed[int32], zero calendar.Policy) decodeFunc {
 
 // dateTimeDecoder reads DATETIME and TIMESTAMP into microseconds since
 // 1970-01-01T00:00:00. The session's zone is UTC, so both read alike.
-func dateTimeDecoder(b *batch.Fixed[int64], zero calendar.Policy) decodeFunc {
+func dateTimeDecoder(b *batch.Fixed[int64], zero calendar.Rule) decodeFunc {
 	return func(p []byte, i int) (int, error) {
 		v, end := lenencBytes(p, i)
 		if end < 0 {

@@ -28,10 +28,10 @@ type rowDecoder struct {
 	columns []decodeFunc
 }
 
-func newRowDecoder(t *schema.Table, b *batch.Builder, zero calendar.Policy) (*rowDecoder, error) {
+func newRowDecoder(t *schema.Table, b *batch.Builder, zero calendar.Policy, tally *calendar.Tally) (*rowDecoder, error) {
 	d := &rowDecoder{table: t, builder: b, columns: make([]decodeFunc, len(t.Columns))}
 	for i, c := range t.Columns {
-		if d.columns[i] = decoder(c, b.Columns[i], zero); d.columns[i] == nil {
+		if d.columns[i] = decoder(c, b.Columns[i], zero.Of(c.Name, c.Nullable, tally)); d.columns[i] == nil {
 			return nil, fmt.Errorf("column %s: no decoder for %s into %s", c.Name, c.Native, c.Arrow)
 		}
 	}
@@ -61,8 +61,7 @@ func (d *rowDecoder) row(p []byte) error {
 
 // decoder returns the function for a column, or nil if its builder does not
 // suit its type.
-func decoder(c schema.Column, col batch.Column, zero calendar.Policy) decodeFunc {
-	zero = zero.Of(c.Nullable)
+func decoder(c schema.Column, col batch.Column, zero calendar.Rule) decodeFunc {
 	switch b := col.(type) {
 	case *batch.Fixed[int32]:
 		if c.Type.Kind == schema.Date {

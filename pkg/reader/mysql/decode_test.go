@@ -133,7 +133,7 @@ func FuzzRow(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d, err := newRowDecoder(table, b, calendar.Null)
+		d, err := newRowDecoder(table, b, calendar.Null, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -48,7 +48,7 @@ func (r *splitReader) start(ctx context.Context) (err error) {
 	}
 	shape := source(t)
 	r.meta = r.builder.Columns[len(shape.Columns):]
-	if r.decoder, err = newRowDecoder(shape, r.builder, r.snap.s.zero); err != nil {
+	if r.decoder, err = newRowDecoder(shape, r.builder, r.snap.s.zero, r.snap.s.zeroDates.of(shape)); err != nil {
 		return err
 	}
 	where, err := rangeSQL(shape, r.split.Range)

@@ -25,6 +25,8 @@ type Stock struct {
 	server  string
 	folds   bool // names of tables are the same in any case
 	listing listing
+
+	zeroDates zeroDates
 }
 
 var (
@@ -80,8 +82,9 @@ func Open(ctx context.Context, url string, opts Options) (*Stock, error) {
 // DB returns the database that the URL names, or "".
 func (s *Stock) DB() string { return s.cfg.db }
 
-// Close ends the connections.
+// Close ends the connections, and warns of what was read otherwise than it is stored.
 func (s *Stock) Close() error {
+	s.zeroDates.tell(s.zero, s.warn)
 	s.gauge.close()
 	return s.control.Close()
 }

@@ -283,7 +283,7 @@ func (r *stream) decoder(f *followed, body []byte) error {
 	}
 	// What is in the builder has its Ops with the old decoder.
 	r.handOut(f)
-	dec, err := binlog.NewDecoder(f.t, m, f.b, binlog.Options{ZeroDate: r.s.zero, Charsets: r.charsets, Upsert: f.upsert, MariaDB: r.maria, RowEnd: f.rowEnd})
+	dec, err := binlog.NewDecoder(f.t, m, f.b, binlog.Options{ZeroDate: r.s.zero, ZeroDates: r.s.zeroDates.of(f.t), Charsets: r.charsets, Upsert: f.upsert, MariaDB: r.maria, RowEnd: f.rowEnd})
 	if err != nil {
 		return r.placed(err)
 	}

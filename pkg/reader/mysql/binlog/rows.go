@@ -13,9 +13,11 @@ import (
 // Options tell a Decoder what it cannot see in the events.
 type Options struct {
 	ZeroDate calendar.Policy
-	Charsets *Charsets
-	Upsert   bool // inserts become After: their rows may be there already
-	MariaDB  bool
+	// ZeroDates counts what ZeroDate changes; it may be nil.
+	ZeroDates *calendar.Tally
+	Charsets  *Charsets
+	Upsert    bool // inserts become After: their rows may be there already
+	MariaDB   bool
 	// RowEnd is the column that a system-versioned table of MariaDB declares as
 	// GENERATED ALWAYS AS ROW END, "" if there is none; hidden ones are found.
 	RowEnd string

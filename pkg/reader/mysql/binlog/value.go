@@ -122,7 +122,7 @@ func int32Append(c *schema.Column, b *batch.Fixed[int32], o *Options) appendFunc
 	t := c.Type
 	switch t.Kind {
 	case schema.Date:
-		return dateAppend(b, o.ZeroDate.Of(c.Nullable))
+		return dateAppend(b, o.ZeroDate.Of(c.Name, c.Nullable, o.ZeroDates))
 	case schema.Year:
 		two := strings.HasPrefix(c.Native, "year(2)")
 		return func(v []byte) error {
@@ -159,7 +159,7 @@ func int32Append(c *schema.Column, b *batch.Fixed[int32], o *Options) appendFunc
 func int64Append(c *schema.Column, w *MapColumn, b *batch.Fixed[int64], o *Options) appendFunc {
 	switch c.Type.Kind {
 	case schema.DateTime, schema.Timestamp:
-		return dateTimeAppend(w, c.Type.Precision, b, o.ZeroDate.Of(c.Nullable))
+		return dateTimeAppend(w, c.Type.Precision, b, o.ZeroDate.Of(c.Name, c.Nullable, o.ZeroDates))
 	case schema.Time:
 		return timeAppend(w, c.Type.Precision, b)
 	case schema.Bit:

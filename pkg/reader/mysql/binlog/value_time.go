@@ -16,7 +16,7 @@ const (
 // odd number of digits is stored with one more.
 var toMicros = [4]int64{0, 10000, 100, 1}
 
-func dateAppend(b *batch.Fixed[int32], zero calendar.Policy) appendFunc {
+func dateAppend(b *batch.Fixed[int32], zero calendar.Rule) appendFunc {
 	epoch := func() { b.Append(0) }
 	return func(v []byte) error {
 		n := int(v[0]) | int(v[1])<<8 | int(v[2])<<16
@@ -36,7 +36,7 @@ type civil struct {
 	us       int64
 }
 
-func (c civil) append(b *batch.Fixed[int64], zero calendar.Policy, epoch func()) error {
+func (c civil) append(b *batch.Fixed[int64], zero calendar.Rule, epoch func()) error {
 	if !calendar.IsDate(c.y, c.m, c.d) {
 		return zero.Bad(b, epoch, c.y, c.m, c.d)
 	}
@@ -46,7 +46,7 @@ func (c civil) append(b *batch.Fixed[int64], zero calendar.Policy, epoch func())
 
 // dateTimeAppend reads DATETIME and TIMESTAMP. precision is the declared one,
 // which maps of MariaDB's old formats do not tell.
-func dateTimeAppend(w *MapColumn, precision int, b *batch.Fixed[int64], zero calendar.Policy) appendFunc {
+func dateTimeAppend(w *MapColumn, precision int, b *batch.Fixed[int64], zero calendar.Rule) appendFunc {
 	epoch := func() { b.Append(0) }
 	switch w.Type {
 	case typeTimestamp2:

@@ -4,6 +4,7 @@ package calendar
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/hint"
@@ -31,13 +32,19 @@ func Parse(s string) (Policy, error) {
 	return "", fmt.Errorf("bad zero-date policy %q: want null, epoch or fail", s)
 }
 
-// Of returns the policy for a column: one that cannot be null, as in a key,
-// fails where it would have to be.
-func (p Policy) Of(nullable bool) Policy {
+// Of returns what the policy comes to for a column, of whose table t keeps count:
+// one that cannot be null, as in a key, fails where it would have to be.
+func (p Policy) Of(column string, nullable bool, t *Tally) Rule {
 	if p == Null && !nullable {
-		return Fail
+		p = Fail
 	}
-	return p
+	return Rule{p, t.column(column)}
+}
+
+// A Rule says what becomes of such dates in one column.
+type Rule struct {
+	policy  Policy
+	changed *atomic.Int64 // how many it has changed
 }
 
 // A badDate is a date that no calendar holds, met under the Fail policy.
@@ -49,8 +56,8 @@ func (e badDate) Error() string {
 
 // Bad appends to col what stands for a date that no calendar holds; epoch
 // appends 1970-01-01.
-func (p Policy) Bad(col batch.Column, epoch func(), y, m, d int) error {
-	switch p {
+func (r Rule) Bad(col batch.Column, epoch func(), y, m, d int) error {
+	switch r.policy {
 	case Null:
 		col.Null()
 	case Epoch:
@@ -58,6 +65,7 @@ func (p Policy) Bad(col batch.Column, epoch func(), y, m, d int) error {
 	default:
 		return hint.Wrap(badDate{y, m, d}, "--zero-date epoch makes 1970-01-01 of such dates, null makes NULL of them outside the key")
 	}
+	r.changed.Add(1)
 	return nil
 }
 
