@@ -161,14 +161,7 @@ func (r *snapshotRun) openTable(ctx context.Context, c *tableCopy) (err error) {
 
 // copy pins the point, then lets workers take splits as the planner finds them.
 func (r *snapshotRun) copy(ctx context.Context) error {
-	var pending []*tableCopy
-	var tables []*schema.Table
-	for _, c := range r.todo {
-		if !c.done.Load() && c.failed.Load() == nil {
-			pending = append(pending, c)
-			tables = append(tables, c.table)
-		}
-	}
+	pending, tables := r.pending()
 	if len(pending) == 0 {
 		return nil
 	}
@@ -238,6 +231,17 @@ func (r *snapshotRun) copy(ctx context.Context) error {
 		return err
 	}
 	return r.catchUp(ctx)
+}
+
+// pending returns what is neither whole nor refused.
+func (r *snapshotRun) pending() (copies []*tableCopy, tables []*schema.Table) {
+	for _, c := range r.todo {
+		if !c.done.Load() && c.failed.Load() == nil {
+			copies = append(copies, c)
+			tables = append(tables, c.table)
+		}
+	}
+	return copies, tables
 }
 
 // check keeps an error that concerns the table alone with the table, and
