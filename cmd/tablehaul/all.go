@@ -27,6 +27,14 @@ func all() stores {
 			"iceberg+rests": openIceberg,
 			"iceberg+sql":   openIceberg,
 		},
+		urls: map[string]func(string) error{
+			"mysql":         mysql.CheckURL,
+			"mariadb":       mysql.CheckURL,
+			"iceberg":       iceberg.CheckURL,
+			"iceberg+rest":  iceberg.CheckURL,
+			"iceberg+rests": iceberg.CheckURL,
+			"iceberg+sql":   iceberg.CheckURL,
+		},
 		icebergType: iceberg.TypeName,
 		checkLayout: func(l layout) error { return icebergLayout(l).Check() },
 	}

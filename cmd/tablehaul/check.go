@@ -93,7 +93,7 @@ func (p *program) checkAll(ctx context.Context, o checkOptions) error {
 	}
 	var openSink openSink
 	if o.sink != "" {
-		if openSink, err = pick("SINK", o.sink, p.stores.sinks, has(p.stores.sources, o.sink), sourceFirst); err != nil {
+		if openSink, err = p.stores.findSink(o.sink, sourceFirst); err != nil {
 			return &usageError{nil, err}
 		}
 	}

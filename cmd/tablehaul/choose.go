@@ -89,7 +89,7 @@ func pickColumns(t *schema.Table, list string) ([]string, error) {
 		i := slices.IndexFunc(all, func(c string) bool { return strings.EqualFold(c, name) })
 		if i < 0 {
 			err := fmt.Errorf("%s has no column %q", t, name)
-			if s := nearest(name, all); s != "" {
+			if s := hint.Nearest(name, all); s != "" {
 				return nil, didYouMean(err, s)
 			}
 			return nil, hint.Wrap(err, "its columns are %s", strings.Join(all, ", "))

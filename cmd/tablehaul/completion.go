@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
 )
 
 func newCompletion() *cobra.Command {
@@ -35,7 +37,7 @@ the scripts along; otherwise:`,
 			case "powershell":
 				return root.GenPowerShellCompletionWithDesc(out)
 			}
-			return &usageError{cmd, didYouMean(fmt.Errorf("unknown shell %q", args[0]), nearest(args[0], cmd.ValidArgs))}
+			return &usageError{cmd, didYouMean(fmt.Errorf("unknown shell %q", args[0]), hint.Nearest(args[0], cmd.ValidArgs))}
 		},
 	}
 }

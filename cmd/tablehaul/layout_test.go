@@ -58,7 +58,7 @@ func TestLayoutFlagsRefused(t *testing.T) {
 	} {
 		o, err := parse(c.flag, c.value)
 		if err == nil {
-			err = all().check(o.layout)
+			err = all().check(o.moveOptions)
 		}
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s %q: got %v, want %q", c.flag, c.value, err, c.want)

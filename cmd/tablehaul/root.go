@@ -95,7 +95,7 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 	for _, c := range cmd.Commands() {
 		names = append(names, c.Name())
 	}
-	return &usageError{cmd, didYouMean(fmt.Errorf("unknown command %q", args[0]), nearest(args[0], names))}
+	return &usageError{cmd, didYouMean(fmt.Errorf("unknown command %q", args[0]), hint.Nearest(args[0], names))}
 }
 
 // wantArgs returns a check for as many arguments as names has words.
@@ -124,7 +124,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) {
 		name := unknown.GetSpecifiedName()
-		if s := nearest(name, flagNames(cmd)); s != "" {
+		if s := hint.Nearest(name, flagNames(cmd)); s != "" {
 			err = didYouMean(err, "--"+s)
 		} else if s := inSource(name); s != "" {
 			err = hint.Wrap(err, "it is a part of SOURCE: %s", s)
@@ -148,41 +148,4 @@ func flagNames(cmd *cobra.Command) []string {
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 	return names
-}
-
-// nearest returns the candidate that a typing error away from word lies, or "".
-func nearest(word string, candidates []string) string {
-	best, found := 3, ""
-	for _, c := range candidates {
-		d := distance(word, c)
-		// The start of a name is as good as a typing error.
-		if len(word) >= 3 && strings.HasPrefix(c, word) {
-			d = min(d, 1)
-		}
-		if d < best {
-			best, found = d, c
-		}
-	}
-	return found
-}
-
-// distance is the Levenshtein distance.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -68,7 +68,7 @@ a table has no key, it is begun again.
 func (p *program) snapshot(ctx context.Context, o snapshotOptions) error {
 	open, err := p.stores.find(o.source, o.sink)
 	if err == nil {
-		err = p.stores.check(o.layout)
+		err = p.stores.check(o.moveOptions)
 	}
 	if err != nil {
 		return &usageError{nil, err}

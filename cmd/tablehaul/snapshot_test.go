@@ -85,15 +85,6 @@ func TestByteSize(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
-	flags := []string{"tables", "target-file-size", "parallel", "json"}
-	for in, want := range map[string]string{"tabels": "tables", "table": "tables", "target": "target-file-size", "jsno": "json", "nonsense": "", "x": ""} {
-		if got := nearest(in, flags); got != want {
-			t.Errorf("%q: %q, want %q", in, got, want)
-		}
-	}
-}
-
 func TestRedact(t *testing.T) {
 	for arg, want := range map[string]string{
 		"mysql://app:pw@db:3306/shop":                  "mysql://app:***@db:3306/shop",

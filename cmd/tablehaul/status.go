@@ -74,7 +74,7 @@ type standing struct {
 // status runs the command.
 func (p *program) status(ctx context.Context, o statusOptions) error {
 	order := "SINK comes first, then SOURCE"
-	openSink, err := pick("SINK", o.sink, p.stores.sinks, has(p.stores.sources, o.sink), order)
+	openSink, err := p.stores.findSink(o.sink, order)
 	if err != nil {
 		return &usageError{nil, err}
 	}

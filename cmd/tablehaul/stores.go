@@ -53,18 +53,25 @@ type (
 type stores struct {
 	sources map[string]openSource
 	sinks   map[string]openSink
+	// urls find what is wrong with a URL without asking anybody. A scheme may have none.
+	urls map[string]func(url string) error
 	// icebergType names the Iceberg type of an Arrow type.
 	icebergType func(arrow.DataType) (string, error)
 	// checkLayout finds what is wrong with a layout whatever the table; may be nil.
 	checkLayout func(layout) error
 }
 
-// check finds what is wrong with the layouts of a command line.
-func (s stores) check(o layoutOptions) error {
+// check finds what is wrong with the layouts and the replicas of a command line.
+func (s stores) check(o moveOptions) error {
+	for _, r := range o.gentle.replicas {
+		if err := s.checkURL("--replicas", r); err != nil {
+			return err
+		}
+	}
 	if s.checkLayout == nil {
 		return nil
 	}
-	for _, l := range o.all() {
+	for _, l := range o.layout.all() {
 		if err := s.checkLayout(l); err != nil {
 			return err
 		}
@@ -87,8 +94,16 @@ func (s stores) find(source, sink string) (ends, error) {
 	if e.source, err = s.findSource(source, has(s.sinks, source), sourceFirst); err != nil {
 		return e, err
 	}
-	e.sink, err = pick("SINK", sink, s.sinks, has(s.sources, sink), sourceFirst)
+	e.sink, err = s.findSink(sink, sourceFirst)
 	return e, err
+}
+
+func (s stores) findSink(sink, order string) (openSink, error) {
+	open, err := pick("SINK", sink, s.sinks, has(s.sources, sink), order)
+	if err == nil {
+		err = s.checkURL("SINK", sink)
+	}
+	return open, err
 }
 
 func (s stores) findSource(source string, swapped bool, order string) (openSource, error) {
@@ -96,7 +111,22 @@ func (s stores) findSource(source string, swapped bool, order string) (openSourc
 	if err == nil && isServer(source) {
 		err = checkServer(source)
 	}
+	if err == nil {
+		err = s.checkURL("SOURCE", source)
+	}
 	return open, err
+}
+
+// checkURL finds what is wrong with a URL of a known kind.
+func (s stores) checkURL(what, url string) error {
+	check := s.urls[scheme(url)]
+	if check == nil {
+		return nil
+	}
+	if err := check(url); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
 }
 
 func pick[T any](what, url string, kinds map[string]T, swapped bool, order string) (T, error) {
@@ -114,7 +144,7 @@ func pick[T any](what, url string, kinds map[string]T, swapped bool, order strin
 		if swapped {
 			return none, hint.Wrap(err, "%s", order)
 		}
-		if s := nearest(sc, known); s != "" {
+		if s := hint.Nearest(sc, known); s != "" {
 			return none, didYouMean(err, s+":")
 		}
 	}

@@ -161,7 +161,7 @@ func checkPlace(flag, place string, words ...string) error {
 		return nil
 	}
 	err := fmt.Errorf("--%s: unknown place %q", flag, place)
-	if s := nearest(place, words); s != "" {
+	if s := hint.Nearest(place, words); s != "" {
 		return didYouMean(err, s)
 	}
 	return hint.Wrap(err, "want %s", orList(append(words, "gtid:SET", "file:NAME:POS", "time:RFC3339")))
@@ -171,8 +171,12 @@ func checkAddress(addr string) error {
 	if addr == "" {
 		return nil
 	}
-	if _, _, err := net.SplitHostPort(addr); err != nil {
-		return hint.Wrap(fmt.Errorf("--metrics: %q is no address", addr), "want :PORT for all of the machine's addresses, or HOST:PORT")
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
+		return hint.Wrap(fmt.Errorf("--metrics: %q is no address", addr), "want :PORT for all of the machine's addresses, or HOST:PORT; ports go up to 65535")
 	}
 	return nil
 }
@@ -184,7 +188,7 @@ func (o *tailOptions) bounded() bool { return o.until != "" || o.idleExit > 0 }
 func (p *program) tail(ctx context.Context, o tailOptions) (err error) {
 	open, err := p.stores.find(o.source, o.sink)
 	if err == nil {
-		err = p.stores.check(o.layout)
+		err = p.stores.check(o.moveOptions)
 	}
 	if err != nil {
 		return &usageError{nil, err}

@@ -44,3 +44,12 @@ func TestOf(t *testing.T) {
 		}
 	}
 }
+
+func TestNearest(t *testing.T) {
+	flags := []string{"tables", "target-file-size", "parallel", "json"}
+	for in, want := range map[string]string{"tabels": "tables", "table": "tables", "target": "target-file-size", "jsno": "json", "nonsense": "", "x": ""} {
+		if got := Nearest(in, flags); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}

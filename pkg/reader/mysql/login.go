@@ -135,6 +135,23 @@ func configure(s string, l Login) (config, error) {
 	return c, err
 }
 
+// CheckURL finds what is wrong with a source's URL without asking anybody, and
+// without reading the files that it names: those may be there the next time.
+func CheckURL(url string) error {
+	_, own, err := readURL(url)
+	if err != nil {
+		return err
+	}
+	var t tlsConfig
+	if err := t.readMode(own["ssl-mode"]); err != nil {
+		return fmt.Errorf("bad source URL: %w", err)
+	}
+	if err := t.readVersions(own["tls-version"]); err != nil {
+		return fmt.Errorf("bad source URL: %w", err)
+	}
+	return nil
+}
+
 // readURL takes the URL apart.
 func readURL(s string) (*url.URL, settings, error) {
 	u, err := url.Parse(s)
@@ -153,7 +170,11 @@ func readURL(s string) (*url.URL, settings, error) {
 	own := settings{}
 	for k, v := range u.Query() {
 		if !isParameter(k) {
-			return nil, nil, hint.Wrap(fmt.Errorf("bad source URL: unknown parameter %q", k), "known parameters: %s", strings.Join(parameters, ", "))
+			err := fmt.Errorf("bad source URL: unknown parameter %q", k)
+			if near := hint.Nearest(k, parameters); near != "" {
+				return nil, nil, hint.Wrap(err, "did you mean %s?", near)
+			}
+			return nil, nil, hint.Wrap(err, "known parameters: %s", strings.Join(parameters, ", "))
 		}
 		own[k] = v[len(v)-1]
 	}

@@ -43,11 +43,9 @@ func (t tlsConfig) time() time.Time {
 // tls reads the settings and the files that they name, so that one that cannot be
 // used is told before anybody is asked.
 func (ls layers) tls() (tlsConfig, error) {
-	t := tlsConfig{mode: strings.ToUpper(ls.value("ssl-mode")), rootsAre: "the system's certificates"}
-	switch t.mode {
-	case "", modeDisabled, modePreferred, modeRequired, modeVerifyCA, modeVerifyIdentity:
-	default:
-		return t, hint.Wrap(fmt.Errorf("unknown ssl-mode %q", ls.value("ssl-mode")), "known modes: DISABLED, PREFERRED (the default), REQUIRED, VERIFY_CA, VERIFY_IDENTITY")
+	t := tlsConfig{rootsAre: "the system's certificates"}
+	if err := t.readMode(ls.value("ssl-mode")); err != nil {
+		return t, err
 	}
 	if t.mode == modeDisabled {
 		return t, nil // mysql does not look at the files either
@@ -59,6 +57,15 @@ func (ls layers) tls() (tlsConfig, error) {
 		return t, err
 	}
 	return t, t.readVersions(ls.value("tls-version"))
+}
+
+// readMode reads a mode, whose case does not matter.
+func (t *tlsConfig) readMode(name string) error {
+	switch t.mode = strings.ToUpper(name); t.mode {
+	case "", modeDisabled, modePreferred, modeRequired, modeVerifyCA, modeVerifyIdentity:
+		return nil
+	}
+	return hint.Wrap(fmt.Errorf("unknown ssl-mode %q", name), "known modes: DISABLED, PREFERRED (the default), REQUIRED, VERIFY_CA, VERIFY_IDENTITY")
 }
 
 // readRoots reads the certificates of the CAs that are trusted: one file, or all of

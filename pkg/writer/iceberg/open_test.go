@@ -59,6 +59,44 @@ func TestParseURL(t *testing.T) {
 	}
 }
 
+// TestURLProperties has properties that are passed on, and others that would mean
+// nothing, with what was probably meant.
+func TestURLProperties(t *testing.T) {
+	for _, url := range []string{
+		"iceberg+rest://h?header.X-Tenant=a&rest.sigv4-enabled=true&ssl.cabundle=/ca&token-file=/t&prefix=p&scope=s",
+		"iceberg+rest://h?s3.endpoint=e&adls.sas-token.acme.dfs.core.windows.net=s&gcs.no-auth=true&client.region=r",
+		"iceberg+sql:/c.db?warehouse=/w&s3.region=r&adls.account-key=k&catalog=c",
+		"iceberg://prod?warehouse=w&header.x=y&s3.compat-mode=true",
+	} {
+		if err := CheckURL(url); err != nil {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+	for _, c := range []struct{ url, property, near string }{
+		{"iceberg+rest://h?warehous=x", "warehous", "warehouse"},
+		{"iceberg+rests://h?rest.sigv4-enable=true", "rest.sigv4-enable", "rest.sigv4-enabled"},
+		{"iceberg+rest://h?s3.path-style-access=true", "s3.path-style-access", ""},
+		{"iceberg+rest://h?header.=x", "header.", ""},
+		{"iceberg+rest://h?namespce=x", "namespce", "namespace"},
+		{"iceberg+sql:/c.db?warehous=/w", "warehous", "warehouse"},
+		{"iceberg+sql:/c.db?warehouse=/w&uri=x", "uri", ""},
+		{"iceberg://prod?gcs.keypth=x", "gcs.keypth", "gcs.keypath"},
+		{"iceberg:/lake?namespac=n", "namespac", "namespace"},
+	} {
+		err := CheckURL(c.url)
+		if err == nil || !strings.Contains(err.Error(), "unknown property \""+c.property+"\"") {
+			t.Errorf("%s: got %v, want a word about %s", c.url, err, c.property)
+			continue
+		}
+		if got := hint.Of(err); c.near != "" && got != "did you mean "+c.near+"?" {
+			t.Errorf("%s: got hint %q, want %s", c.url, got, c.near)
+		}
+	}
+	if err := CheckURL("iceberg+rest://h/a?namespace=b"); err == nil {
+		t.Error("two namespaces are taken")
+	}
+}
+
 // failure opens a sink and a table in it, and returns the error with its hint.
 func failure(t *testing.T, url string) string {
 	t.Helper()

@@ -3,11 +3,9 @@ package iceberg
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/apache/iceberg-go"
@@ -77,10 +75,13 @@ func parseURL(s string) (target, error) {
 	if u.Host == "" {
 		return target{}, fmt.Errorf("bad Iceberg URL: %s:// wants a name behind it", scheme)
 	}
-	if t.ns == nil {
-		t.ns = namespaceOf(take(t.props, "namespace"))
+	switch ns := namespaceOf(take(t.props, "namespace")); {
+	case t.ns == nil:
+		t.ns = ns
+	case ns != nil:
+		return target{}, errors.New("bad Iceberg URL: both its path and ?namespace= name a namespace")
 	}
-	return t, nil
+	return t, checkURLProperties(t.kind, t.props)
 }
 
 // parseEmbedded reads PATH[?namespace=NS]. The path is a plain one, as typed in
@@ -108,11 +109,7 @@ func parseEmbedded(s string) (target, error) {
 	}
 	t.ns = namespaceOf(take(t.props, "namespace"))
 	t.name = take(t.props, "catalog")
-	if len(t.props) > 0 {
-		return target{}, fmt.Errorf("bad Iceberg URL: %q means nothing to iceberg:FOLDER, which takes namespace and catalog",
-			slices.Sorted(maps.Keys(t.props))[0])
-	}
-	return t, nil
+	return t, checkURLProperties(t.kind, t.props)
 }
 
 // parseSQL reads [sqlite:]FILE?warehouse=LOCATION[&namespace=NS][&catalog=NAME]…
@@ -139,6 +136,9 @@ func parseSQL(s string) (target, error) {
 	}
 	t.ns = namespaceOf(take(t.props, "namespace"))
 	t.name = take(t.props, "catalog")
+	if err := checkURLProperties(t.kind, t.props); err != nil { // ?warehous= before its lack
+		return target{}, err
+	}
 	if t.props["warehouse"] == "" {
 		return target{}, errors.New("bad Iceberg URL: iceberg+sql wants ?warehouse=, the folder or s3:// location of the tables")
 	}
