@@ -130,7 +130,24 @@ func flagError(cmd *cobra.Command, err error) error {
 			err = hint.Wrap(err, "it is a part of SOURCE: %s", s)
 		}
 	}
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		f := invalid.GetFlag()
+		if want := wanted[f.Value.Type()]; want != "" {
+			err = fmt.Errorf("--%s wants %s, not %q", f.Name, want, invalid.GetValue())
+		}
+	}
 	return &usageError{cmd, err}
+}
+
+// wanted says what values of pflag's own types look like: its messages are those of
+// the functions that parse them.
+var wanted = map[string]string{
+	"duration": "a duration such as 90s or 5m",
+	"int":      "a whole number",
+	"int64":    "a whole number",
+	"uint32":   "a whole number from 0 to 4294967295",
+	"bool":     "true or false",
 }
 
 // inSource returns where SOURCE says what mysql and mysqldump have a flag for.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,6 +66,9 @@ func writeStatus(w io.Writer, asJSON bool, now time.Time, sink, source string, t
 		progress.WriteColumns(&b, statusRows(now, tables))
 	}
 	b.WriteString(statusTotal(tables) + "\n")
+	for _, line := range statusLegend(statusRows(now, tables)) {
+		b.WriteString(line + "\n")
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -102,6 +106,21 @@ func statusRows(now time.Time, tables []standing) [][]string {
 		rows = append(rows, r)
 	}
 	return rows
+}
+
+// statusLegend explains what stands where a figure is not known.
+func statusLegend(rows [][]string) []string {
+	var lines []string
+	has := func(word string) bool {
+		return slices.ContainsFunc(rows, func(r []string) bool { return slices.Contains(r[2:], word) })
+	}
+	if has("?") {
+		lines = append(lines, "?: not told by the table's metadata (ROWS, COMMITTED) or by the source's log (LAG, BEHIND, SPARE)")
+	}
+	if has("unknown") {
+		lines = append(lines, "unknown: the source could not be asked, or does not know the position; the error says why")
+	}
+	return lines
 }
 
 // headroomCells tells of lag, the log behind the position and the log before it.

@@ -94,3 +94,15 @@ func TestWriteStatusJSON(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
+
+func TestStatusLegend(t *testing.T) {
+	rows := [][]string{{"TABLE", "", "ROWS"}, {"?", "", "5"}}
+	if got := statusLegend(rows); len(got) != 0 {
+		t.Errorf("got %q, want none: a table may be named so", got)
+	}
+	rows = append(rows, []string{"a", "", "?", "1 s ago", "p", "unknown", "", ""})
+	got := statusLegend(rows)
+	if len(got) != 2 || !strings.HasPrefix(got[0], "?: ") || !strings.HasPrefix(got[1], "unknown: ") {
+		t.Errorf("got %q, want a word about ? and one about unknown", got)
+	}
+}

@@ -79,7 +79,7 @@ func checkCases(maria bool) []checkCase {
 		{check: "log-expiry", provoke: []string{"SET GLOBAL binlog_expire_logs_seconds=600"}, level: finding.Warning, thing: "kept for 10m0s"},
 		{check: "zero-dates", provoke: []string{"SET GLOBAL sql_mode=''"}, level: finding.Note, thing: "0000-00-00"},
 		{check: "max-allowed-packet", provoke: []string{"SET GLOBAL max_allowed_packet=1048576"}, level: finding.Warning, thing: "1 MiB"},
-		{check: "connections", provoke: []string{"SET GLOBAL max_connections=20"}, level: finding.Warning, thing: "max_connections 20", p: finding.Purpose{Snapshot: true, Parallel: 20}},
+		{check: "connections", provoke: []string{"SET GLOBAL max_connections=20"}, level: finding.Warning, thing: "a run opens 23 connections, and 18 are free", p: finding.Purpose{Snapshot: true, Parallel: 20}},
 		{check: "engine", provoke: []string{"CREATE TABLE m (id INT PRIMARY KEY) ENGINE=MyISAM"}, level: finding.Warning, thing: "no snapshots"},
 		{check: "no-key", provoke: []string{"CREATE TABLE k (v INT)"}, level: finding.Note, thing: "no primary key"},
 		{check: "time-zone", provoke: []string{"SET GLOBAL time_zone='+02:00'"}, level: finding.Note, thing: "+02:00", words: true},

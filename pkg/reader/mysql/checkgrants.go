@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
@@ -69,6 +70,16 @@ func (g grants) has(privilege string, t *schema.Table) bool {
 	return false
 }
 
+// inPart reports whether some columns of a table may be read: "SELECT (`id`, `name`)".
+func (g grants) inPart(t *schema.Table) bool {
+	for privilege := range g.tables[t.String()] {
+		if strings.HasPrefix(privilege, "SELECT (") {
+			return true
+		}
+	}
+	return false
+}
+
 // like matches a database as GRANT does: % and _ stand for anything, but behind
 // a backslash.
 func like(pattern, db string) bool {
@@ -114,7 +125,7 @@ func (c *checkup) selects(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tried := 0
+	tried, columns := 0, false
 	var names, remedy []string
 	for _, t := range c.tables {
 		if g.has("SELECT", t) {
@@ -129,13 +140,18 @@ func (c *checkup) selects(ctx context.Context) error {
 		}
 		err := c.s.control.exec(ctx, "SELECT "+all+" FROM "+qualified(t)+" LIMIT 0")
 		if denied(err) || code(err) == mysql.ER_COLUMNACCESS_DENIED_ERROR {
+			columns = columns || g.inPart(t)
 			names = append(names, t.String())
 			remedy = append(remedy, "GRANT SELECT ON "+qualified(t)+" TO "+c.user)
 		}
 	}
 	if len(names) > 0 {
+		why := "a copy would lack what is not seen"
+		if columns {
+			why += "; --columns copies those that are"
+		}
 		c.add(finding.Finding{
-			Level: finding.Error, Check: "grant-select", Thing: "the user may not read them, or not all of their columns", Why: "a copy would lack what is not seen",
+			Level: finding.Error, Check: "grant-select", Thing: "the user may not read them, or not all of their columns", Why: why,
 			Remedy: some(remedy), Tables: names,
 		})
 	}
@@ -149,15 +165,18 @@ func (c *checkup) locks(ctx context.Context) error {
 		return err
 	}
 	reload := g.global["RELOAD"] || g.global["FLUSH_TABLES"] || g.global["ALL PRIVILEGES"]
-	lock := true
+	var lock []string // what is missing, for each database once
 	for _, t := range c.tables {
-		lock = lock && g.has("LOCK TABLES", t)
+		grant := "GRANT LOCK TABLES ON " + ident(t.DB) + ".* TO " + c.user
+		if !g.has("LOCK TABLES", t) && !slices.Contains(lock, grant) {
+			lock = append(lock, grant)
+		}
 	}
 	switch {
-	case !lock && !reload:
+	case len(lock) > 0 && !reload:
 		c.add(finding.Finding{
 			Level: finding.Warning, Check: "grant-lock", Thing: "the user has neither LOCK TABLES nor RELOAD",
-			Why: "connections cannot be brought to one point by a lock: tables are read over one connection, or at points of their own and with the log over them", Remedy: "GRANT LOCK TABLES ON *.* TO " + c.user,
+			Why: "connections cannot be brought to one point by a lock: tables are read over one connection, or at points of their own and with the log over them", Remedy: some(lock),
 		})
 	case !reload && len(c.tables) > lockedTables:
 		c.add(finding.Finding{

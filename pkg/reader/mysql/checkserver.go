@@ -95,8 +95,8 @@ func (c *checkup) connections(ctx context.Context) error {
 	need := c.p.Parallel + runConnections
 	if free := most - open; free < need {
 		c.add(finding.Finding{
-			Level: finding.Warning, Check: "connections", Thing: fmt.Sprintf("%d of max_connections %d are open", open, most),
-			Why: fmt.Sprintf("%d more are needed", need), Remedy: fmt.Sprintf("SET GLOBAL max_connections = %d", most+2*need),
+			Level: finding.Warning, Check: "connections", Thing: fmt.Sprintf("a run opens %d connections, and %d are free", need, max(free, 0)),
+			Why: "it fails if others do not leave it as many", Remedy: fmt.Sprintf("SET GLOBAL max_connections = %d", open+need),
 		})
 	}
 	return nil

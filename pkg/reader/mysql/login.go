@@ -4,9 +4,11 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/url"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 
@@ -112,8 +114,15 @@ func configure(s string, l Login) (config, error) {
 	if strings.HasSuffix(u.EscapedPath(), "/") {
 		c.db = strings.TrimSuffix(c.db, "/")
 	}
+	if c.user == "" { // as mysql does
+		if own, err := user.Current(); err == nil {
+			c.user = own.Username
+		} else {
+			c.user = os.Getenv("USER")
+		}
+	}
 	if c.user == "" {
-		c.user = os.Getenv("USER")
+		return config{}, hint.Wrap(errors.New("there is no user to log in as"), "want mysql://USER@HOST/DATABASE, or user in an option file")
 	}
 	for _, f := range found {
 		if p, ok := f.settings["password"]; ok {
@@ -226,12 +235,25 @@ func (l Login) layers(own settings) (layers, error) {
 	}
 	env("TABLEHAUL_PASSWORD")
 	if l.DefaultsFile == "" && l.UserFile != "" {
-		if err := file(l.UserFile); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := l.notAsked(file(l.UserFile)); err != nil {
 			return nil, err
 		}
 	}
 	env("MYSQL_PWD")
 	return all, nil
+}
+
+// notAsked passes over a UserFile that is not there, or, with a word, that cannot be
+// read: nobody has named it.
+func (l Login) notAsked(err error) error {
+	var pe *fs.PathError
+	if !errors.As(err, &pe) || pe.Path != l.UserFile {
+		return err
+	}
+	if l.warn != nil && !errors.Is(err, fs.ErrNotExist) {
+		l.warn(fmt.Sprintf("%v; it is passed over", err))
+	}
+	return nil
 }
 
 // value returns what is said of a setting, "" if nothing is.

@@ -3,6 +3,7 @@ package mysql
 import (
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -132,5 +133,37 @@ func TestBadURLs(t *testing.T) {
 		if hint.Of(err) == "" {
 			t.Errorf("%s: no remedy", c.url)
 		}
+	}
+}
+
+// TestUserFileUnread has a home that cannot be read: nobody has named its file.
+func TestUserFileUnread(t *testing.T) {
+	home := filepath.Join(t.TempDir(), "home")
+	if err := os.WriteFile(home, nil, 0o600); err != nil { // a file in a folder's place
+		t.Fatal(err)
+	}
+	var warned string
+	l := Login{UserFile: filepath.Join(home, ".my.cnf"), warn: func(s string) { warned = s }}
+	if _, err := configure("mysql://app@h/db", l); err != nil {
+		t.Errorf("got %v, want it passed over", err)
+	}
+	if !strings.Contains(warned, ".my.cnf") {
+		t.Errorf("got warning %q, want one of the file", warned)
+	}
+	if _, err := configure("mysql://app@h/db", Login{DefaultsFile: l.UserFile}); err == nil {
+		t.Error("a file that was named is passed over")
+	}
+}
+
+// TestUserOfTheSystem has a URL without a user, and an environment without one.
+func TestUserOfTheSystem(t *testing.T) {
+	t.Setenv("USER", "")
+	own, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := configure("mysql:///db?socket=/s", Login{})
+	if err != nil || c.user != own.Username {
+		t.Errorf("got user %q, %v, want %q", c.user, err, own.Username)
 	}
 }

@@ -38,6 +38,7 @@ var (
 // A listing is what Tables has noticed, for Check to tell.
 type listing struct {
 	views int             // and sequences, left out
+	only  []string        // patterns that select nothing else
 	loose map[string]bool // tables whose engine has no snapshots
 }
 

@@ -302,7 +302,7 @@ func (r *stream) changes(typ binlog.EventType, body []byte) error {
 		if id == dummyID {
 			return nil
 		}
-		return hint.Wrap(fmt.Errorf("rows at %s:%d are of table id %d, which no table map announced", r.d.file, r.d.pos, id), "%s", copyAnew)
+		return hint.Wrap(fmt.Errorf("rows at %s:%d are of table id %d, which no table map announced", r.d.file, r.d.pos, id), "%s", allAnew)
 	}
 	f := t.f
 	if f == nil {

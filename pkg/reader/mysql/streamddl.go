@@ -163,15 +163,19 @@ func (r *stream) renamed(q binlog.QueryEvent, st binlog.Statement) error {
 
 // The remedies of a table that cannot be followed any further.
 const (
-	copyAnew  = "copy the table anew with snapshot --mode replace and run the command again"
+	copyAnew  = "copy the table anew with snapshot --mode replace --tables %s and run the command again"
+	allAnew   = "copy the tables anew with snapshot --mode replace and run the command again"
 	dropFirst = "drop the table at the sink and run the command again, which copies it anew"
 	goOn      = "run the command again, which goes on with the table as it is now"
 )
 
 // broken is the end of a table that cannot be followed any further.
 func (r *stream) broken(f *followed, q binlog.QueryEvent, err error, remedy string) error {
-	if remedy == copyAnew && f.t.IsChangelog() { // a copy has no rows of changes
+	switch {
+	case remedy == copyAnew && f.t.IsChangelog(): // a copy has no rows of changes
 		remedy = dropFirst
+	case remedy == copyAnew:
+		remedy = fmt.Sprintf(copyAnew, f.t)
 	}
 	err = fmt.Errorf("%w: %q at %s:%d; everything before it is committed", err, shortQuery(q.Query), r.d.file, r.d.pos)
 	return &schema.TableError{Table: f.t.String(), Err: hint.Wrap(err, "%s", remedy)}

@@ -61,7 +61,7 @@ func (t *txn) pos(now uint64) uint64 {
 }
 
 // errOrder is a log whose transactions do not begin and end as they should.
-var errOrder = hint.Wrap(errors.New("the log is out of order: a transaction begins before another ended"), "%s", copyAnew)
+var errOrder = hint.Wrap(errors.New("the log is out of order: a transaction begins before another ended"), "%s", allAnew)
 
 // begin starts a transaction.
 func (r *stream) begin(h binlog.Header, body []byte) error {
@@ -240,7 +240,7 @@ func (r *stream) rollbackTo(name string) error {
 			return nil
 		}
 	}
-	return hint.Wrap(fmt.Errorf("the log goes back to savepoint %s at %s:%d, which it has not set", name, r.d.file, r.d.pos), "%s", copyAnew)
+	return hint.Wrap(fmt.Errorf("the log goes back to savepoint %s at %s:%d, which it has not set", name, r.d.file, r.d.pos), "%s", allAnew)
 }
 
 // xaPrepare ends an XA transaction for now, or for good if it has one phase.

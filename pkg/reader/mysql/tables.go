@@ -46,9 +46,13 @@ func (s *Stock) Tables(ctx context.Context, sel reader.Selection) ([]*schema.Tab
 	if sel.DB != "" && len(sel.Include) == 0 {
 		scope = "table_schema = " + literal(sel.DB)
 	}
-	found, err := s.listTables(ctx, scope, m)
+	found, err := s.listTables(ctx, scope, sel.Include, m)
 	if err != nil {
 		return nil, fmt.Errorf("list tables: %w", err)
+	}
+	if only := s.listing.only; len(only) > 0 {
+		return nil, hint.Wrap(fmt.Errorf("%s: a view or a sequence, which is not copied", strings.Join(only, ", ")),
+			"only tables are copied: CREATE TABLE … AS SELECT * FROM … makes one of a view")
 	}
 	if unused := m.Unused(); len(unused) > 0 {
 		return nil, hint.Wrap(fmt.Errorf("no table matches %s", strings.Join(unused, ", ")),
@@ -86,20 +90,20 @@ type listed struct {
 	key                       []string
 }
 
-func (s *Stock) listTables(ctx context.Context, scope string, m *reader.Matcher) (map[string]*listed, error) {
+func (s *Stock) listTables(ctx context.Context, scope string, include []string, m *reader.Matcher) (map[string]*listed, error) {
 	rows, err := s.control.query(ctx, `SELECT table_schema, table_name, COALESCE(engine,''), COALESCE(table_rows,0), COALESCE(data_length,0), COALESCE(table_comment,''), table_type
 		FROM information_schema.tables WHERE `+scope)
 	if err != nil {
 		return nil, err
 	}
 	found := map[string]*listed{}
-	others := 0
+	var others [][]string
 	for _, r := range rows {
-		if !m.Match(s.fold(r[0]), s.fold(r[1])) {
+		if r[6] != "BASE TABLE" && r[6] != "SYSTEM VERSIONED" {
+			others = append(others, r)
 			continue
 		}
-		if r[6] != "BASE TABLE" && r[6] != "SYSTEM VERSIONED" {
-			others++
+		if !m.Match(s.fold(r[0]), s.fold(r[1])) {
 			continue
 		}
 		t := &listed{db: r[0], name: r[1], engine: r[2], comment: r[5]}
@@ -107,7 +111,20 @@ func (s *Stock) listTables(ctx context.Context, scope string, m *reader.Matcher)
 		t.bytes, _ = strconv.ParseInt(r[4], 10, 64)
 		found[r[0]+"\x00"+r[1]] = t
 	}
-	s.listing.views = others
+	s.listing.views, s.listing.only = 0, nil
+	before := m.Unused()
+	for _, r := range others {
+		if m.Match(s.fold(r[0]), s.fold(r[1])) {
+			s.listing.views++
+		}
+	}
+	// What is to be left out may well be a view.
+	after := m.Unused()
+	for _, p := range before {
+		if slices.Contains(include, p) && !slices.Contains(after, p) {
+			s.listing.only = append(s.listing.only, p)
+		}
+	}
 	return found, nil
 }
 

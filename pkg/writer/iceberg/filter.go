@@ -16,7 +16,7 @@ func (w *Writer) sameRows() error {
 	switch {
 	case w.mode == writer.Follow && had != "":
 		err := fmt.Errorf("table %s holds only rows that met a condition when they were copied (%s), and the log tells of all rows", w.name(), had)
-		return w.tableError(hint.Wrap(err, "copy all of it with snapshot --mode replace, or leave it out with --exclude"))
+		return w.tableError(hint.Wrap(err, "copy all of it with snapshot --mode replace --tables %s, or leave it out with --exclude", w.src))
 	case w.mode == writer.Follow && w.props[addedProperty] != "" && !w.src.IsChangelog():
 		err := fmt.Errorf("table %s holds rows that snapshot --mode %s has added to others: some may be there twice, and changes from before that are not in the others",
 			w.name(), w.props[addedProperty])

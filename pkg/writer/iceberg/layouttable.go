@@ -121,7 +121,7 @@ func (w *Writer) arrange() error {
 		case w.mode == writer.Append, w.mode == writer.Evolve:
 			remedy = exchange
 		case w.mode == writer.Follow && !w.src.IsChangelog():
-			remedy = copyAnew
+			remedy = w.copyAnew()
 		}
 		return w.tableError(hint.Wrap(fmt.Errorf("table %s: %w", w.name(), err), "%s", remedy))
 	}

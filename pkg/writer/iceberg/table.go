@@ -126,7 +126,7 @@ func (w *Writer) goesOn(tbl *table.Table) error {
 	case w.src.IsChangelog():
 		return w.tableError(hint.Wrap(fmt.Errorf("its shape at the source has changed since it was last followed: %s", diff), dropFirst))
 	}
-	return w.tableError(hint.Wrap(fmt.Errorf("its shape at the source is not the one that the table was last copied or followed in: %s", diff), copyAnew))
+	return w.tableError(hint.Wrap(fmt.Errorf("its shape at the source is not the one that the table was last copied or followed in: %s", diff), "%s", w.copyAnew()))
 }
 
 // sameKind tells tables of rows from tables in which each change is a row.
@@ -179,9 +179,13 @@ func (w *Writer) note(tbl *table.Table) {
 // What can be done where a table is in the way.
 const (
 	exchange  = "--mode replace exchanges its content and its columns in one commit"
-	copyAnew  = "copy the table anew with snapshot --mode replace, unless that has just been done, then run the same command again"
 	dropFirst = "drop the table with a client of the catalog, such as PyIceberg's drop_table, or add ?namespace=… to the sink's URL"
 )
+
+// copyAnew is the remedy of a table that can be followed once it is copied anew.
+func (w *Writer) copyAnew() string {
+	return fmt.Sprintf("copy the table anew with snapshot --mode replace --tables %s, unless that has just been done, then run the same command again", w.src)
+}
 
 // remedy is what can be done where the table has another shape.
 func (w *Writer) remedy(have *iceberg.Schema) string {
@@ -189,7 +193,7 @@ func (w *Writer) remedy(have *iceberg.Schema) string {
 	case w.src.IsChangelog():
 		return dropFirst
 	case w.mode == writer.Follow:
-		return copyAnew
+		return w.copyAnew()
 	case w.mode == writer.Append && diff == "":
 		return "--mode evolve adapts its columns and adds the rows; --mode replace exchanges its content too"
 	}
@@ -213,7 +217,7 @@ func (w *Writer) fits(tbl *table.Table) error {
 				"add to it with --mode append, or exchange its content with --mode replace"))
 		case writer.Follow:
 			return w.tableError(hint.Wrap(fmt.Errorf("table %s exists and was not made by tablehaul", w.name()),
-				"exchange its content with snapshot --mode replace, then run the same command again, or add ?namespace=… to the sink's URL"))
+				"exchange its content with snapshot --mode replace --tables %s, then run the same command again, or add ?namespace=… to the sink's URL", w.src))
 		}
 	}
 	have := tbl.Schema()
@@ -226,7 +230,7 @@ func (w *Writer) fits(tbl *table.Table) error {
 	v := tbl.Metadata().Version()
 	if v < formatVersion && (w.mode == writer.Create || w.mode == writer.Follow) { // it cannot hold deletes
 		return w.tableError(hint.Wrap(fmt.Errorf("table %s is of format version %d, which cannot take changes", w.name(), v),
-			"exchange its content with snapshot --mode replace, which upgrades it, or set its property format-version to 2 with a client of the catalog"))
+			"exchange its content with snapshot --mode replace --tables %s, which upgrades it, or set its property format-version to 2 with a client of the catalog", w.src))
 	}
 	if v > maxVersion {
 		return w.tableError(hint.Wrap(fmt.Errorf("table %s is of format version %d, and only those up to %d are written", w.name(), v, maxVersion), dropFirst))

@@ -77,7 +77,7 @@ func NewDecoder(t *schema.Table, m *TableMap, b *batch.Builder, o Options) (*Dec
 	}
 	var err error
 	if d.rowEnd, err = checkMap(d.columns, m, &o); err != nil {
-		err = hint.Wrap(fmt.Errorf("the log has another shape of the table: %w", err), "the table was altered: copy it anew with snapshot --mode replace and run the command again")
+		err = hint.Wrap(fmt.Errorf("the log has another shape of the table: %w", err), "the table was altered: copy it anew with snapshot --mode replace --tables %s and run the command again", t)
 		return nil, &schema.TableError{Table: t.String(), Err: err}
 	}
 	all := len(m.Columns)
@@ -154,7 +154,7 @@ func (d *Decoder) header(typ EventType, body []byte) ([]byte, changeFunc, error)
 	for images := 1 + kind&1; images > 0; images-- {
 		if present := c.take((n + 7) / 8); !c.bad && !full(present, int(n)) {
 			return nil, nil, hint.Wrap(errors.New("a row in the log lacks columns: it was written with another binlog_row_image than FULL"),
-				"SET GLOBAL binlog_row_image = FULL, see that no session overrides it, and copy the table anew with snapshot --mode replace")
+				"SET GLOBAL binlog_row_image = FULL, see that no session overrides it, and copy the table anew with snapshot --mode replace --tables %s", d.table)
 		}
 	}
 	if c.bad {
