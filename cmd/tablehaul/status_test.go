@@ -47,6 +47,8 @@ lake.gone      shop.gone          1    1 h ago                      x      log g
 lake.other                        1    1 h ago                      y  other source
 lake.odd        shop.odd          1    1 h ago                      z       unknown
 6 tables, 1,234,570 rows, 5 positions; at most 20 d behind; the source keeps its log for 30 d
+?: not told by the table's metadata (ROWS, COMMITTED) or by the source's log (LAG, BEHIND, SPARE)
+unknown: the source could not be asked, or does not know the position; the error says why
 `[1:]
 	if got := b.String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -17,7 +17,6 @@ func noEnv(t *testing.T) {
 		t.Setenv(name, "") // has it restored
 		os.Unsetenv(name)
 	}
-	t.Setenv("USER", "somebody")
 }
 
 func writeFile(t *testing.T, name, text string) string {
@@ -76,6 +75,10 @@ func TestPrecedence(t *testing.T) {
 	t.Setenv("TABLEHAUL_PASSWORD", "own")
 	t.Setenv("MYSQL_PWD", "pwd")
 	url := "mysql://url:in-url@h/"
+	system, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, step := range []struct {
 		password, user, from string
 		remove               func()
@@ -86,8 +89,8 @@ func TestPrecedence(t *testing.T) {
 		{"defaults", "defaults", "d.cnf", func() { l.DefaultsFile = "" }},
 		{"own", "user", "TABLEHAUL_PASSWORD", func() { os.Unsetenv("TABLEHAUL_PASSWORD") }},
 		{"user", "user", "u.cnf", func() { l.UserFile = "" }},
-		{"pwd", "somebody", "MYSQL_PWD", func() { os.Unsetenv("MYSQL_PWD") }},
-		{"", "somebody", "", func() {}},
+		{"pwd", system.Username, "MYSQL_PWD", func() { os.Unsetenv("MYSQL_PWD") }},
+		{"", system.Username, "", func() {}},
 	} {
 		c, err := configure(url, l)
 		if err != nil || c.password.text() != step.password || c.user != step.user || !strings.Contains(c.from, step.from) {
