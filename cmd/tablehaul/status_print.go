@@ -62,11 +62,12 @@ func writeStatus(w io.Writer, asJSON bool, now time.Time, sink, source string, t
 		return writeStatusJSON(w, now, sink, source, tables, failed)
 	}
 	var b strings.Builder
+	rows := statusRows(now, tables)
 	if len(tables) > 0 {
-		progress.WriteColumns(&b, statusRows(now, tables))
+		progress.WriteColumns(&b, rows)
 	}
 	b.WriteString(statusTotal(tables) + "\n")
-	for _, line := range statusLegend(statusRows(now, tables)) {
+	for _, line := range statusLegend(rows) {
 		b.WriteString(line + "\n")
 	}
 	_, err := io.WriteString(w, b.String())

@@ -138,14 +138,24 @@ func (r *snapshotRun) open(ctx context.Context, tables []*schema.Table) error {
 	return err
 }
 
-func (r *snapshotRun) openTable(ctx context.Context, c *tableCopy) (err error) {
-	if c.w, err = r.sink.Open(ctx, c.table, r.opts.Mode); err != nil {
-		c.w = nil
-		return fmt.Errorf("open %s at the sink: %w", c.table, err)
-	}
-	pos, err := c.w.Position(ctx)
+// openWriter opens a table at the sink and reads the position that it holds. The writer
+// is nil only if it could not be opened.
+func openWriter(ctx context.Context, sink writer.Sink, t *schema.Table, mode writer.Mode) (writer.Writer, batch.Position, error) {
+	w, err := sink.Open(ctx, t, mode)
 	if err != nil {
-		return fmt.Errorf("read position of %s: %w", c.table, err)
+		return nil, "", fmt.Errorf("open %s at the sink: %w", t, err)
+	}
+	pos, err := w.Position(ctx)
+	if err != nil {
+		return w, "", fmt.Errorf("read position of %s: %w", t, err)
+	}
+	return w, pos, nil
+}
+
+func (r *snapshotRun) openTable(ctx context.Context, c *tableCopy) (err error) {
+	var pos batch.Position
+	if c.w, pos, err = openWriter(ctx, r.sink, c.table, r.opts.Mode); err != nil {
+		return err
 	}
 	r.look(c)
 	if r.opts.Mode != writer.Create || pos == "" {

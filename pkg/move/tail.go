@@ -344,15 +344,11 @@ func (f *follower) openTables(ctx context.Context, tables []*schema.Table) error
 
 // openTable returns a table that was opened even if its position cannot be read.
 func (f *follower) openTable(ctx context.Context, t *schema.Table) (*followed, error) {
-	w, err := f.sink.Open(ctx, t, writer.Follow)
-	if err != nil {
-		return nil, fmt.Errorf("open %s at the sink: %w", t, err)
+	w, pos, err := openWriter(ctx, f.sink, t, writer.Follow)
+	if w == nil {
+		return nil, err
 	}
-	c := &followed{table: t, w: w, prog: f.opts.Progress.Table(t.String())}
-	if c.pos, err = w.Position(ctx); err != nil {
-		return c, fmt.Errorf("read position of %s: %w", t, err)
-	}
-	return c, nil
+	return &followed{table: t, w: w, pos: pos, prog: f.opts.Progress.Table(t.String())}, err
 }
 
 // claim commits the positions that the tables hold, if another run was ahead of
