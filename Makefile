@@ -27,7 +27,7 @@ golangci := $(tools)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 goreleaser := $(tools)/goreleaser-$(GORELEASER_VERSION)/goreleaser
 
 # The services that tests use, in the order in which they are started.
-services := mysql mariadb iceberg-rest s3 azurite gcs readers
+services := mysql mariadb iceberg-rest s3 azurite gcs kafka readers
 
 .PHONY: help
 help: ## list the targets
@@ -47,7 +47,7 @@ quick: ## run the tests that need no server
 
 .PHONY: test
 test: build services ## install and start what is needed, and run every test
-	@$(env) && $(GO) test -timeout $(TIMEOUT) ./...
+	@$(env) && $(GO) test -timeout $(TIMEOUT) ./... ./testdata/services
 	@$(env) && $(both) testdata/compare/corpora testdata/sql --bin bin/tablehaul --server $$s; $(end_both)
 	@$(MAKE) --no-print-directory -j2 -O test-keys test-chaos
 

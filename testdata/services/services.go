@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -38,14 +39,47 @@ func Env(t testing.TB, name string) string {
 // its host:port, and a function that runs another verb of the script.
 func Private(t testing.TB, service string, options ...string) (addr string, script func(verb string)) {
 	t.Helper()
+	port, _, script := private(t, service, options)
+	return "127.0.0.1:" + port, script
+}
+
+// PrivateEnv is Private for a server that takes more than an address to use: it
+// returns what the script's `env` prints.
+func PrivateEnv(t testing.TB, service string, options ...string) (env map[string]string, script func(verb string)) {
+	t.Helper()
+	port, dir, script := private(t, service, options)
+	root, err := Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// In an empty environment, what it has afterwards is from the script. A shell
+	// takes the quotes off.
+	cmd := exec.Command("bash", "-c", `out=$("$@") && set -a && eval "$out" && exec env -0`, "bash",
+		filepath.Join(root, "testdata", "services", service), "env", "--port", port, "--data", dir)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s env: %v", service, err)
+	}
+	env = map[string]string{}
+	for line := range strings.SplitSeq(string(out), "\x00") {
+		if name, value, ok := strings.Cut(line, "="); ok {
+			env[name] = value
+		}
+	}
+	return env, script
+}
+
+func private(t testing.TB, service string, options []string) (port, dir string, script func(verb string)) {
+	t.Helper()
 	Need(t)
 	root, err := Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := freePort(t)
+	port = freePort(t)
 	// Not t.TempDir: paths of sockets must be short.
-	dir, err := os.MkdirTemp("", "th")
+	dir, err = os.MkdirTemp("", "th")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,20 +102,29 @@ func Private(t testing.TB, service string, options ...string) (addr string, scri
 	if script("start"); t.Failed() {
 		t.FailNow()
 	}
-	return "127.0.0.1:" + port, script
+	return port, dir, script
 }
 
-// freePort returns a port that nobody listens at, below those that systems give to
-// outgoing connections: one of these may take such a port before the server does.
+// freePort returns a port that nobody listens at, nor at those around it that Kafka
+// takes too. They are below those that systems give to outgoing connections: one of
+// these may take such a port before the server does.
 func freePort(t testing.TB) string {
 	t.Helper()
 	for range 100 {
-		port := strconv.Itoa(20_000 + rand.IntN(10_000))
-		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
-			l.Close()
-			return port
+		port := 20_001 + rand.IntN(10_000)
+		if free(port-1) && free(port) && free(port+1) && free(port+2) && free(port+3) && free(port+4) {
+			return strconv.Itoa(port)
 		}
 	}
 	t.Fatal("no port is free")
 	return ""
+}
+
+func free(port int) bool {
+	l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
+	if err != nil {
+		return false
+	}
+	l.Close()
+	return true
 }
