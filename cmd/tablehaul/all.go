@@ -11,6 +11,7 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
 	"github.com/tablehaul/tablehaul/pkg/writer/iceberg"
+	"github.com/tablehaul/tablehaul/pkg/writer/kafka"
 )
 
 // all returns every kind of source and sink by the scheme of its URL. This is
@@ -26,7 +27,9 @@ func all() stores {
 			"iceberg+rest":  openIceberg,
 			"iceberg+rests": openIceberg,
 			"iceberg+sql":   openIceberg,
+			"kafka":         openKafka,
 		},
+		topics: map[string]bool{"kafka": true},
 		urls: map[string]func(string) error{
 			"mysql":         mysql.CheckURL,
 			"mariadb":       mysql.CheckURL,
@@ -34,6 +37,7 @@ func all() stores {
 			"iceberg+rest":  iceberg.CheckURL,
 			"iceberg+rests": iceberg.CheckURL,
 			"iceberg+sql":   iceberg.CheckURL,
+			"kafka":         kafka.CheckURL,
 		},
 		icebergType: iceberg.TypeName,
 		checkLayout: func(l layout) error { return icebergLayout(l).Check() },
@@ -85,6 +89,14 @@ func openIceberg(ctx context.Context, url string, o storeOptions) (writer.Sink, 
 	s, err := iceberg.Open(ctx, url, opts)
 	if err != nil {
 		return nil, err // not an *iceberg.Sink that is nil
+	}
+	return s, nil
+}
+
+func openKafka(ctx context.Context, url string, o storeOptions) (writer.Sink, error) {
+	s, err := kafka.Open(ctx, url, kafka.Options{Memory: o.memory / sinkShare})
+	if err != nil {
+		return nil, err // not a *kafka.Sink that is nil
 	}
 	return s, nil
 }

@@ -53,6 +53,8 @@ type (
 type stores struct {
 	sources map[string]openSource
 	sinks   map[string]openSink
+	// topics are the sinks that take every change as it is, and not rows.
+	topics map[string]bool
 	// urls find what is wrong with a URL without asking anybody. A scheme may have none.
 	urls map[string]func(url string) error
 	// icebergType names the Iceberg type of an Arrow type.

@@ -257,6 +257,7 @@ func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *
 	if err != nil {
 		return err
 	}
+	o.changelog = o.changelog || p.stores.topics[scheme(o.sink)]
 	shaped, refused, err := o.shape(tables)
 	if err == nil {
 		err = p.report(p.hide.redact(o.source), refused)

@@ -18,6 +18,8 @@ type Column interface {
 	Null()
 	// array returns what was appended since the last call, n rows of it.
 	array(n int) arrow.Array
+	// cut drops what was appended behind the first n rows.
+	cut(n int)
 }
 
 // validity is the null bitmap of a column. Most batches of most columns hold no

@@ -46,7 +46,8 @@ var metaColumns = []Column{
 func (m Meta) Column() string { return metaColumns[m-1].Name }
 
 // Changelog returns the shape in which every change of t is a row of its own:
-// t's columns, all nullable, and _op, _ts, _gtid, _pos. It has no key.
+// t's columns, all nullable, and _op, _ts, _gtid, _pos. It has no key, for t's is that
+// of many rows now: it is the RowKey.
 func Changelog(t *Table) (*Table, error) {
 	columns := slices.Clone(t.Columns)
 	for i := range columns {
@@ -60,6 +61,7 @@ func Changelog(t *Table) (*Table, error) {
 	}
 	c := New(t.DB, t.Name, append(columns, metaColumns...), nil)
 	c.Comment, c.Rows, c.Bytes, c.Filter, c.Whole = t.Comment, t.Rows, t.Bytes, t.Filter, t.Whole
+	c.RowKey = t.Key
 	return c, nil
 }
 

@@ -26,6 +26,7 @@ type Table struct {
 	Comment  string
 	Columns  []Column
 	Key      []int         // indexes into Columns of the primary key, in key order; nil if none
+	RowKey   []int         // of a changelog: the source's Key
 	Arrow    *arrow.Schema // one field per column, in column order
 
 	// Filter is the condition, in the source's own words, that the rows meet which

@@ -34,6 +34,9 @@ const (
 	// the same shape, and to whose rows Append and Evolve have added none: these may
 	// be there twice, and changes from before are not in the others.
 	Follow Mode = "follow"
+	// Extend is Follow to a table whose shape may be another, as Evolve is Append to
+	// such a one: the first commit brings it into one that takes the rows in.
+	Extend Mode = "extend"
 )
 
 // ErrFenced says that another run has committed to the table since this writer
@@ -82,6 +85,19 @@ type Committer interface {
 	// fails with errors.ErrUnsupported, and has done nothing, where what is behind
 	// the Sink cannot do so.
 	CommitAll(ctx context.Context, ws []Writer, pos batch.Position) error
+}
+
+// A Sharer is a Writer of a table to which several runs commit at a time, each of them
+// the changes of another part of the log: no two have changes of the same row.
+type Sharer interface {
+	// Share comes before the first Commit. From then on a table that does not hold the
+	// position that this Writer knew of is no reason to refuse a Commit by itself: merge
+	// is asked for what it is to hold then. Held is what it holds, known what this
+	// Writer's last look at it or last Commit has left, and next what is to be
+	// committed. An error, ErrFenced where another run has had changes that are staged
+	// here, refuses the Commit. Merge may be called more than once for a Commit. Position
+	// returns what was merged.
+	Share(merge func(held, known, next batch.Position) (batch.Position, error))
 }
 
 // A Lister is a Sink that knows which tables hold a position.

@@ -1,0 +1,178 @@
+package kafka
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/oauth"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+)
+
+// The environment variables that hold secrets.
+const (
+	PasswordVariable = "TABLEHAUL_KAFKA_PASSWORD"
+	TokenVariable    = "TABLEHAUL_KAFKA_TOKEN"
+)
+
+// Options returns what a client needs to reach the brokers. Files and variables are
+// read at once, so that what is wrong with them is told before anybody is asked; a token
+// is read again for each connection, since it may have been renewed.
+func (u *URL) Options() ([]kgo.Opt, error) {
+	opts := []kgo.Opt{kgo.SeedBrokers(u.Brokers...), kgo.ClientID("tablehaul"), kgo.DialTimeout(10 * time.Second)}
+	if id := u.Param("client-id"); id != "" {
+		opts = append(opts, kgo.ClientID(id))
+	}
+	cfg, err := u.tls()
+	if err != nil {
+		return nil, err
+	}
+	if cfg != nil {
+		opts = append(opts, kgo.DialTLSConfig(cfg))
+	}
+	m, err := u.sasl()
+	if err != nil {
+		return nil, err
+	}
+	if m != nil {
+		opts = append(opts, kgo.SASL(m))
+	}
+	return opts, nil
+}
+
+// tls returns nil if connections are not to be encrypted.
+func (u *URL) tls() (*tls.Config, error) {
+	switch on := u.Param("tls"); on {
+	case "true":
+	case "", "false":
+		for _, p := range []string{"tls-ca", "tls-cert", "tls-key", "tls-server-name"} {
+			if u.Param(p) != "" {
+				return nil, hint.Wrap(fmt.Errorf("%s is given, but connections are not encrypted", p), "add tls=true")
+			}
+		}
+		return nil, nil
+	default:
+		return nil, fmt.Errorf("tls=%s: want true or false", on)
+	}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: u.Param("tls-server-name")}
+	if file := u.Param("tls-ca"); file != "" {
+		pem, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("read tls-ca: %w", err)
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("tls-ca: %s holds no certificate in PEM", file)
+		}
+	}
+	cert, key := u.Param("tls-cert"), u.Param("tls-key")
+	if (cert == "") != (key == "") {
+		return nil, errors.New("tls-cert and tls-key belong together")
+	}
+	if cert != "" {
+		pair, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			return nil, fmt.Errorf("read tls-cert and tls-key: %w", err)
+		}
+		cfg.Certificates = []tls.Certificate{pair}
+	}
+	return cfg, nil
+}
+
+// mechanisms are the ways to log in, by the names that Kafka has for them.
+var mechanisms = []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"}
+
+// sasl returns nil if nobody is to log in.
+func (u *URL) sasl() (sasl.Mechanism, error) {
+	name := strings.ToUpper(u.Param("sasl"))
+	user := u.User
+	if user == "" {
+		user = u.Param("user")
+	}
+	if name == "" {
+		if user != "" {
+			return nil, hint.Wrap(fmt.Errorf("there is a user, %s, but no word of how to log in", user), "add sasl=%s", strings.Join(mechanisms[:3], ", or "))
+		}
+		return nil, nil
+	}
+	if name == "OAUTHBEARER" {
+		return u.oauth()
+	}
+	if user == "" {
+		return nil, hint.Wrap(fmt.Errorf("sasl=%s needs a user", name), "kafka://USER@…")
+	}
+	password, err := u.secret(u.Password, "password-file", PasswordVariable)
+	if err != nil {
+		return nil, err
+	}
+	switch name {
+	case "PLAIN":
+		return plain.Auth{User: user, Pass: password}.AsMechanism(), nil
+	case "SCRAM-SHA-256":
+		return scram.Auth{User: user, Pass: password}.AsSha256Mechanism(), nil
+	case "SCRAM-SHA-512":
+		return scram.Auth{User: user, Pass: password}.AsSha512Mechanism(), nil
+	}
+	return nil, hint.Wrap(fmt.Errorf("sasl=%s is not known", name), "known: %s", strings.Join(mechanisms, ", "))
+}
+
+func (u *URL) oauth() (sasl.Mechanism, error) {
+	if _, err := u.secret("", "token-file", TokenVariable); err != nil {
+		return nil, err
+	}
+	return oauth.Oauth(func(context.Context) (oauth.Auth, error) {
+		token, err := u.secret("", "token-file", TokenVariable)
+		return oauth.Auth{Token: token}, err
+	}), nil
+}
+
+// secret is what the URL holds, else the content of the file that a parameter names,
+// else that of a variable.
+func (u *URL) secret(own, param, variable string) (string, error) {
+	if own != "" {
+		return own, nil
+	}
+	if file := u.Param(param); file != "" {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return "", fmt.Errorf("read %s: %w", param, err)
+		}
+		return strings.TrimRight(string(text), "\r\n"), nil
+	}
+	if text := os.Getenv(variable); text != "" {
+		return text, nil
+	}
+	return "", hint.Wrap(fmt.Errorf("sasl=%s lacks its secret", u.Param("sasl")), "set %s, or %s=FILE in the URL", variable, param)
+}
+
+// Explain adds the remedy to errors of a cluster, and says which of them may pass.
+func Explain(err error) error {
+	var authority x509.UnknownAuthorityError
+	switch {
+	case err == nil, hint.Of(err) != "":
+		return err
+	case errors.Is(err, kerr.SaslAuthenticationFailed):
+		return hint.Wrap(err, "the broker does not take the user or the password: see sasl=, user and %s", PasswordVariable)
+	case errors.Is(err, kerr.UnsupportedSaslMechanism):
+		return hint.Wrap(err, "the broker's listener offers another way to log in: sasl=%s", strings.Join(mechanisms, "|"))
+	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed),
+		errors.Is(err, kerr.GroupAuthorizationFailed), errors.Is(err, kerr.TransactionalIDAuthorizationFailed):
+		return hint.Wrap(err, "the user lacks an ACL for it")
+	case errors.As(err, &authority):
+		return hint.Wrap(err, "name the CA that has signed the broker's certificate: tls-ca=FILE")
+	case kerr.IsRetriable(err):
+		return hint.Transient(err)
+	}
+	return err
+}

@@ -1,0 +1,127 @@
+package message
+
+import (
+	"encoding/base64"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+)
+
+// maxwell writes maxwell-json: one row a message, its numbers as JSON's. It tells no
+// types. The format is that of Maxwell's Kafka producer; xid and commit, which it has
+// where a transaction is known as a whole, are left out.
+type maxwell struct {
+	rowWriter
+	ofTable []byte // of a message, up to type
+}
+
+// NewMaxwell returns an Encoder of maxwell-json for a table that has the shape of
+// schema.Changelog.
+func NewMaxwell(t *schema.Table, p Partitions) (Encoder, error) {
+	w, err := newRowWriter(t, p, "maxwell-json", maxwellValue)
+	if err != nil {
+		return nil, err
+	}
+	return &maxwell{w, append(slices.Clip(w.keyHead), `,"type":"`...)}, nil
+}
+
+// maxwellValue returns how a column is written.
+func maxwellValue(c schema.Column) bindFunc {
+	switch c.Type.Kind {
+	case schema.JSON: // as it is
+		return func(a arrow.Array) valueFunc {
+			v := a.(*array.String)
+			return func(dst []byte, i int) []byte { return append(dst, v.Value(i)...) }
+		}
+	case schema.Set:
+		return func(a arrow.Array) valueFunc {
+			v := a.(*array.String)
+			return func(dst []byte, i int) []byte { return appendLabels(dst, v.Value(i)) }
+		}
+	case schema.String, schema.Enum:
+		return func(a arrow.Array) valueFunc {
+			v := a.(*array.String)
+			return func(dst []byte, i int) []byte { return appendString(dst, v.Value(i)) }
+		}
+	case schema.Binary, schema.Geometry: // which Maxwell writes as WKT
+		return func(a arrow.Array) valueFunc {
+			v := a.(*array.Binary)
+			return func(dst []byte, i int) []byte {
+				return append(base64.StdEncoding.AppendEncode(append(dst, '"'), v.Value(i)), '"')
+			}
+		}
+	case schema.Vector:
+		return func(a arrow.Array) valueFunc {
+			v := a.(*array.List)
+			items := v.ListValues().(*array.Float32)
+			return func(dst []byte, i int) []byte {
+				from, to := v.ValueOffsets(i)
+				dst = append(dst, '[')
+				for k := from; k < to; k++ {
+					if k > from {
+						dst = append(dst, ',')
+					}
+					dst = appendFloat(dst, float64(items.Value(int(k))), 32)
+				}
+				return append(dst, ']')
+			}
+		}
+	}
+	if bind := times(c, ' '); bind != nil {
+		return quoted(bind)
+	}
+	return numbers(c)
+}
+
+// appendLabels writes the labels of a SET as an array.
+func appendLabels(dst []byte, labels string) []byte {
+	dst = append(dst, '[')
+	if labels != "" {
+		for i, l := range strings.Split(labels, ",") {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = appendString(dst, l)
+		}
+	}
+	return append(dst, ']')
+}
+
+// Encode implements Encoder.
+func (e *maxwell) Encode(dst []Record, b *batch.Batch) ([]Record, error) {
+	var out arena
+	err := e.each(b, func(k kind, i int) {
+		value := out.end(e.message(out.begin(), k, i))
+		dst = e.records(dst, &out, k, value)
+	})
+	return dst, err
+}
+
+func (e *maxwell) message(b []byte, k kind, i int) []byte {
+	typ := [...]string{"insert", "update", "delete", "table-truncate"}[k]
+	if k == inserted && e.meta.op.Value(i) == schema.OpRead {
+		typ = "bootstrap-insert"
+	}
+	b = append(append(append(b, e.ofTable...), typ...), `","ts":`...)
+	b = strconv.AppendInt(b, e.meta.micros(i)/secondMicros, 10)
+	if !e.meta.pos.IsNull(i) {
+		b = appendString(append(b, `,"position":`...), e.meta.pos.Value(i))
+	}
+	if !e.meta.gtid.IsNull(i) {
+		b = appendString(append(b, `,"gtid":`...), e.meta.gtid.Value(i))
+	}
+	if k == emptied {
+		return append(b, '}')
+	}
+	b = e.object(append(b, `,"data":`...), &e.fresh, nil)
+	if k == updated {
+		b = e.object(append(b, `,"old":`...), &e.old, &e.fresh)
+	}
+	return append(b, '}')
+}

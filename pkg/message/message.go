@@ -1,0 +1,106 @@
+// Package message writes changes of tables as messages of a topic, in the formats
+// that the field uses, and reads them back.
+package message
+
+import (
+	"fmt"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+)
+
+// A Record is one message.
+type Record struct {
+	// Key is what decides on the partition: it is the same for all changes of a row, as
+	// long as the row's key is, and for all of a table that has none. That a table was
+	// emptied is told in each of the partitions.
+	Key, Value []byte
+	Partition  int32
+}
+
+// Partitions are those of the topic that messages are for.
+type Partitions struct {
+	Count int32
+	Of    func(key []byte) int32 // where a record with this key goes
+}
+
+// An Encoder writes the changes of one table. It is not for concurrent use.
+type Encoder interface {
+	// Encode appends the messages of b, in order, to dst. They share memory with
+	// nothing else. b is of the shape that schema.Changelog makes.
+	Encode(dst []Record, b *batch.Batch) ([]Record, error)
+}
+
+// Formats are the formats that can be written, by name; the first is the usual one.
+var Formats = []string{"canal-json", "maxwell-json"}
+
+// NewEncoder returns an Encoder of a format for a table that has the shape of
+// schema.Changelog.
+func NewEncoder(format string, t *schema.Table, p Partitions) (Encoder, error) {
+	switch format {
+	case "canal-json":
+		return NewCanal(t, p)
+	case "maxwell-json":
+		return NewMaxwell(t, p)
+	}
+	return nil, fmt.Errorf("format %q is not known", format)
+}
+
+// NewDecoder returns a Decoder of a format into to.
+func NewDecoder(format string, to Target) (Decoder, error) {
+	if format == "canal-json" {
+		return NewCanalReader(to), nil
+	}
+	return nil, fmt.Errorf("format %q is not known", format)
+}
+
+// changes are the columns of a changelog that tell of the change, of one batch.
+type changes struct {
+	op, gtid, pos *array.String
+	time          *array.Timestamp
+}
+
+// changesOf finds the columns of a changelog in its rows.
+func changesOf(t *schema.Table, rows arrow.RecordBatch) (c changes, err error) {
+	for i, col := range t.Columns {
+		ok := true
+		switch col.Meta {
+		case schema.MetaOp:
+			c.op, ok = rows.Column(i).(*array.String)
+		case schema.MetaTime:
+			c.time, ok = rows.Column(i).(*array.Timestamp)
+		case schema.MetaGTID:
+			c.gtid, ok = rows.Column(i).(*array.String)
+		case schema.MetaPos:
+			c.pos, ok = rows.Column(i).(*array.String)
+		}
+		if !ok {
+			return c, fmt.Errorf("column %s of %s is a %s", col.Name, t, rows.Column(i).DataType())
+		}
+	}
+	if c.op == nil || c.gtid == nil || c.pos == nil || c.time == nil {
+		return c, fmt.Errorf("%s lacks columns of a changelog", t)
+	}
+	return c, nil
+}
+
+// micros is when the source committed the change of a row, in microseconds since
+// 1970; 0 if that is not known, as of stock.
+func (c *changes) micros(row int) int64 {
+	if c.time.IsNull(row) {
+		return 0
+	}
+	return int64(c.time.Value(row))
+}
+
+// own returns the columns that are the source's.
+func own(t *schema.Table) []schema.Column {
+	n := len(t.Columns)
+	for n > 0 && t.Columns[n-1].Meta != schema.NotMeta {
+		n--
+	}
+	return t.Columns[:n]
+}

@@ -1,0 +1,168 @@
+package message
+
+import (
+	"encoding/binary"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/decimal128"
+
+	"github.com/tablehaul/tablehaul/pkg/schema"
+)
+
+// A valueFunc appends the value of a row, which is not null.
+type valueFunc func(dst []byte, row int) []byte
+
+// A bindFunc has a valueFunc read an array.
+type bindFunc func(arrow.Array) valueFunc
+
+// appendDecimal appends v, which has scale digits behind the point.
+func appendDecimal(dst []byte, v decimal128.Num, scale int) []byte {
+	low, high := v.LowBits(), v.HighBits()
+	if high != int64(low)>>63 { // needs more than 64 bits
+		return append(dst, v.ToString(int32(scale))...)
+	}
+	n := int64(low)
+	u := uint64(n)
+	if n < 0 {
+		dst, u = append(dst, '-'), -u
+	}
+	start := len(dst)
+	dst = strconv.AppendUint(dst, u, 10)
+	if scale == 0 {
+		return dst
+	}
+	for len(dst)-start <= scale { // 5 with scale 2 is 0.05
+		dst = append(dst, 0)
+		copy(dst[start+1:], dst[start:])
+		dst[start] = '0'
+	}
+	dst = append(dst, 0)
+	point := len(dst) - 1 - scale
+	copy(dst[point+1:], dst[point:])
+	dst[point] = '.'
+	return dst
+}
+
+// appendFloat appends the shortest text that reads back as v, of so many bits.
+func appendFloat(dst []byte, v float64, bits int) []byte {
+	format := byte('f')
+	if a := math.Abs(v); a != 0 && (a < 1e-6 || a >= 1e21) {
+		format = 'e'
+	}
+	return strconv.AppendFloat(dst, v, format, -1, bits)
+}
+
+// numbers returns how columns are written whose text is that of a number, nil for
+// others.
+func numbers(c schema.Column) bindFunc {
+	switch c.Arrow.ID() {
+	case arrow.INT32:
+		return func(a arrow.Array) valueFunc {
+			v := a.(*array.Int32)
+			return func(dst []byte, i int) []byte { return strconv.AppendInt(dst, int64(v.Value(i)), 10) }
+		}
+	case arrow.INT64:
+		return func(a arrow.Array) valueFunc {
+			v := a.(*array.Int64)
+			return func(dst []byte, i int) []byte { return strconv.AppendInt(dst, v.Value(i), 10) }
+		}
+	case arrow.FLOAT32:
+		return func(a arrow.Array) valueFunc {
+			v := a.(*array.Float32)
+			return func(dst []byte, i int) []byte { return appendFloat(dst, float64(v.Value(i)), 32) }
+		}
+	case arrow.FLOAT64:
+		return func(a arrow.Array) valueFunc {
+			v := a.(*array.Float64)
+			return func(dst []byte, i int) []byte { return appendFloat(dst, v.Value(i), 64) }
+		}
+	case arrow.DECIMAL128:
+		scale := int(c.Arrow.(*arrow.Decimal128Type).Scale)
+		return func(a arrow.Array) valueFunc {
+			v := a.(*array.Decimal128)
+			return func(dst []byte, i int) []byte { return appendDecimal(dst, v.Value(i), scale) }
+		}
+	case arrow.BOOL:
+		return func(a arrow.Array) valueFunc {
+			v := a.(*array.Boolean)
+			return func(dst []byte, i int) []byte {
+				if v.Value(i) {
+					return append(dst, '1')
+				}
+				return append(dst, '0')
+			}
+		}
+	case arrow.STRING:
+		if c.Type.Kind != schema.Decimal {
+			return nil
+		}
+		return func(a arrow.Array) valueFunc {
+			v := a.(*array.String)
+			return func(dst []byte, i int) []byte { return append(dst, v.Value(i)...) }
+		}
+	}
+	return nil
+}
+
+// times returns how dates and times are written, nil for other columns. sep stands
+// between date and time.
+func times(c schema.Column, sep byte) bindFunc {
+	digits := c.Type.Precision
+	switch c.Type.Kind {
+	case schema.Date:
+		return func(a arrow.Array) valueFunc {
+			v := a.(*array.Date32)
+			return func(dst []byte, i int) []byte { return appendDate(dst, int64(v.Value(i))) }
+		}
+	case schema.DateTime, schema.Timestamp:
+		return func(a arrow.Array) valueFunc {
+			v := a.(*array.Timestamp)
+			return func(dst []byte, i int) []byte { return appendDateTime(dst, int64(v.Value(i)), sep, digits) }
+		}
+	case schema.Time:
+		return func(a arrow.Array) valueFunc {
+			v := a.(*array.Int64)
+			return func(dst []byte, i int) []byte { return appendTime(dst, v.Value(i), digits) }
+		}
+	}
+	return nil
+}
+
+// ordinals returns how ENUM and SET are written as the number that MySQL stores: of
+// the label, from 1 on, and as bits. What is no label, as the empty string of a value
+// that was refused, is 0.
+func ordinals(c schema.Column) bindFunc {
+	index := make(map[string]uint64, len(c.Type.Labels))
+	for i, l := range c.Type.Labels {
+		index[l] = uint64(i + 1)
+		if c.Type.Kind == schema.Set {
+			index[l] = 1 << i
+		}
+	}
+	return func(a arrow.Array) valueFunc {
+		v := a.(*array.String)
+		if c.Type.Kind == schema.Enum {
+			return func(dst []byte, i int) []byte { return strconv.AppendUint(dst, index[v.Value(i)], 10) }
+		}
+		return func(dst []byte, i int) []byte {
+			var bits uint64
+			for label := range strings.SplitSeq(v.Value(i), ",") {
+				bits |= index[label]
+			}
+			return strconv.AppendUint(dst, bits, 10)
+		}
+	}
+}
+
+// floats appends the bytes of a VECTOR as MySQL stores them.
+func floats(a *array.List, items *array.Float32, row int, dst []byte) []byte {
+	from, to := a.ValueOffsets(row)
+	for i := from; i < to; i++ {
+		dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(items.Value(int(i))))
+	}
+	return dst
+}
