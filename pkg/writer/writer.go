@@ -90,13 +90,13 @@ type Committer interface {
 // A Sharer is a Writer of a table to which several runs commit at a time, each of them
 // the changes of another part of the log: no two have changes of the same row.
 type Sharer interface {
-	// Share comes before the first Commit. From then on a table that does not hold the
-	// position that this Writer knew of is no reason to refuse a Commit by itself: merge
-	// is asked for what it is to hold then. Held is what it holds, known what this
-	// Writer's last look at it or last Commit has left, and next what is to be
-	// committed. An error, ErrFenced where another run has had changes that are staged
-	// here, refuses the Commit. Merge may be called more than once for a Commit. Position
-	// returns what was merged.
+	// Share comes before the first Commit. From then on merge is asked at every Commit what
+	// the table is to hold: held is what it holds, known what this Writer's last look at it
+	// or last Commit has left, and next what is to be committed, which may be the position
+	// of its own part of the log alone. That held and known differ is no reason to refuse
+	// the Commit. An error of merge is: ErrFenced, where another run has had changes that
+	// are staged here. Merge may be called more than once for a Commit. Position returns
+	// what was merged.
 	Share(merge func(held, known, next batch.Position) (batch.Position, error))
 }
 
