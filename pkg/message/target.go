@@ -3,6 +3,7 @@ package message
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
@@ -17,6 +18,21 @@ type Decoder interface {
 	Decode(key, value []byte) error
 }
 
+// A Placer is a Decoder that tells with its rows where they come from.
+type Placer interface {
+	// At comes before each Decode and says where the message was read, and what its own
+	// time is; the zero time if it has none.
+	At(topic string, partition int32, offset int64, at time.Time)
+}
+
+// A Sampler is a Decoder that can make use of messages before they are decoded.
+type Sampler interface {
+	// Sample may come before the first Decode, with values of the first messages that are
+	// there to be decoded: a thousand or a mebibyte of them are plenty. It does not keep
+	// them. An error is none of a message.
+	Sample(values [][]byte) error
+}
+
 // A Target is where a Decoder puts what it reads.
 type Target interface {
 	// Rows returns where the changes of a table go, once for each shape that it is met
@@ -25,6 +41,14 @@ type Target interface {
 	Rows(t *schema.Table) (*Rows, error)
 	// Emptied says that a table was emptied.
 	Emptied(db, table string, c Change) error
+}
+
+// A Knower is a Target that can tell what a table is at the sink.
+type Knower interface {
+	// Known returns the shape of a table as it is there, or as this run has made it
+	// meanwhile; nil if there is none yet. A Decoder that has to guess at types asks it
+	// first, so that its guess is that of the run before.
+	Known(db, table string) (*schema.Table, error)
 }
 
 // A Change is what a message tells of its rows beside their values.
