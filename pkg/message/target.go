@@ -136,6 +136,9 @@ func (r *Rows) Column(i int) (schema.Column, batch.Column) {
 	return c, r.Into.Builder.Columns[r.place[i]]
 }
 
+// here returns the column of Into that the shape's i-th is.
+func (r *Rows) here(i int) schema.Column { return r.Into.Table.Columns[r.place[i]] }
+
 // Old reports whether updates are wanted with a whole row of before, however little they
 // have changed; else those alone have one that have changed the key.
 func (r *Rows) Old() bool { return r.log }

@@ -352,6 +352,30 @@ func ordinalRead(c schema.Column, b *batch.Bytes) readFunc {
 	}
 }
 
+// vectorText reads a vector that is written as [1,2.5].
+func vectorText(b *batch.FloatList, text []byte) error {
+	items, ok := strings.CutSuffix(string(text[1:]), "]")
+	if !ok {
+		return badValue(text, "vector")
+	}
+	var all []float32
+	for item := range strings.SplitSeq(items, ",") {
+		if strings.TrimSpace(items) == "" {
+			break
+		}
+		v, err := strconv.ParseFloat(strings.TrimSpace(item), 32)
+		if err != nil {
+			return badValue(text, "vector")
+		}
+		all = append(all, float32(v))
+	}
+	for _, v := range all {
+		b.AppendItem(v)
+	}
+	b.End()
+	return nil
+}
+
 // vectorRead reads a VECTOR's bytes.
 func vectorRead(b *batch.FloatList) readFunc {
 	var stored []byte

@@ -17,6 +17,9 @@ type Column struct {
 	Comment  string
 	Charset  string // the source's name of what its log has text in; "" for other types
 	Meta     Meta   // not NotMeta: the source has no such column, its reader fills it in
+	// Guessed says that the source does not tell the type: it was made out from values, and
+	// any other that takes them does as well.
+	Guessed bool
 }
 
 // A Table is the shape of one source table at one moment. It is immutable: an

@@ -15,6 +15,7 @@ import (
 // as the two need, and behind them those that more alone has. What one of the two lacks
 // may be null. Names are compared without case, and those of have stay. It is have itself
 // where that takes the rows of more as it is, so that Union(Union(a, b), b) is the first.
+// A type that was Guessed gives way to that of have, or leaves it as it is.
 // A *TableError says which column has no common type, by the steps that a table of Iceberg
 // can take without writing its rows anew, or that the key is another one.
 func Union(have, more *Table) (*Table, error) {
@@ -40,11 +41,10 @@ func Union(have, more *Table) (*Table, error) {
 		}
 		met++
 		h := have.Columns[at]
-		wide, ok := wider(h, c)
-		if !ok {
-			return nil, apart(have, fmt.Errorf("column %s was %s and is %s: no type takes both", h.Name, h.Native, c.Native))
+		wide, err := joined(h, c)
+		if err != nil {
+			return nil, apart(have, err)
 		}
-		wide.Nullable = h.Nullable || c.Nullable
 		if wide.Native != h.Native || wide.Nullable != h.Nullable || !arrow.TypeEqual(wide.Arrow, h.Arrow) {
 			if !changed {
 				columns, changed = slices.Clone(columns), true
@@ -68,6 +68,20 @@ func Union(have, more *Table) (*Table, error) {
 	u := New(have.DB, have.Name, append(columns, have.Columns[n:]...), have.Key)
 	u.Comment, u.Rows, u.Bytes, u.Filter, u.Whole, u.RowKey = have.Comment, have.Rows, have.Bytes, have.Filter, have.Whole, have.RowKey
 	return u, nil
+}
+
+// joined returns column h with a type that takes the values of c as well.
+func joined(h, c Column) (Column, error) {
+	wide, ok := wider(h, c)
+	switch {
+	case ok:
+	case h.Guessed || c.Guessed:
+		wide = h
+	default:
+		return h, fmt.Errorf("column %s was %s and is %s: no type takes both", h.Name, h.Native, c.Native)
+	}
+	wide.Nullable = h.Nullable || c.Nullable
+	return wide, nil
 }
 
 // apart is the error of two tables that are none.

@@ -203,6 +203,25 @@ func TestUnionKeys(t *testing.T) {
 	}
 }
 
+// TestUnionGuessed has a type that was guessed give way.
+func TestUnionGuessed(t *testing.T) {
+	for _, c := range []struct{ have, more, want string }{
+		{"a datetime", "a longtext", "datetime"},
+		{"a longtext", "a datetime", "longtext"},
+		{"a int", "a bigint", "bigint"},
+		{"a decimal(10,2)", "a double", "decimal(10,2)"},
+	} {
+		for _, guessed := range []int{0, 1} {
+			have, more := unionTable(t, c.have), unionTable(t, c.more)
+			[]*Table{have, more}[guessed].Columns[0].Guessed = true
+			u, err := Union(have, more)
+			if err != nil || u.Columns[0].Native != c.want {
+				t.Errorf("%s with %s: got %v, %v, want %s", c.have, c.more, u, err, c.want)
+			}
+		}
+	}
+}
+
 func changelogOf(t *testing.T, table *Table) *Table {
 	t.Helper()
 	c, err := Changelog(table)

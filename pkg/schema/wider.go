@@ -34,6 +34,7 @@ func wider(a, b Column) (Column, bool) {
 		}
 		a.Native, a.Type = native, t
 	}
+	a.Guessed = a.Guessed && b.Guessed
 	return a, true
 }
 
