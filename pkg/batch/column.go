@@ -16,6 +16,9 @@ import (
 type Column interface {
 	// Null appends a null.
 	Null()
+	// Take appends values of the column's own type: those at rows, in this order, or all
+	// of them, of which there is one at least, if rows is nil.
+	Take(v *Values, rows []int32)
 	// array returns what was appended since the last call, n rows of it.
 	array(n int) arrow.Array
 	// cut drops what was appended behind the first n rows.
@@ -118,9 +121,12 @@ func (c *Fixed[T]) Null() {
 	c.Append(zero)
 }
 
-func (c *Fixed[T]) more() {
+func (c *Fixed[T]) more() { c.grow(0) }
+
+// grow makes room for need bytes at least.
+func (c *Fixed[T]) grow(need int) {
 	width := int(unsafe.Sizeof(*new(T)))
-	c.raw = c.mem.Reallocate(max(2*len(c.raw), 1024*width), c.raw)
+	c.raw = c.mem.Reallocate(max(2*len(c.raw), 1024*width, need), c.raw)
 	c.vals = unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(c.raw))), len(c.raw)/width)
 }
 
