@@ -16,7 +16,8 @@ import (
 type Record struct {
 	// Key is what decides on the partition: it is the same for all changes of a row, as
 	// long as the row's key is, and for all of a table that has none. That a table was
-	// emptied is told in each of the partitions.
+	// emptied is told in each of the partitions. In the format arrow, whose messages have
+	// many rows, it is the table's alone, and the partition is that of each row's own.
 	Key, Value []byte
 	Partition  int32
 }
@@ -35,7 +36,7 @@ type Encoder interface {
 }
 
 // Formats are the formats that can be written, by name; the first is the usual one.
-var Formats = []string{"canal-json", "maxwell-json"}
+var Formats = []string{"canal-json", "maxwell-json", "arrow"}
 
 // NewEncoder returns an Encoder of a format for a table that has the shape of
 // schema.Changelog.
@@ -45,14 +46,19 @@ func NewEncoder(format string, t *schema.Table, p Partitions) (Encoder, error) {
 		return NewCanal(t, p)
 	case "maxwell-json":
 		return NewMaxwell(t, p)
+	case "arrow":
+		return NewArrow(t, p)
 	}
 	return nil, fmt.Errorf("format %q is not known", format)
 }
 
 // NewDecoder returns a Decoder of a format into to.
 func NewDecoder(format string, to Target) (Decoder, error) {
-	if format == "canal-json" {
+	switch format {
+	case "canal-json":
 		return NewCanalReader(to), nil
+	case "arrow":
+		return NewArrowReader(to), nil
 	}
 	return nil, fmt.Errorf("format %q is not known", format)
 }

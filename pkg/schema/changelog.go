@@ -70,3 +70,6 @@ func (t *Table) IsChangelog() bool {
 	n := len(t.Columns)
 	return n > 0 && t.Columns[n-1].Meta != NotMeta
 }
+
+// Arrow returns the type of the columns of a kind.
+func (m Meta) Arrow() arrow.DataType { return metaColumns[m-1].Arrow }
