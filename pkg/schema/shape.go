@@ -3,6 +3,7 @@ package schema
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -62,8 +63,31 @@ func (t *Table) Since(old string) string {
 	if len(was.Columns) > len(now.Columns) {
 		return "column " + was.Columns[len(now.Columns)][0] + " is gone"
 	}
-	if strings.Join(was.Key, "\x00") != strings.Join(now.Key, "\x00") {
-		return fmt.Sprintf("its primary key was (%s) and is (%s)", strings.Join(was.Key, ", "), strings.Join(now.Key, ", "))
+	if !slices.Equal(was.Key, now.Key) {
+		return keyWas(was.Key, now.Key)
+	}
+	return ""
+}
+
+func keyWas(was, now []string) string {
+	return fmt.Sprintf("its primary key was (%s) and is (%s)", strings.Join(was, ", "), strings.Join(now, ", "))
+}
+
+// KeySince tells how the columns by which a row is told differ from those of what Shape
+// once returned, or "" where they are the same ones, whatever their order and types and
+// whatever else the table has. Of a shape that was not kept nothing is known.
+func (t *Table) KeySince(old string) string {
+	var was shape
+	if old == "" || json.Unmarshal([]byte(old), &was) != nil {
+		return ""
+	}
+	set := func(names []string) []string {
+		lower := strings.Split(strings.ToLower(strings.Join(names, "\x00")), "\x00")
+		slices.Sort(lower)
+		return lower
+	}
+	if now := t.shape().Key; !slices.Equal(set(was.Key), set(now)) {
+		return keyWas(was.Key, now)
 	}
 	return ""
 }

@@ -69,3 +69,31 @@ func TestWidened(t *testing.T) {
 		}
 	}
 }
+
+func TestKeySince(t *testing.T) {
+	as := func(key []int, names ...string) *Table {
+		var columns []Column
+		for _, n := range names {
+			columns = append(columns, Column{Name: n})
+		}
+		return &Table{DB: "d", Name: "t", Columns: columns, Key: key}
+	}
+	was := as([]int{0, 1}, "a", "b", "c")
+	for _, c := range []struct {
+		now  *Table
+		want string
+	}{
+		{was, ""},
+		{as([]int{0, 2}, "B", "new", "a"), ""},
+		{as([]int{0}, "a", "b", "c"), "its primary key was (a, b) and is (a)"},
+		{as([]int{0, 2}, "a", "b", "c"), "its primary key was (a, b) and is (a, c)"},
+		{as(nil, "a", "b", "c"), "its primary key was (a, b) and is ()"},
+	} {
+		if got := c.now.KeySince(was.Shape()); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+	if got := was.KeySince(""); got != "" {
+		t.Errorf("of a shape that was not kept: got %q", got)
+	}
+}

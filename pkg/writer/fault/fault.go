@@ -119,8 +119,15 @@ func (s *sink) Open(ctx context.Context, t *schema.Table, mode writer.Mode) (w w
 		return nil, err // a writer that was opened all the same is lost, as in a crash
 	}
 	f := faulty{w, s.plan, t}
-	if k, ok := w.(writer.Keeper); ok {
+	k, keeps := w.(writer.Keeper)
+	shared, shares := w.(writer.Sharer)
+	switch {
+	case keeps && shares:
+		return &keepingSharing{keeping{f, k}, shared}, nil
+	case keeps:
 		return &keeping{f, k}, nil
+	case shares:
+		return &sharing{f, shared}, nil
 	}
 	return &f, nil
 }
@@ -183,6 +190,19 @@ func (w *faulty) Commit(ctx context.Context, pos batch.Position) error {
 }
 
 func (w *faulty) Close() error { return w.plan.do(Close, w.table, w.Writer.Close) }
+
+// A sharing is a faulty writer.Sharer, and a keepingSharing is both. To share is no
+// operation that fails.
+type (
+	sharing struct {
+		faulty
+		writer.Sharer
+	}
+	keepingSharing struct {
+		keeping
+		writer.Sharer
+	}
+)
 
 // A keeping is a faulty writer.Keeper. What it has kept is told without fail.
 type keeping struct {

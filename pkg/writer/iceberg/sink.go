@@ -211,6 +211,8 @@ func (s *Sink) shared(ctx context.Context) context.Context {
 func (s *Sink) open(ctx context.Context, t *schema.Table, mode writer.Mode) (*Writer, error) {
 	switch mode {
 	case writer.Create, writer.Append, writer.Evolve, writer.Replace, writer.Follow:
+	case writer.Extend:
+		return nil, hint.Wrap(fmt.Errorf("mode %q: %w", mode, errors.ErrUnsupported), "follow the table in its own shape")
 	default:
 		return nil, fmt.Errorf("mode %q is not one of create, append, evolve, replace, follow", mode)
 	}

@@ -11,17 +11,21 @@ import (
 )
 
 // evolve returns the shape that have must get to take the rows of t in: t's, and
-// behind it the columns that t does not have.
-func evolve(have, t *schema.Table) (*schema.Table, error) {
+// behind it the columns that t does not have. If extend is set, columns may hold more
+// than t's as they are.
+func evolve(have, t *schema.Table, extend bool) (*schema.Table, error) {
 	columns := slices.Clone(t.Columns)
 	for _, c := range have.Columns {
 		i := slices.IndexFunc(columns, func(n schema.Column) bool { return n.Name == c.Name })
-		if i >= 0 && !wider(c.Arrow, columns[i].Arrow) {
-			return nil, fmt.Errorf("column %s holds %s and cannot hold %s", c.Name, c.Arrow, columns[i].Arrow)
-		}
-		if i < 0 {
+		switch {
+		case i < 0:
 			c.Nullable = true
 			columns = append(columns, c)
+		case wider(c.Arrow, columns[i].Arrow):
+		case extend && wider(columns[i].Arrow, c.Arrow):
+			columns[i].Arrow = c.Arrow
+		default:
+			return nil, fmt.Errorf("column %s holds %s and cannot hold %s", c.Name, c.Arrow, columns[i].Arrow)
 		}
 	}
 	return schema.New(t.DB, t.Name, columns, t.Key), nil

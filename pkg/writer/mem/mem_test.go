@@ -13,11 +13,17 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/writer/writertest"
 )
 
-func TestSink(t *testing.T) {
-	writertest.Run(t, func(*testing.T) writertest.Harness {
+func TestSink(t *testing.T) { writertest.Run(t, harness(false)) }
+
+func TestSinkTogether(t *testing.T) {
+	writertest.Some(t, harness(true), "shared, all or none")
+}
+
+func harness(together bool) func(*testing.T) writertest.Harness {
+	return func(*testing.T) writertest.Harness {
 		state := &mem.State{}
 		return writertest.Harness{
-			Open: func(*testing.T) writer.Sink { return mem.Sink{State: state} },
+			Open: func(*testing.T) writer.Sink { return mem.Sink{State: state, Together: together} },
 			Rows: func(_ *testing.T, table *schema.Table) []arrow.RecordBatch {
 				return []arrow.RecordBatch{batchtest.Build(memory.DefaultAllocator, table, state.Rows(table)).Rows}
 			},
@@ -30,5 +36,5 @@ func TestSink(t *testing.T) {
 			},
 			LoseReply: func(*testing.T) { state.LoseReply() },
 		}
-	})
+	}
 }

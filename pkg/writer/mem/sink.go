@@ -52,7 +52,7 @@ func (s Sink) Open(ctx context.Context, t *schema.Table, mode writer.Mode) (writ
 	columns := t
 	if tab.shape != nil && mode != writer.Replace {
 		var err error
-		if columns, err = evolve(tab.columns, t); err != nil {
+		if columns, err = evolve(tab.columns, t, mode == writer.Extend); err != nil {
 			return nil, &schema.TableError{Table: t.String(), Err: hint.Wrap(err, "--mode replace exchanges the table's content and its shape")}
 		}
 	}
@@ -60,22 +60,26 @@ func (s Sink) Open(ctx context.Context, t *schema.Table, mode writer.Mode) (writ
 	s.State.inUse++
 	replace := mode == writer.Replace
 	return &tableWriter{
-		state: s.State, tab: tab, table: t, columns: columns, stage: tab.latest,
+		state: s.State, tab: tab, table: t, columns: columns, stage: tab.latest, known: tab.pos,
 		adds: mode == writer.Append || mode == writer.Evolve, replace: replace, supersedes: replace && tab.shape != nil,
 	}, nil
 }
 
 func (tab *table) admits(t *schema.Table, mode writer.Mode) error {
+	follows := mode == writer.Follow || mode == writer.Extend
 	switch mode {
-	case writer.Create, writer.Append, writer.Follow:
+	case writer.Create, writer.Append, writer.Follow, writer.Extend:
 		if tab.shape == nil {
 			return nil
 		}
-		if mode == writer.Follow && tab.added && !t.IsChangelog() {
+		if follows && tab.added && !t.IsChangelog() {
 			return hint.Wrap(errors.New("rows were added to others and may be there twice"), "use --mode replace")
 		}
 		if mode != writer.Append && tab.pos == "" {
 			return hint.Wrap(errors.New("the table exists already"), "use --mode append or --mode replace")
+		}
+		if mode == writer.Extend {
+			return tab.extends(t)
 		}
 		if !sameShape(tab.shape, t) {
 			err := fmt.Errorf("the table has the columns %s, not %s", tab.shape.Arrow, t.Arrow)
@@ -87,6 +91,19 @@ func (tab *table) admits(t *schema.Table, mode writer.Mode) error {
 	case writer.Evolve, writer.Replace:
 	default:
 		return fmt.Errorf("mode %q is not known", mode)
+	}
+	return nil
+}
+
+// extends checks that changes of t are changes of the table's rows, whatever columns they
+// have.
+func (tab *table) extends(t *schema.Table) error {
+	diff := t.KeySince(tab.shape.Shape())
+	if tab.shape.IsChangelog() != t.IsChangelog() {
+		diff = "either it or what is to be written has a row for each change"
+	}
+	if diff != "" {
+		return hint.Wrap(fmt.Errorf("the table's rows are told by other columns: %s", diff), "use --mode replace")
 	}
 	return nil
 }
@@ -112,6 +129,10 @@ type tableWriter struct {
 	closed     bool
 	tag        string // of the next commit
 
+	merge  func(held, known, next batch.Position) (batch.Position, error) // nil if the table is not shared
+	known  batch.Position                                                 // that this writer has found or left
+	fenced error                                                          // that merge has refused a commit with
+
 	commits, bytes int64 // of commits with rows
 }
 
@@ -128,6 +149,11 @@ func (w *tableWriter) Position(ctx context.Context) (batch.Position, error) {
 	}
 	w.state.mu.Lock()
 	defer w.state.mu.Unlock()
+	if w.merge != nil && w.fenced == nil {
+		// Not what others have made of it: changes are staged that may be theirs too.
+		w.settle()
+		return w.known, nil
+	}
 	return w.tab.pos, nil
 }
 
@@ -138,7 +164,9 @@ func (w *tableWriter) check(ctx context.Context) error {
 		return ctx.Err()
 	case w.closed:
 		return errors.New("the writer is closed")
-	case w.tab.latest != w.stage && !w.supersedes:
+	case w.fenced != nil:
+		return w.fenced
+	case w.tab.latest != w.stage && !w.supersedes && w.merge == nil:
 		return ErrSuperseded
 	}
 	return nil
@@ -157,7 +185,8 @@ func (w *tableWriter) Write(ctx context.Context, b *batch.Batch) error {
 func (w *tableWriter) Commit(ctx context.Context, pos batch.Position) error {
 	w.state.mu.Lock()
 	defer w.state.mu.Unlock()
-	if err := w.check(ctx); err != nil {
+	pos, err := w.next(ctx, pos)
+	if err != nil {
 		return err
 	}
 	w.publish(pos)
@@ -176,17 +205,19 @@ func (s Sink) CommitAll(ctx context.Context, ws []writer.Writer, pos batch.Posit
 	}
 	s.State.mu.Lock()
 	defer s.State.mu.Unlock()
-	for _, w := range ws {
+	all := make([]batch.Position, len(ws))
+	for i, w := range ws {
 		t, ok := w.(*tableWriter)
 		if !ok || t.state != s.State {
 			return fmt.Errorf("%T is no writer of this sink", w)
 		}
-		if err := t.check(ctx); err != nil {
+		var err error
+		if all[i], err = t.next(ctx, pos); err != nil {
 			return err
 		}
 	}
-	for _, w := range ws {
-		w.(*tableWriter).publish(pos)
+	for i, w := range ws {
+		w.(*tableWriter).publish(all[i])
 	}
 	if s.State.loseReply {
 		s.State.loseReply = false
@@ -208,7 +239,6 @@ func (s Sink) List(ctx context.Context) ([]writer.Held, error) {
 
 // publish makes visible what is staged.
 func (w *tableWriter) publish(pos batch.Position) {
-	w.settle()
 	if len(w.stage.changes) > 0 {
 		w.commits++
 	}
@@ -222,7 +252,8 @@ func (w *tableWriter) publish(pos batch.Position) {
 	}
 	w.tab.rows = w.stage.as(w.table, w.columns).apply(rows, w.table)
 	w.tab.columns = w.columns
-	w.tab.shape, w.tab.pos, w.tab.last, w.tab.kept = w.table, pos, w.stage, nil
+	w.tab.shape, w.tab.pos, w.tab.kept = w.table, pos, nil
+	w.stage.published, w.stage.pos = true, pos
 	w.tab.tagged, w.tag = w.tag, ""
 	w.tab.history = append(w.tab.history, Version{pos, w.tab.rows, time.Now()})
 }
@@ -231,7 +262,8 @@ func (w *tableWriter) publish(pos batch.Position) {
 // commit whose reply was lost. The position cannot tell that: two commits may
 // well carry the same one.
 func (w *tableWriter) settle() {
-	if w.tab.last == w.stage {
+	if w.stage.published {
+		w.known = w.stage.pos
 		w.stage, w.replace, w.supersedes = &stage{}, false, false
 		w.tab.latest = w.stage
 	}

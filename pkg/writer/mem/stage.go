@@ -13,6 +13,9 @@ import (
 type stage struct {
 	emptied bool // before the changes
 	changes []change
+
+	published bool
+	pos       batch.Position // that came with it
 }
 
 type change struct {

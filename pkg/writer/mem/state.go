@@ -35,7 +35,6 @@ type table struct {
 	columns *schema.Table // of the rows
 	rows    []batchtest.Row
 	pos     batch.Position
-	last    *stage // what the last commit published
 	tagged  string // by it
 	added   bool   // rows were added to others, and may be there twice
 	history []Version

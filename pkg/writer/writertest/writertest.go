@@ -14,6 +14,7 @@ package writertest
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -106,6 +107,22 @@ var parts = []part{
 	{"replace a table that is followed", (*kit).replaceFollowed},
 	{"replace by another shape that was kept", (*kit).keptShape},
 
+	{"extend", (*kit).extendMode},
+	{"extend by nothing", (*kit).extendByNothing},
+	{"extend a changelog", (*kit).extendChangelog},
+	{"extend what cannot be", (*kit).extendRefused},
+	{"extend after a lost reply", (*kit).extendAfterLostReply},
+	{"extend what is so already", (*kit).extendSame},
+
+	{"shared", (*kit).shared},
+	{"shared and refused", (*kit).sharedRefused},
+	{"shared after a lost reply", (*kit).sharedLostReply},
+	{"shared by one that dies", (*kit).sharedCrash},
+	{"shared and emptied", (*kit).sharedEmptied},
+	{"shared, all or none", (*kit).sharedTogether},
+	{"shared by a crowd", (*kit).sharedCrowd},
+	{"shared and extended", (*kit).sharedExtended},
+
 	{"changes of a key", (*kit).changesOfAKey},
 	{"changes of every kind of key", (*kit).changesOfEveryKey},
 	{"random changes", (*kit).randomChanges},
@@ -159,6 +176,9 @@ func (k *kit) open(s writer.Sink, table *schema.Table, mode writer.Mode) writer.
 	ctx, cancel := context.WithCancel(k.Context())
 	defer cancel()
 	w, err := s.Open(ctx, table, mode)
+	if mode == writer.Extend && errors.Is(err, errors.ErrUnsupported) {
+		k.Skip("the sink extends no table")
+	}
 	if err != nil {
 		k.Fatalf("open %s to %s: %v", table, mode, err)
 	}
