@@ -13,7 +13,7 @@ import (
 // not set, into a table of the source's shape.
 func readBack(t *testing.T, format string, b *batch.Batch, log bool) *union {
 	t.Helper()
-	e, err := NewEncoder(format, b.Table, one)
+	e, err := NewEncoder(format, b.Table, one, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,10 +55,10 @@ func TestChangelog(t *testing.T) {
 	}
 	keyed := []batchtest.Row{row(7, nil, "stock"), row(1, at, "a\"b"), row(1, nil, "a\"b"), row(1, nil, "x"), row(2, nil, "y"), row(2, nil, "y"), row(3, nil, "")}
 	ops := []batch.Op{batch.Insert, batch.Insert, batch.After, batch.Delete, batch.Insert, batch.Delete, batch.Insert}
-	for _, format := range []string{"canal-json"} {
+	for _, format := range []string{"canal-json", "debezium-json"} {
 		for _, isLog := range []bool{true, false} {
 			u := readBack(t, format, b, isLog)
-			if !slices.Equal(u.emptied, []string{"shop.orders"}) {
+			if !slices.Equal(u.emptied, []string{"shop.orders uuid:7 1772240523456789"}) {
 				t.Errorf("%s: emptied %v", format, u.emptied)
 			}
 			r := u.rows["shop.orders"]
@@ -95,7 +95,7 @@ func TestChangelogTypes(t *testing.T) {
 		rows, ops = append(rows, before, after), append(ops, schema.OpBefore, schema.OpUpdate)
 	}
 	b := logged(t, table.Table, ops, rows)
-	for _, format := range []string{"canal-json"} {
+	for _, format := range []string{"canal-json", "debezium-json"} {
 		got, err := batchtest.Rows(readBack(t, format, b, true).rows["shop.types"].Into.Batch().Rows)
 		if err != nil {
 			t.Fatal(err)

@@ -36,14 +36,22 @@ type Encoder interface {
 }
 
 // Formats are the formats that can be written, by name; the first is the usual one.
-var Formats = []string{"canal-json", "maxwell-json", "arrow"}
+var Formats = []string{"canal-json", "debezium-json", "maxwell-json", "arrow"}
+
+// Options tell an Encoder of debezium-json how to go about it; others have none.
+type Options struct {
+	Schemas      bool // each message and key has its schema with it
+	NoTombstones bool // no message without a value follows the delete of a row
+}
 
 // NewEncoder returns an Encoder of a format for a table that has the shape of
 // schema.Changelog.
-func NewEncoder(format string, t *schema.Table, p Partitions) (Encoder, error) {
+func NewEncoder(format string, t *schema.Table, p Partitions, o Options) (Encoder, error) {
 	switch format {
 	case "canal-json":
 		return NewCanal(t, p)
+	case "debezium-json":
+		return NewDebezium(t, p, o)
 	case "maxwell-json":
 		return NewMaxwell(t, p)
 	case "arrow":
@@ -59,6 +67,8 @@ func NewDecoder(format string, to Target) (Decoder, error) {
 		return NewCanalReader(to), nil
 	case "arrow":
 		return NewArrowReader(to), nil
+	case "debezium-json":
+		return NewDebeziumReader(to), nil
 	}
 	return nil, fmt.Errorf("format %q is not known", format)
 }

@@ -38,6 +38,7 @@ type Sink struct {
 	job        string // the transactional id
 	positions  string // topic
 	format     string
+	messages   message.Options
 	codec      kgo.CompressionCodec
 	batchBytes int32
 	now        func() time.Time
@@ -53,7 +54,7 @@ var (
 )
 
 // parameters are those that a sink's URL may have, beside those of the connection.
-var parameters = []string{"partitions", "replication", "config.", "positions", "job", "compression", "format"}
+var parameters = []string{"partitions", "replication", "config.", "positions", "job", "compression", "format", "schemas", "tombstones"}
 
 // CheckURL finds what is wrong with a sink's URL without asking anybody.
 func CheckURL(url string) error {
@@ -92,6 +93,9 @@ func newSink(text string, opts Options) (*Sink, error) {
 	if s.format = cmp.Or(u.Param("format"), message.Formats[0]); !slices.Contains(message.Formats, s.format) {
 		return nil, hint.Wrap(fmt.Errorf("bad Kafka URL: unknown format %q", s.format), "known: %s", strings.Join(message.Formats, ", "))
 	}
+	if err := s.messageOptions(); err != nil {
+		return nil, fmt.Errorf("bad Kafka URL: %w", err)
+	}
 	codecs := map[string]kgo.CompressionCodec{
 		"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
 	}
@@ -102,6 +106,30 @@ func newSink(text string, opts Options) (*Sink, error) {
 	}
 	s.codec = codec
 	return s, nil
+}
+
+// messageOptions takes what the URL says of debezium-json.
+func (s *Sink) messageOptions() (err error) {
+	if s.messages.Schemas, err = s.flag("schemas", false); err != nil {
+		return err
+	}
+	tombstones, err := s.flag("tombstones", true)
+	s.messages.NoTombstones = !tombstones
+	return err
+}
+
+// flag reads a parameter that is true or false.
+func (s *Sink) flag(name string, usual bool) (bool, error) {
+	switch text := s.url.Param(name); {
+	case text == "":
+		return usual, nil
+	case s.format != "debezium-json":
+		return false, hint.Wrap(fmt.Errorf("%s=%s is for debezium-json, and the format is %s", name, text, s.format), "leave it out, or add format=debezium-json")
+	case text == "true", text == "false":
+		return text == "true", nil
+	default:
+		return false, fmt.Errorf("%s=%s: want true or false", name, text)
+	}
 }
 
 // topicOf returns the topic of a table.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/batch/batchtest"
+	"github.com/tablehaul/tablehaul/pkg/message"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
 	"github.com/tablehaul/tablehaul/testdata/services"
@@ -187,12 +188,16 @@ func TestTopicNames(t *testing.T) {
 			t.Errorf("%s: got %s, %v, want %s", url, got, err, want)
 		}
 	}
-	for _, url := range []string{"kafka://h", "kafka:///t", "kafka://h/a b", "kafka://h/{tabel}", "kafka://h/t?partition=3", "kafka://h/t?compression=rar", "kafka://h/t?format=xml", "kafka://h/tablehaul-positions", "kafka://h,/t"} {
+	for _, url := range []string{"kafka://h", "kafka:///t", "kafka://h/a b", "kafka://h/{tabel}", "kafka://h/t?partition=3", "kafka://h/t?compression=rar", "kafka://h/t?format=xml", "kafka://h/t?schemas=true", "kafka://h/t?format=debezium-json&schemas=yes", "kafka://h/t?format=maxwell-json&tombstones=false", "kafka://h/tablehaul-positions", "kafka://h,/t"} {
 		if err := CheckURL(url); err == nil {
 			t.Errorf("%s: got no error", url)
 		}
 	}
-	s, _ := newSink("kafka://h/{table}", Options{})
+	s, _ := newSink("kafka://h/t?format=debezium-json&schemas=true&tombstones=false", Options{})
+	if want := (message.Options{Schemas: true, NoTombstones: true}); s.messages != want {
+		t.Errorf("got %+v, want %+v", s.messages, want)
+	}
+	s, _ = newSink("kafka://h/{table}", Options{})
 	if _, err := s.topicOf(&schema.Table{DB: "d", Name: "größe"}); err == nil {
 		t.Error("a topic of another alphabet: got no error")
 	}

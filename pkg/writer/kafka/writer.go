@@ -26,7 +26,7 @@ type Writer struct {
 }
 
 func newWriter(s *Sink, n *session, t *schema.Table, topic string) (*Writer, error) {
-	e, err := message.NewEncoder(s.format, t, partitions(s.topics[topic]))
+	e, err := message.NewEncoder(s.format, t, partitions(s.topics[topic]), s.messages)
 	if err != nil {
 		return nil, err
 	}
