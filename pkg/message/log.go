@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/apache/arrow-go/v18/arrow"
-
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
@@ -150,22 +148,18 @@ func (r *LogReader) known(t *schema.Table, columns []LogColumn) []LogColumn {
 		return columns
 	}
 	var all []LogColumn
-	at := make(map[string]int)
+	at := make(map[string]bool)
 	for _, c := range t.Columns {
-		typ, ok := logTypeOf(c.Arrow)
+		typ, ok := logTypeOf(c)
 		if !ok || c.Meta != schema.NotMeta || r.o.Origin && isOrigin(c.Name) {
 			continue
 		}
-		at[strings.ToLower(c.Name)] = len(all)
+		at[strings.ToLower(c.Name)] = true
 		all = append(all, r.o.inferred(c.Name, typ))
 	}
 	for _, c := range columns {
-		i, ok := at[strings.ToLower(c.Name)]
-		switch {
-		case !ok:
+		if !at[strings.ToLower(c.Name)] {
 			all = append(all, c)
-		case arrow.TypeEqual(all[i].Type.column("").Arrow, c.Type.column("").Arrow):
-			all[i].Type = c.Type
 		}
 	}
 	return all

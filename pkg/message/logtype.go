@@ -113,10 +113,12 @@ func (t LogType) column(name string) schema.Column {
 	return schema.Column{Name: name, Native: native, Type: typ, Arrow: typ.Arrow(), Nullable: true}
 }
 
-// logTypeOf returns the type whose values a column of an Arrow type holds as texts of
-// logs have them, if there is one.
-func logTypeOf(a arrow.DataType) (LogType, bool) {
-	switch a := a.(type) {
+// logTypeOf returns the type whose values a column at the sink holds, if there is one.
+func logTypeOf(c schema.Column) (LogType, bool) {
+	if c.Type.Kind == schema.JSON {
+		return LogType{name: "json"}, true
+	}
+	switch a := c.Arrow.(type) {
 	case *arrow.Decimal128Type:
 		return LogType{name: "decimal", precision: int(a.Precision), scale: int(a.Scale)}, true
 	case *arrow.TimestampType:
@@ -128,6 +130,6 @@ func logTypeOf(a arrow.DataType) (LogType, bool) {
 	name, ok := map[arrow.Type]string{
 		arrow.STRING: "string", arrow.INT32: "int", arrow.INT64: "long", arrow.FLOAT32: "float", arrow.FLOAT64: "double",
 		arrow.BOOL: "boolean", arrow.DATE32: "date", arrow.BINARY: "binary",
-	}[a.ID()]
+	}[c.Arrow.ID()]
 	return LogType{name: name}, ok
 }

@@ -51,7 +51,7 @@ func TestLogTypes(t *testing.T) {
 		if err != nil || typ.String() != name {
 			t.Errorf("%s: got %s, %v", name, typ, err)
 		}
-		back, ok := logTypeOf(typ.column("c").Arrow)
+		back, ok := logTypeOf(typ.column("c"))
 		if !ok || back.column("c").Arrow.ID() != typ.column("c").Arrow.ID() {
 			t.Errorf("%s: its column is read as a %s", name, back)
 		}

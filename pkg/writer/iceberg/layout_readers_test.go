@@ -205,6 +205,19 @@ for name in sorted(columns):
         if got != n: bad.append('%s: %s %s %r: %d rows, want %d' % (name, col, op, v, got, n))
 out(bad)`
 
+const filteredBySpark = spark + filtered + differing + `
+from pyspark.sql import functions as F
+bad = differing(lambda name: s.table('default.shop.' + name).toArrow())
+for name in sorted(columns):
+    for i, (col, op, v, n) in enumerate(filters(name)):
+        if i % 3 != 0: continue # Spark takes its time
+        c = F.col(col)
+        l = F.lit(bytearray(v) if isinstance(v, bytes) else v)
+        cond = c.isNull() if v is None else c == l if op == '=' else c < l if op == '<' else c >= l
+        got = s.table('default.shop.' + name).where(cond).count()
+        if got != n: bad.append('%s: %s %s %r: %d rows, want %d' % (name, col, op, v, got, n))
+out(bad)`
+
 func TestDuckDBSeesPartitions(t *testing.T) {
 	services.Need(t)
 	lake := t.TempDir()
@@ -219,18 +232,7 @@ func TestSparkSeesPartitions(t *testing.T) {
 	needSpark(t)
 	lake := t.TempDir()
 	want := layoutLake(t, openSink(t, "iceberg:"+lake, Options{Memory: 32 << 10, TargetFileSize: 1 << 20, SpillDir: t.TempDir()}))
-	got := python(t, spark+filtered+differing+`
-from pyspark.sql import functions as F
-bad = differing(lambda name: s.table('default.shop.' + name).toArrow())
-for name in sorted(columns):
-    for i, (col, op, v, n) in enumerate(filters(name)):
-        if i % 3 != 0: continue # Spark takes its time
-        c = F.col(col)
-        l = F.lit(bytearray(v) if isinstance(v, bytes) else v)
-        cond = c.isNull() if v is None else c == l if op == '=' else c < l if op == '<' else c >= l
-        got = s.table('default.shop.' + name).where(cond).count()
-        if got != n: bad.append('%s: %s %s %r: %d rows, want %d' % (name, col, op, v, got, n))
-out(bad)`, lake, want)
+	got := python(t, filteredBySpark, lake, want)
 	if len(got.([]any)) > 0 {
 		t.Error(got)
 	}
