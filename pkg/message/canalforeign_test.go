@@ -49,10 +49,12 @@ func (u *union) Rows(t *schema.Table) (*Rows, error) {
 		}
 		into = next
 	}
-	u.tables[t.String()] = want
 	r, err := NewRows(t, into)
-	u.rows[t.String()] = r
-	return r, err
+	if err != nil {
+		return nil, err
+	}
+	u.tables[t.String()], u.rows[t.String()] = want, r
+	return r, nil
 }
 
 // texts returns the rows of a table as text, those of earlier shapes first.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
 )
 
 // A CanalReader reads canal-json, whether Canal, TiCDC or this program has written it.
@@ -59,16 +61,16 @@ func (r *CanalReader) Decode(_, value []byte) error {
 		return nil
 	}
 	for {
-		if r.last.wanted() {
-			r.last.before = r.last.rows.Into.mark()
+		if r.last != nil {
+			r.last.mark()
 		}
 		err := r.message(value)
 		if err == nil {
 			return nil
 		}
 		t := r.last
-		if t.wanted() {
-			t.rows.Into.back(t.before)
+		if t != nil {
+			t.back()
 		}
 		var open *openError
 		if !errors.As(err, &open) {
@@ -130,7 +132,7 @@ func (r *CanalReader) message(value []byte) error {
 // have been sent before.
 func (r *CanalReader) finish(t *canalTable, c Change, tidb tidbChange) error {
 	if r.again(t.sent, tidb.commit) {
-		t.rows.Into.back(t.before)
+		t.back()
 		return nil
 	}
 	t.rows.Tell(c)
@@ -241,7 +243,7 @@ func (r *CanalReader) member(m *canalMessage, s *scanner, key []byte) (err error
 		v, err = s.skip()
 		m.ddl = string(v) == "true"
 	case "data":
-		if t := r.last; t.wanted() && t.fits(m) {
+		if t := r.last; t != nil && t.wanted() && t.fits(m) {
 			m.read = true
 			return r.changes(t, m, s, len(s.text))
 		}
@@ -280,4 +282,48 @@ func (r *CanalReader) lastTypes() []byte {
 // data means.
 func (t *canalTable) fits(m *canalMessage) bool {
 	return !m.ddl && isRow(m.typ) && (m.typ[0] != 'U' || m.old != nil) && t.is(m) && !t.over() && !t.skip()
+}
+
+// changes reads the rows of a message.
+func (r *CanalReader) changes(t *canalTable, m *canalMessage, data *scanner, size int) error {
+	old := scanner{text: m.old}
+	more, err := data.open('[', ']')
+	if err != nil {
+		return fmt.Errorf("read data: %w", err)
+	}
+	if !more {
+		return errors.New("it has no rows")
+	}
+	hasOld := false
+	if string(m.typ) == "UPDATE" && len(m.old) > 0 && string(m.old) != "null" {
+		if hasOld, err = old.open('[', ']'); err != nil {
+			return fmt.Errorf("read old: %w", err)
+		}
+	}
+	for more {
+		if hasOld {
+			if err := t.update(&old, *data, &r.text); err != nil {
+				return fmt.Errorf("read old: %w", err)
+			}
+			if hasOld, err = old.more(']'); err != nil {
+				return fmt.Errorf("read old: %w", err)
+			}
+		}
+		if err := t.row(data, nil, &r.text); err != nil {
+			return fmt.Errorf("read data: %w", err)
+		}
+		op := batch.Insert
+		switch m.typ[0] {
+		case 'U':
+			op = batch.After
+		case 'D':
+			op = batch.Delete
+		}
+		t.rows.End(op, size)
+		size = 0
+		if more, err = data.more(']'); err != nil {
+			return fmt.Errorf("read data: %w", err)
+		}
+	}
+	return nil
 }

@@ -19,35 +19,10 @@ type canalTable struct {
 	db, name []byte // as they stand in messages
 	types    []byte // mysqlType, or sqlType where there is none
 	keys     []byte // pkNames
-	columns  []canalColumn
-	byName   map[string]int // of tables with many columns
-	key      []int
-	rows     *Rows  // nil: they are not wanted
-	filled   []bool // scratch: columns of the row at hand
 	foreign  bool   // another program describes it
 	sent     *[]uint64
-
-	before mark // where the message at hand began
+	objectTable
 }
-
-type canalColumn struct {
-	schema.Column
-	name   []byte // as it stands in messages
-	native []byte // as it stands in messages
-	key    bool   // it is a part of the key
-	open   bool   // its type lacks what a value must tell; until then the shape is without it
-	read   readFunc
-	null   func()
-}
-
-// wanted reports whether there is a place for the table's rows.
-func (t *canalTable) wanted() bool { return t != nil && t.rows != nil }
-
-// skip reports whether the message at hand is left out.
-func (t *canalTable) skip() bool { return t.rows.Skip != nil && t.rows.Skip() }
-
-// over reports whether the place of the table's rows is another by now.
-func (t *canalTable) over() bool { return t.rows != nil && t.rows.Into.Over }
 
 func (t *canalTable) is(m *canalMessage) bool {
 	return bytes.Equal(t.name, m.table) && bytes.Equal(t.db, m.db) && bytes.Equal(t.keys, m.keys) && t.has(m.shape())
@@ -80,25 +55,6 @@ func (t *canalTable) has(types []byte) bool {
 		more, err = s.more('}')
 	}
 	return err == nil && n == len(t.columns)
-}
-
-// column finds a column by its name, which is most likely that at guess.
-func (t *canalTable) column(name []byte, guess int) int {
-	if guess < len(t.columns) && bytes.Equal(t.columns[guess].name, name) {
-		return guess
-	}
-	if t.byName != nil {
-		if k, ok := t.byName[string(name)]; ok {
-			return k
-		}
-		return -1
-	}
-	for i := range t.columns {
-		if bytes.Equal(t.columns[i].name, name) {
-			return i
-		}
-	}
-	return -1
 }
 
 // table returns the table of a message, whose shape may be another than it was.
@@ -140,9 +96,7 @@ func (r *CanalReader) table(m *canalMessage) (*canalTable, error) {
 		at = slices.Index(shapes, t)
 	}
 	r.last = shapes[at]
-	if r.last.wanted() {
-		r.last.before = r.last.rows.Into.mark()
-	}
+	r.last.mark()
 	return r.last, nil
 }
 
@@ -156,25 +110,19 @@ func describe(m *canalMessage) (*canalTable, error) {
 	if t.columns, err = canalColumns(m); err != nil {
 		return nil, err
 	}
-	if len(t.columns) > 16 {
-		t.byName = make(map[string]int, len(t.columns))
-		for i, c := range t.columns {
-			t.byName[string(c.name)] = i
-		}
-	}
+	t.index()
 	if err := t.readKeys(); err != nil {
 		return nil, fmt.Errorf("read pkNames: %w", err)
 	}
 	for _, k := range t.key {
 		t.columns[k].Nullable, t.columns[k].key = false, true
 	}
-	t.filled = make([]bool, len(t.columns))
 	return t, nil
 }
 
 // canalColumns reads the columns of a message, in the order of sqlType if that has all of
 // them: TiCDC has mysqlType in none.
-func canalColumns(m *canalMessage) ([]canalColumn, error) {
+func canalColumns(m *canalMessage) ([]objectColumn, error) {
 	if !present(m.types) && !present(m.sqlTypes) {
 		return nil, errors.New("it tells no types: it has neither mysqlType nor sqlType")
 	}
@@ -208,7 +156,7 @@ func canalColumns(m *canalMessage) ([]canalColumn, error) {
 		return columns, err
 	}
 	for i, o := range order {
-		at := slices.IndexFunc(columns[i:], func(c canalColumn) bool { return bytes.Equal(c.name, o.name) })
+		at := slices.IndexFunc(columns[i:], func(c objectColumn) bool { return bytes.Equal(c.name, o.name) })
 		if at < 0 {
 			break
 		}
@@ -220,11 +168,11 @@ func canalColumns(m *canalMessage) ([]canalColumn, error) {
 }
 
 // typesOf reads an object of columns and their types. Native is the type's text.
-func typesOf(text []byte) (columns []canalColumn, err error) {
+func typesOf(text []byte) (columns []objectColumn, err error) {
 	s := scanner{text: text}
 	more, err := s.open('{', '}')
 	for err == nil && more {
-		var c canalColumn
+		var c objectColumn
 		var raw, name, native []byte
 		if raw, err = s.key(); err != nil {
 			break
@@ -297,7 +245,7 @@ func (t *canalTable) peek(data []byte) error {
 }
 
 // learn has a value tell the type of its column.
-func (c *canalColumn) learn(value []byte) error {
+func (c *objectColumn) learn(value []byte) error {
 	native, err := decimalOf(value)
 	if err != nil {
 		return fmt.Errorf("column %s: %w", c.Name, err)
@@ -312,58 +260,10 @@ func (c *canalColumn) learn(value []byte) error {
 
 // bind asks for the place of the table's rows.
 func (r *CanalReader) bind(t *canalTable) error {
-	db, err := unescape(nil, t.db)
-	if err != nil {
-		return err
-	}
-	name, err := unescape(nil, t.name)
-	if err != nil {
-		return err
-	}
-	var columns []schema.Column
-	place := make([]int, len(t.columns)) // in the shape, which lacks those that are open
-	for i, c := range t.columns {
-		if place[i] = -1; !c.open {
-			place[i] = len(columns)
-			columns = append(columns, c.Column)
-		}
-	}
-	var key []int
-	for _, k := range t.key {
-		if place[k] < 0 {
-			return fmt.Errorf("column %s of the key: nothing tells its type", t.columns[k].Name)
-		}
-		key = append(key, place[k])
-	}
-	if t.rows, err = r.to.Rows(schema.New(string(db), string(name), columns, key)); err != nil || t.rows == nil {
-		return err
-	}
-	for i := range t.columns {
-		c := &t.columns[i]
-		if c.open {
-			c.read, c.null = nil, func() {}
-			continue
-		}
-		as, col := t.rows.Column(place[i])
-		if c.Guessed {
-			as.Type = t.rows.here(place[i]).Type
-		}
-		if c.read = canalRead(as, col, t.foreign); c.read == nil {
-			return fmt.Errorf("column %s: canal-json has no %s", c.Name, c.Native)
-		}
-		c.null = col.Null
-	}
-	return nil
-}
-
-// An openError is a value of a column whose type was open.
-type openError struct {
-	column *canalColumn
-	value  []byte
-}
-
-func (e *openError) Error() string {
-	return "the type of column " + e.column.Name + " is not known yet"
+	return t.bind(r.to, t.db, t.name, func(c *objectColumn, as schema.Column, col batch.Column) bool {
+		c.text = canalRead(as, col, t.foreign)
+		return c.text != nil
+	})
 }
 
 // learn has a value tell the type of a column, with which the table has another shape.
@@ -408,4 +308,23 @@ func canalRead(c schema.Column, col batch.Column, foreign bool) readFunc {
 		return read
 	}
 	return number(c, col)
+}
+
+// binaryRead reads letters that stand for bytes; of a geometry they begin with an SRID.
+func binaryRead(c schema.Column, b *batch.Bytes) readFunc {
+	skip := 0
+	if c.Type.Kind == schema.Geometry {
+		skip = 4
+	}
+	var stored []byte
+	return func(text []byte) (err error) {
+		if stored, err = latin1(stored[:0], text); err != nil {
+			return err
+		}
+		if len(stored) < skip {
+			return badValue(text, "geometry")
+		}
+		b.Append(stored[skip:])
+		return nil
+	}
 }

@@ -55,7 +55,7 @@ func TestChangelog(t *testing.T) {
 	}
 	keyed := []batchtest.Row{row(7, nil, "stock"), row(1, at, "a\"b"), row(1, nil, "a\"b"), row(1, nil, "x"), row(2, nil, "y"), row(2, nil, "y"), row(3, nil, "")}
 	ops := []batch.Op{batch.Insert, batch.Insert, batch.After, batch.Delete, batch.Insert, batch.Delete, batch.Insert}
-	for _, format := range []string{"canal-json", "debezium-json"} {
+	for _, format := range []string{"canal-json", "debezium-json", "maxwell-json"} {
 		for _, isLog := range []bool{true, false} {
 			u := readBack(t, format, b, isLog)
 			if !slices.Equal(u.emptied, []string{"shop.orders uuid:7 1772240523456789"}) {
@@ -95,7 +95,7 @@ func TestChangelogTypes(t *testing.T) {
 		rows, ops = append(rows, before, after), append(ops, schema.OpBefore, schema.OpUpdate)
 	}
 	b := logged(t, table.Table, ops, rows)
-	for _, format := range []string{"canal-json", "debezium-json"} {
+	for _, format := range []string{"canal-json", "debezium-json", "maxwell-json"} {
 		got, err := batchtest.Rows(readBack(t, format, b, true).rows["shop.types"].Into.Batch().Rows)
 		if err != nil {
 			t.Fatal(err)

@@ -13,12 +13,14 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
-// maxwell writes maxwell-json: one row a message, its numbers as JSON's. It tells no
-// types. The format is that of Maxwell's Kafka producer; xid and commit, which it has
-// where a transaction is known as a whole, are left out.
+// maxwell writes maxwell-json: one row a message, its numbers as JSON's. The format is that
+// of Maxwell's Kafka producer, and the object _tablehaul beside it, with the types that
+// Maxwell does not tell; xid and commit, which it has where a transaction is known as a
+// whole, are left out.
 type maxwell struct {
 	rowWriter
 	ofTable []byte // of a message, up to type
+	types   []byte // the end of _tablehaul
 }
 
 // NewMaxwell returns an Encoder of maxwell-json for a table that has the shape of
@@ -28,16 +30,37 @@ func NewMaxwell(t *schema.Table, p Partitions) (Encoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &maxwell{w, append(slices.Clip(w.keyHead), `,"type":"`...)}, nil
+	e := &maxwell{rowWriter: w, ofTable: append(slices.Clip(w.keyHead), `,"type":"`...)}
+	b := []byte(`,"types":{`)
+	for i, c := range e.columns {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendString(append(b, e.names[i]...), c.Native)
+	}
+	b = append(b, `},"keys":[`...)
+	for i, k := range e.key {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendString(b, e.columns[k].Name)
+	}
+	e.types = append(b, ']')
+	return e, nil
 }
 
 // maxwellValue returns how a column is written.
 func maxwellValue(c schema.Column) bindFunc {
 	switch c.Type.Kind {
-	case schema.JSON: // as it is
+	case schema.JSON: // as it is; a null that is JSON's own has a space before it
 		return func(a arrow.Array) valueFunc {
 			v := a.(*array.String)
-			return func(dst []byte, i int) []byte { return append(dst, v.Value(i)...) }
+			return func(dst []byte, i int) []byte {
+				if v.Value(i) == "null" {
+					dst = append(dst, ' ')
+				}
+				return append(dst, v.Value(i)...)
+			}
 		}
 	case schema.Set:
 		return func(a arrow.Array) valueFunc {
@@ -116,9 +139,18 @@ func (e *maxwell) message(b []byte, k kind, i int) []byte {
 	if !e.meta.gtid.IsNull(i) {
 		b = appendString(append(b, `,"gtid":`...), e.meta.gtid.Value(i))
 	}
-	if k == emptied {
-		return append(b, '}')
+	b = appendString(append(b, `,"_tablehaul":{"op":`...), e.meta.op.Value(i))
+	b = strconv.AppendInt(append(b, `,"us":`...), e.meta.micros(i), 10)
+	if !e.meta.gtid.IsNull(i) {
+		b = appendString(append(b, `,"gtid":`...), e.meta.gtid.Value(i))
 	}
+	if !e.meta.pos.IsNull(i) {
+		b = appendString(append(b, `,"pos":`...), e.meta.pos.Value(i))
+	}
+	if k == emptied {
+		return append(b, '}', '}')
+	}
+	b = append(append(b, e.types...), '}')
 	b = e.object(append(b, `,"data":`...), &e.fresh, nil)
 	if k == updated {
 		b = e.object(append(b, `,"old":`...), &e.old, &e.fresh)

@@ -65,6 +65,8 @@ func NewDecoder(format string, to Target) (Decoder, error) {
 	switch format {
 	case "canal-json":
 		return NewCanalReader(to), nil
+	case "maxwell-json":
+		return NewMaxwellReader(to), nil
 	case "arrow":
 		return NewArrowReader(to), nil
 	case "debezium-json":

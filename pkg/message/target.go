@@ -136,8 +136,15 @@ func (r *Rows) Column(i int) (schema.Column, batch.Column) {
 	return c, r.Into.Builder.Columns[r.place[i]]
 }
 
-// here returns the column of Into that the shape's i-th is.
-func (r *Rows) here(i int) schema.Column { return r.Into.Table.Columns[r.place[i]] }
+// typed is Column with the type by which values are to be read: that of here, where the
+// shape's was guessed or has become another one.
+func (r *Rows) typed(i int) (schema.Column, batch.Column) {
+	c, col := r.Column(i)
+	if here := r.Into.Table.Columns[r.place[i]]; c.Guessed || r.shape.Columns[i].Arrow.ID() != here.Arrow.ID() {
+		c.Type, c.Native = here.Type, here.Native
+	}
+	return c, col
+}
 
 // Old reports whether updates are wanted with a whole row of before, however little they
 // have changed; else those alone have one that have changed the key.
