@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // A benchCase is one table and what is asked of the product on it.
 type benchCase struct {
@@ -16,6 +19,7 @@ type benchCase struct {
 	goals   []goal
 	log     *logCase // nil: a snapshot
 	scale   bool     // very many tables
+	topic   *topicCase
 }
 
 // A goal is what a figure is asked to be.
@@ -39,7 +43,7 @@ func (g goal) String() string {
 	return fmt.Sprintf("≤ %g", g.limit)
 }
 
-var cases = append(append(snapshotCases(), tailCases()...), scaleCases()...)
+var cases = slices.Concat(snapshotCases(), tailCases(), topicCases(), scaleCases())
 
 func snapshotCases() []*benchCase {
 	return []*benchCase{

@@ -16,15 +16,16 @@ import (
 type sample struct {
 	WallS      float64 `json:"wall_s"`
 	CPUS       float64 `json:"cpu_s"`        // user and system time of the child
-	ServerCPUS float64 `json:"server_cpu_s"` // of the MySQL server meanwhile
+	ServerCPUS float64 `json:"server_cpu_s"` // of the servers meanwhile
 	PeakMiB    float64 `json:"peak_mib"`     // resident
 	OutBytes   int64   `json:"out_bytes"`
 	// Foreign is the share of all cores that others took meanwhile: the noise.
 	Foreign float64 `json:"foreign"`
 }
 
-// runChild runs a command to its end and returns what it cost and printed.
-func runChild(ctx context.Context, argv, env []string, serverPID int) (sample, []byte, error) {
+// runChild runs a command to its end and returns what it cost and printed. Servers are
+// the processes that work for it meanwhile.
+func runChild(ctx context.Context, argv, env []string, servers ...int) (sample, []byte, error) {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
@@ -32,7 +33,7 @@ func runChild(ctx context.Context, argv, env []string, serverPID int) (sample, [
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 
-	busy, server := busySeconds(), processSeconds(serverPID)
+	busy, server := busySeconds(), processSeconds(servers...)
 	start := time.Now()
 	if err := cmd.Start(); err != nil {
 		return sample{}, nil, err
@@ -45,7 +46,7 @@ func runChild(ctx context.Context, argv, env []string, serverPID int) (sample, [
 		s.CPUS = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
 		s.PeakMiB = peakMiB(cmd.ProcessState.SysUsage(), watched, residentPeak(os.Getpid()))
 	}
-	s.ServerCPUS = processSeconds(serverPID) - server
+	s.ServerCPUS = processSeconds(servers...) - server
 	s.Foreign = max(0, (busySeconds()-busy-s.CPUS-s.ServerCPUS)/(s.WallS*float64(runtime.NumCPU())))
 	if err != nil {
 		return s, stdout.Bytes(), fmt.Errorf("%s: %w\n%s", strings.Join(argv, " "), err, tail(stderr.Bytes(), 2000))

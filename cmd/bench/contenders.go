@@ -13,7 +13,7 @@ import (
 )
 
 // contenderNames are what -without understands; drain1 goes with drain.
-var contenderNames = []string{"product", "drain", "throwaway", "mydumper", "duckdb", "mysqlbinlog", "frames", "go-mysql"}
+var contenderNames = []string{"product", "drain", "throwaway", "mydumper", "duckdb", "mysqlbinlog", "frames", "go-mysql", "producer-perf", "consumer-perf", "franz-go"}
 
 // A contender is one way to read the case's table, run as a child process.
 type contender struct {
@@ -32,6 +32,9 @@ type contender struct {
 
 // contenders are those of a case, the product first.
 func (e *env) contenders(ctx context.Context, c *benchCase, rows int64) ([]*contender, error) {
+	if c.topic != nil {
+		return e.topicContenders(ctx, c, rows)
+	}
 	if c.log != nil {
 		return e.tailContenders(ctx, c, rows)
 	}

@@ -24,7 +24,8 @@ type env struct {
 	self        string // this program
 	addr        string // of the server
 	serverPID   int
-	stop        bool // the server was started by this run
+	kafka       broker // zero unless a case needs it
+	stop        bool   // the server was started by this run
 	lock        *os.File
 	product     string // the binary, "" without
 	mydumper    *tool  // nil: not to be had or not wanted
@@ -73,6 +74,11 @@ func newEnv(ctx context.Context, opts *options, selected []*benchCase) (_ *env, 
 	if err := e.startServer(ctx); err != nil {
 		return e, err
 	}
+	if slices.ContainsFunc(selected, func(c *benchCase) bool { return c.topic != nil }) {
+		if err := e.startKafka(ctx); err != nil {
+			return e, err
+		}
+	}
 	e.installRivals(ctx, selected)
 	return e, ctx.Err()
 }
@@ -86,6 +92,10 @@ func (e *env) close() error {
 	if e.stop && !e.opts.keep {
 		// Not with the run's context: an interrupted run stops its server too.
 		_, err := e.service(context.Background(), "mysql", "stop", "--port", port, "--data", e.serverData())
+		errs = append(errs, err)
+	}
+	if e.kafka.stop && !e.opts.keep {
+		_, err := e.service(context.Background(), "kafka", append([]string{"stop"}, e.kafkaPlace()...)...)
 		errs = append(errs, err)
 	}
 	if e.tmp != "" {

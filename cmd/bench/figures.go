@@ -39,7 +39,7 @@ func ratios(by map[string]*figures) map[string]float64 {
 	if product == nil {
 		return out
 	}
-	for _, drain := range []string{"drain", "drain1", "mysqlbinlog", "frames"} {
+	for _, drain := range []string{"drain", "drain1", "mysqlbinlog", "frames", "producer-perf", "consumer-perf", "franz-go"} {
 		if f := by[drain]; f != nil {
 			out[drain] = product.WallS / f.WallS
 			out[drain+"_cpu"] = product.CPUPerRow / f.CPUPerRow

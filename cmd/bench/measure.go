@@ -54,7 +54,11 @@ func (e *env) run(ctx context.Context, c *benchCase) (*result, error) {
 			fmt.Fprintf(os.Stderr, "bench: %s: no profile: %v\n", c.name, err)
 		}
 	}
-	return newResult(e, c, rows, samples), nil
+	r := newResult(e, c, rows, samples)
+	if c.topic != nil {
+		r.Topic = c.topic.figures(r)
+	}
+	return r, nil
 }
 
 // child runs a part of the bench that is not measured.
@@ -112,7 +116,7 @@ func (e *env) once(ctx context.Context, one *contender, rows int64) (sample, err
 		}
 	}
 	settle(ctx, e.opts.quiet)
-	s, stdout, err := runChild(ctx, one.argv(out), one.env, e.serverPID)
+	s, stdout, err := runChild(ctx, one.argv(out), one.env, e.serverPID, e.kafka.pid)
 	if err != nil {
 		return s, err
 	}

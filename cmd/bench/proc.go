@@ -48,10 +48,13 @@ func parseHWM(status string) int64 {
 // clockTick is Linux's USER_HZ on every platform that Go supports.
 const clockTick = 100
 
-// processSeconds is the CPU time that a process has taken so far.
-func processSeconds(pid int) float64 {
-	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	return parseProcessStat(string(stat))
+// processSeconds is the CPU time that processes have taken so far.
+func processSeconds(pids ...int) (sum float64) {
+	for _, pid := range pids {
+		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		sum += parseProcessStat(string(stat))
+	}
+	return sum
 }
 
 func parseProcessStat(stat string) float64 {

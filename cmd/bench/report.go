@@ -26,6 +26,7 @@ type result struct {
 	Ratios      map[string]float64  `json:"ratios"`
 	Lag         *lag                `json:"lag,omitempty"`
 	Scale       *scale              `json:"scale,omitempty"`
+	Topic       *topicFigures       `json:"topic,omitempty"`
 	WallS       *float64            `json:"wall_s"`
 	OutBytes    *int64              `json:"out_bytes"`
 	Connections int                 `json:"connections"`
@@ -90,7 +91,7 @@ func writeResults(path string, results []*result) error {
 }
 
 // order is that of the table's lines.
-var order = []string{"product", "throwaway", "drain", "drain1", "mydumper", "duckdb", "mysqlbinlog", "frames", "go-mysql"}
+var order = []string{"product", "throwaway", "drain", "drain1", "mydumper", "duckdb", "mysqlbinlog", "frames", "go-mysql", "producer-perf", "consumer-perf", "franz-go"}
 
 // printResult prints a case as a table for people: every contender, then the
 // ratios with what is asked of them.
@@ -117,6 +118,10 @@ func printResult(w io.Writer, c *benchCase, r *result) {
 			f.CPUPerRow, f.ServerCPU, f.PeakMiB, float64(f.OutBytes)/(1<<20), f.WallS, f.worstOfWall, noise*100)
 	}
 	t.Flush()
+	if r.Topic != nil {
+		fmt.Fprintf(&b, "  %s messages of %d bytes on average; the product: %s messages/s\n",
+			thousands(r.Topic.Messages), r.Topic.Bytes/max(r.Topic.Messages, 1), thousands(int64(r.Topic.MessagesPerS)))
+	}
 	printGoals(&b, c, r)
 	_, _ = w.Write(b.Bytes()) // a terminal that is gone is no news for a measurement
 }
