@@ -208,15 +208,34 @@ func (s *Sink) ready(ctx context.Context, topic string, partitions int32, config
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 		return fmt.Errorf("create topic %s: %w", topic, kafka.Explain(err))
 	}
-	known, err := cl.ListTopics(ctx, topic)
-	if err == nil {
-		err = known.Error()
-	}
+	n, err := look(ctx, cl, topic)
 	if err != nil {
 		return fmt.Errorf("look at topic %s: %w", topic, kafka.Explain(err))
 	}
-	s.topics[topic] = int32(len(known[topic].Partitions))
+	s.topics[topic] = n
 	return nil
+}
+
+// topicTime is how long brokers may take to know a topic that has just been made: not all
+// of them have heard of it when the request is answered.
+const topicTime = 30 * time.Second
+
+// look returns the number of a topic's partitions.
+func look(ctx context.Context, cl *kadm.Client, topic string) (int32, error) {
+	for end := time.Now().Add(topicTime); ; {
+		known, err := cl.ListTopics(ctx, topic)
+		if err == nil {
+			err = known.Error()
+		}
+		if err == nil || !errors.Is(err, kerr.UnknownTopicOrPartition) || time.Now().After(end) {
+			return int32(len(known[topic].Partitions)), err
+		}
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // CommitAll implements writer.Committer.

@@ -9,8 +9,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/twmb/franz-go/pkg/kadm"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/batch/batchtest"
@@ -77,7 +79,7 @@ func (p place) committed() string {
 	p.t.Helper()
 	run := services.Env(p.t, "TABLEHAUL_TEST_KAFKA_RUN")
 	out, _ := exec.Command(run, "org.apache.kafka.tools.consumer.ConsoleConsumer", "--bootstrap-server", services.Env(p.t, "TABLEHAUL_TEST_KAFKA"),
-		"--topic", p.topic, "--from-beginning", "--isolation-level", "read_committed", "--timeout-ms", "3000").Output() // its timeout is an error
+		"--topic", p.topic, "--from-beginning", "--isolation-level", "read_committed", "--timeout-ms", "10000").Output() // its timeout is an error
 	var all []string
 	for line := range strings.Lines(string(out)) {
 		var m struct {
@@ -135,6 +137,30 @@ func TestCommit(t *testing.T) {
 	p.write(wa, a, 5)
 	p.commit(s, "four", wa)
 	p.want("a1 a2 a3 a5 b1")
+}
+
+// TestLook has a topic come up only while it is looked at.
+func TestLook(t *testing.T) {
+	p := newPlace(t, "")
+	opts, err := p.sink().url.Options()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cl, err := kadm.NewOptClient(opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	made := make(chan error)
+	go func() {
+		time.Sleep(300 * time.Millisecond)
+		_, err := cl.CreateTopic(t.Context(), 3, 1, nil, p.topic)
+		made <- err
+	}()
+	n, err := look(t.Context(), cl, p.topic)
+	if err := errors.Join(err, <-made); err != nil || n != 3 {
+		t.Errorf("got %d partitions, %v, want 3", n, err)
+	}
 }
 
 // TestFenced has a run that was thought dead go on behind another.
