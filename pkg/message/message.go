@@ -60,9 +60,14 @@ func NewEncoder(format string, t *schema.Table, p Partitions, o Options) (Encode
 	return nil, fmt.Errorf("format %q is not known", format)
 }
 
-// NewDecoder returns a Decoder of a format into to.
+// Auto is the name of the Decoder that finds out the format by itself.
+const Auto = "auto"
+
+// NewDecoder returns a Decoder of a format, or Auto, into to. It may be Partitioned.
 func NewDecoder(format string, to Target) (Decoder, error) {
 	switch format {
+	case Auto:
+		return &autoReader{to: to}, nil
 	case "canal-json":
 		return NewCanalReader(to), nil
 	case "maxwell-json":
