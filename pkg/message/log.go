@@ -208,6 +208,7 @@ func (r *LogReader) message(value []byte) error {
 	}
 	if err != nil {
 		r.rows.Into.back(r.before)
+		clear(r.filled)
 		return err
 	}
 	r.rows.Tell(Change{Once: true, Micros: r.origin.micros})

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,6 +34,11 @@ func fuzzLog(t *testing.T, o LogOptions, good string, text []byte) ([]batchtest.
 	}
 	if err := r.Decode(nil, []byte(good)); err != nil {
 		t.Fatalf("%q: no good message goes behind it: %v", text, err)
+	}
+	last := len(c.rows)
+	c.take()
+	if got, want := c.rows[last], c.rows[0]; len(c.rows) != last+1 || got[0] != want[0] || slices.ContainsFunc(got[len(want):], func(v any) bool { return v != nil }) {
+		t.Fatalf("%q: behind it %v is read as %v", text, want, got)
 	}
 	return c.rows[1:n], err
 }

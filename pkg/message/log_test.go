@@ -356,7 +356,7 @@ func TestLogBad(t *testing.T) {
 		{LogOptions{Format: "json"}, `{"id":3000000000}`, "32 bits"},
 		{LogOptions{Format: "json"}, `{"v":"2026-02-30"}`, `"2026-02-30" is no date`},
 		{LogOptions{Format: "json"}, `{"p":1000}`, "decimal(4,1)"},
-		{LogOptions{Format: "json"}, `{"p":1.25}`, "decimal(4,1)"},
+		{LogOptions{Format: "json"}, `{"id":7,"s":"y","p":1.25}`, "decimal(4,1)"},
 		{LogOptions{Format: "json"}, `{"at":"2026-02-28 01:02:03"}`, "with a zone"},
 		{LogOptions{Format: "json"}, `{"at":1772240523}`, "with a zone"},
 		{LogOptions{Format: "json"}, `{"ms":17722405230000000}`, "1 to 9999"},
@@ -401,7 +401,23 @@ func TestLogBad(t *testing.T) {
 				t.Errorf("%s: got %d rows, want %d", c.bad, got, i+1)
 			}
 		}
+		if err := r.Decode(nil, []byte(good)); err != nil {
+			t.Fatal(err)
+		}
+		to.take()
+		for _, row := range to.rows {
+			if got, want := row.String(), rowOf(t, c.o, good); got != want {
+				t.Errorf("%s: beside it got %s, want %s", c.bad, got, want)
+			}
+		}
 	}
+}
+
+// rowOf is the row of a message that is alone.
+func rowOf(t *testing.T, o LogOptions, message string) string {
+	t.Helper()
+	_, row, _ := strings.Cut(logLines(t, o, message), "\n")
+	return row
 }
 
 // TestLogBadGrown has a message that is bad behind a field that is new: the column may
