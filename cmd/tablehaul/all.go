@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/tablehaul/tablehaul/pkg/message"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	topics "github.com/tablehaul/tablehaul/pkg/reader/kafka"
 	"github.com/tablehaul/tablehaul/pkg/reader/mysql"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
@@ -29,6 +32,7 @@ func all() stores {
 			"iceberg+sql":   openIceberg,
 			"kafka":         openKafka,
 		},
+		feeds:  map[string]feedKind{"kafka": {open: openTopics, check: checkTopics}},
 		topics: map[string]bool{"kafka": true},
 		urls: map[string]func(string) error{
 			"mysql":         mysql.CheckURL,
@@ -99,6 +103,35 @@ func openKafka(ctx context.Context, url string, o storeOptions) (writer.Sink, er
 		return nil, err // not a *kafka.Sink that is nil
 	}
 	return s, nil
+}
+
+func openTopics(ctx context.Context, url string, o storeOptions, f feedOptions) (reader.Feed, error) {
+	policy, err := topics.ParseBadPolicy(f.badMessage)
+	if err != nil {
+		return nil, err
+	}
+	s, err := topics.Open(ctx, url, topics.Options{
+		Decoder: func(_ string, to message.Target) (message.Decoder, error) { return message.NewDecoder(f.format, to) },
+		Start:   f.start, UntilEnd: f.untilEnd, Group: f.group, Purged: f.purged, Bad: policy,
+		Memory: o.memory / readerShare, Warn: o.warn, Refused: f.refused,
+	})
+	if err != nil {
+		return nil, err // not a *topics.Feed that is nil
+	}
+	return s, nil
+}
+
+func checkTopics(url string, f feedOptions) error {
+	if err := topics.CheckURL(url); err != nil {
+		return fmt.Errorf("SOURCE: %w", err)
+	}
+	if err := topics.CheckStart(f.start); err != nil {
+		return fmt.Errorf("--start: %w", err)
+	}
+	if _, err := topics.ParseBadPolicy(f.badMessage); err != nil {
+		return fmt.Errorf("--bad-message: %w", err)
+	}
+	return nil
 }
 
 func icebergLayout(l layout) iceberg.Layout {

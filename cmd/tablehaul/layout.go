@@ -112,6 +112,16 @@ func (o *layoutOptions) resolve(db string, tables []*schema.Table) (func(*schema
 	}, nil
 }
 
+// each returns the layout of any table, for where the tables are not known beforehand: a
+// pattern that is about none of them goes unnoticed.
+func (o *layoutOptions) each(db string) func(*schema.Table) layout {
+	return func(t *schema.Table) layout {
+		l := o.common()
+		l.partition, l.sort = o.partition.of(db, t), o.sort.of(db, t)
+		return l
+	}
+}
+
 // compression is a flag's value: the name of a codec, with a level for zstd.
 type compression string
 

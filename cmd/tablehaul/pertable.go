@@ -77,3 +77,15 @@ func (p *perTable) resolve(flag, db string, tables []*schema.Table) (map[*schema
 	}
 	return texts, nil
 }
+
+// of returns the text that is meant for a table, "" if none is.
+func (p *perTable) of(db string, t *schema.Table) string {
+	text := ""
+	for _, e := range p.entries {
+		m, err := reader.Selection{DB: db, Include: []string{e.pattern}}.Matcher()
+		if e.pattern == "" || err == nil && m.Match(t.DB, t.Name) {
+			text = e.text
+		}
+	}
+	return text
+}

@@ -44,7 +44,15 @@ type storeOptions struct {
 	step                   func(string) // told of each step of a commit; may be nil
 }
 
+// feedOptions are what a command line says of a feed.
+type feedOptions struct {
+	format, start, group, badMessage string
+	untilEnd, purged                 bool
+	refused                          func(topic string, why error) // told of each message that is left out
+}
+
 type (
+	openFeed   func(ctx context.Context, url string, o storeOptions, f feedOptions) (reader.Feed, error)
 	openSource func(ctx context.Context, url string, o storeOptions) (source, error)
 	openSink   func(ctx context.Context, url string, o storeOptions) (writer.Sink, error)
 )
@@ -53,6 +61,8 @@ type (
 type stores struct {
 	sources map[string]openSource
 	sinks   map[string]openSink
+	// feeds are the sources whose tables turn up while they are read.
+	feeds map[string]feedKind
 	// topics are the sinks that take every change as it is, and not rows.
 	topics map[string]bool
 	// urls find what is wrong with a URL without asking anybody. A scheme may have none.
@@ -79,6 +89,39 @@ func (s stores) check(o moveOptions) error {
 		}
 	}
 	return nil
+}
+
+// A feedKind is one kind of feed.
+type feedKind struct {
+	open openFeed
+	// check finds what is wrong with a URL and with what else is said of it without
+	// asking anybody.
+	check func(url string, f feedOptions) error
+}
+
+// feedEnds are what opens the two URLs of a dump.
+type feedEnds struct {
+	feed openFeed
+	sink openSink
+}
+
+// findFeed picks the constructors. What it complains about is wrong usage.
+func (s stores) findFeed(o dumpOptions) (e feedEnds, err error) {
+	kind, err := pick("SOURCE", o.source, s.feeds, has(s.sinks, o.source), sourceFirst)
+	if err == nil {
+		err = kind.check(o.source, feedOptions{start: o.start, badMessage: o.badMessage})
+	}
+	if err != nil {
+		return e, err
+	}
+	e.feed = kind.open
+	if s.topics[scheme(o.sink)] {
+		return e, errors.New("SINK is a topic, and dump brings topics to tables")
+	}
+	if e.sink, err = s.findSink(o.sink, sourceFirst); err == nil {
+		err = s.check(o.moveOptions)
+	}
+	return e, err
 }
 
 // ends are what opens the two URLs of a command.

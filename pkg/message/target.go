@@ -95,6 +95,21 @@ func (c *Changes) Batch() *batch.Batch {
 	return b
 }
 
+// Emptied returns a batch that says that the table was emptied: what was collected has to
+// be taken before. A changelog has a row of it.
+func (c *Changes) Emptied(what Change) *batch.Batch {
+	if !c.Table.IsChangelog() {
+		return &batch.Batch{Table: c.Table, Emptied: true}
+	}
+	n := len(own(c.Table))
+	for _, col := range c.Builder.Columns[:n] {
+		col.Null()
+	}
+	c.meta(schema.OpTruncate, what)
+	c.Builder.EndRow(0)
+	return c.Batch()
+}
+
 // Rows puts the changes of a table, as messages of one shape have them, among its Changes.
 type Rows struct {
 	Into *Changes
@@ -167,7 +182,11 @@ func (r *Rows) Tell(c Change) {
 	}
 	for ; n.told < len(n.Ops); n.told++ {
 		if r.log {
-			r.meta(n.Ops[n.told], c)
+			op := letters[n.Ops[n.told]]
+			if c.Stock && op == schema.OpInsert {
+				op = schema.OpRead
+			}
+			n.meta(op, c)
 		} else if op := &n.Ops[n.told]; *op == batch.Insert && !c.Once {
 			*op = batch.After
 		}
@@ -177,20 +196,16 @@ func (r *Rows) Tell(c Change) {
 var letters = [...]string{batch.Insert: schema.OpInsert, batch.Before: schema.OpBefore, batch.After: schema.OpUpdate, batch.Delete: schema.OpDelete}
 
 // meta appends what a changelog has beside a row.
-func (r *Rows) meta(op batch.Op, c Change) {
-	cols := r.Into.Builder.Columns[len(own(r.Into.Table)):]
-	letter := letters[op]
-	if c.Stock && op == batch.Insert {
-		letter = schema.OpRead
-	}
-	cols[schema.MetaOp-1].(*batch.Bytes).Append([]byte(letter))
-	if at := cols[schema.MetaTime-1].(*batch.Fixed[int64]); c.Micros != 0 && !c.Stock {
-		at.Append(c.Micros)
+func (c *Changes) meta(op string, what Change) {
+	cols := c.Builder.Columns[len(own(c.Table)):]
+	cols[schema.MetaOp-1].(*batch.Bytes).Append([]byte(op))
+	if at := cols[schema.MetaTime-1].(*batch.Fixed[int64]); what.Micros != 0 && op != schema.OpRead {
+		at.Append(what.Micros)
 	} else {
 		at.Null()
 	}
-	textOr(cols[schema.MetaGTID-1], c.GTID)
-	textOr(cols[schema.MetaPos-1], c.Pos)
+	textOr(cols[schema.MetaGTID-1], what.GTID)
+	textOr(cols[schema.MetaPos-1], what.Pos)
 }
 
 // textOr appends a text, or null if there is none.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -17,11 +18,12 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/writer"
 )
 
-// A follower is one attempt of a Tail: writers for all tables, and the log.
+// A follower is one attempt of a streamRun: writers for all tables, and the log.
 type follower struct {
-	*tailRun
+	*streamRun
 	all     []*followed
 	byTable map[*schema.Table]*followed
+	source  // what the log can do that is another for each kind
 
 	// What has arrived. A boundary is a place in the stream where everything
 	// written belongs to transactions that are complete: only there may be
@@ -36,11 +38,20 @@ type follower struct {
 	asked    time.Time      // when the source was last asked how far its log goes
 }
 
+// A source is what is special about a log whose tables turn up while it is read, and that
+// several runs share. All of it may be nil.
+type source struct {
+	turnUp func(context.Context, *schema.Table) (*followed, error) // opens a table that the log brings
+	rest   func(context.Context) error                             // opens those that it has not brought
+	told   func(batch.Position)                                    // is told what was committed
+}
+
 // A followed is one table of a follower.
 type followed struct {
 	table *schema.Table
 	w     writer.Writer
 	pos   batch.Position // committed
+	held  batch.Position // by the table, with what others have committed
 	prog  *progress.StreamTable
 	dirty bool
 	rows  int64 // staged
@@ -71,6 +82,38 @@ func (f *follower) close() error {
 		errs = append(errs, c.w.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// openTable returns a table that was opened even if its position cannot be read.
+func (f *follower) openTable(ctx context.Context, t *schema.Table, mode writer.Mode) (*followed, error) {
+	w, pos, err := openWriter(ctx, f.sink, t, mode)
+	if w == nil {
+		return nil, err
+	}
+	return &followed{table: t, w: w, pos: pos, held: pos, prog: f.opts.Progress.Table(t.String())}, err
+}
+
+// claim commits the positions that the tables hold, if another run was ahead of
+// this one and has not made it stop: the other then finds out with its next
+// commit, instead of being ahead again and again.
+func (f *follower) claim(ctx context.Context) error {
+	if !f.rival {
+		return nil
+	}
+	for _, c := range f.all {
+		if err := f.commitTo(ctx, []*followed{c}, c.pos); err != nil {
+			return err
+		}
+	}
+	f.rival = false
+	return nil
+}
+
+// drop closes a table's writer and forgets the table.
+func (f *follower) drop(c *followed) error {
+	f.all = slices.DeleteFunc(f.all, func(o *followed) bool { return o == c })
+	delete(f.byTable, c.table)
+	return c.w.Close()
 }
 
 // follow moves batches from the log to the writers until the log ends. One
@@ -125,9 +168,9 @@ func (f *follower) drain(ctx context.Context, q *queue) error {
 // take writes a batch.
 func (f *follower) take(ctx context.Context, b *batch.Batch) error {
 	if b.Table != nil {
-		c := f.byTable[b.Table]
-		if c == nil {
-			return fmt.Errorf("the log brings changes of %s, which was not asked for", b.Table)
+		c, err := f.find(ctx, b.Table)
+		if err != nil || b.Rows == nil && !b.Emptied {
+			return err
 		}
 		var rows int64
 		if b.Rows != nil {
@@ -156,6 +199,27 @@ func (f *follower) take(ctx context.Context, b *batch.Batch) error {
 	return nil
 }
 
+// find returns the writer of a table of the log.
+func (f *follower) find(ctx context.Context, t *schema.Table) (*followed, error) {
+	if c := f.byTable[t]; c != nil {
+		return c, nil
+	}
+	if f.turnUp == nil {
+		return nil, fmt.Errorf("the log brings changes of %s, which was not asked for", t)
+	}
+	return f.turnUp(ctx, t)
+}
+
+// commitEach brings all tables to the last boundary.
+func (f *follower) commitEach(ctx context.Context) error {
+	if f.rest != nil {
+		if err := f.rest(ctx); err != nil {
+			return err
+		}
+	}
+	return f.commit(ctx, f.all)
+}
+
 // boundary commits if it is time to, and reports whether the run is over.
 func (f *follower) boundary(ctx context.Context) (over bool, err error) {
 	if f.inside || f.last == "" {
@@ -165,7 +229,7 @@ func (f *follower) boundary(ctx context.Context) (over bool, err error) {
 	case len(f.dirty) > 0 && (time.Since(f.since) >= f.opts.CommitInterval || f.bytes >= f.opts.CommitSize):
 		err = f.commit(ctx, f.dirty)
 	case time.Since(f.allAt) >= f.opts.IdleCommit:
-		err = f.commit(ctx, f.all)
+		err = f.commitEach(ctx)
 		f.allAt = time.Now()
 	}
 	if err != nil {
@@ -188,7 +252,7 @@ func (f *follower) boundary(ctx context.Context) (over bool, err error) {
 	if !idle || read.Sub(f.moved) < f.opts.IdleExit {
 		return false, nil
 	}
-	return true, f.commit(ctx, f.all)
+	return true, f.commitEach(ctx)
 }
 
 // How often at most the source is asked how far its log goes, and how long it
@@ -207,7 +271,7 @@ func (f *follower) through(ctx context.Context) time.Time {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	now := time.Now()
-	h, err := f.src.Headroom(ctx, f.last)
+	h, err := f.headroom(ctx, f.last)
 	switch {
 	case err != nil:
 	case h.AtEnd || h.Ahead == 0:
@@ -224,7 +288,7 @@ func (f *follower) end(ctx context.Context, err error) error {
 		return errors.New("the log ended in the middle of a transaction")
 	}
 	if err == nil {
-		if err := f.commit(ctx, f.all); err != nil {
+		if err := f.commitEach(ctx); err != nil {
 			return err
 		}
 		f.well()
@@ -235,7 +299,7 @@ func (f *follower) end(ctx context.Context, err error) error {
 	// table alone has failed, the others need not read all that again.
 	if !f.inside && ctx.Err() == nil {
 		which := f.dirty
-		if len(which) == 0 && !f.failing.IsZero() {
+		if len(which) == 0 && !f.failing.IsZero() || errors.Is(err, reader.ErrMoved) {
 			which = f.all // the next attempt need not read again what tables have
 		}
 		if e := f.commit(ctx, which); e != nil {
@@ -262,13 +326,21 @@ func (f *follower) commit(ctx context.Context, which []*followed) error {
 		return nil
 	}
 	began := time.Now()
-	if err := f.commitTo(ctx, todo, f.last); err != nil {
-		return err
+	// A table that holds no position is to have one before others go on: were the run to
+	// end in between, nobody would know where it has begun.
+	fresh, known := split(todo, func(c *followed) bool { return c.held == "" })
+	for _, part := range [][]*followed{fresh, known} {
+		if err := f.commitTo(ctx, part, f.last); err != nil {
+			return err
+		}
 	}
 	took := time.Since(began)
 	// Positions alone prove nothing: what failed may lie behind them.
 	if len(f.dirty) > 0 {
 		f.well()
+	}
+	if f.told != nil { // nothing of what came before it waits any more
+		f.told(f.last)
 	}
 	for _, c := range todo {
 		c.prog.Committed(c.rows, took)
@@ -301,9 +373,28 @@ func (f *follower) commitTo(ctx context.Context, which []*followed, pos batch.Po
 		}
 	}
 	for _, c := range which {
-		c.pos = pos
+		c.pos, c.held = pos, pos
+		if f.turnUp == nil {
+			continue
+		}
+		var err error
+		if c.held, err = c.w.Position(ctx); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// split parts those of which f is true from the others.
+func split(all []*followed, f func(*followed) bool) (yes, no []*followed) {
+	for _, c := range all {
+		if f(c) {
+			yes = append(yes, c)
+		} else {
+			no = append(no, c)
+		}
+	}
+	return yes, no
 }
 
 func (f *follower) commitAll(ctx context.Context, which []*followed, pos batch.Position) error {

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -76,6 +74,16 @@ type TailOptions struct {
 // the run then ends as ErrIncomplete. Transient errors have the run begin anew
 // from what is committed.
 func Tail(ctx context.Context, src Source, sink writer.Sink, tables []*schema.Table, opts TailOptions) error {
+	opts = streamOptions(opts)
+	return opts.Throttle.during(ctx, src, func(ctx context.Context) error {
+		run := &tailRun{streamRun: streamRun{sink: sink, opts: opts, tables: tables, failed: map[string]error{}, headroom: src.Headroom}, src: src}
+		run.attempt = run.once
+		return interrupted(ctx, run.outcome(ctx, run.persist(ctx)))
+	})
+}
+
+// streamOptions has the defaults in place of what is not given.
+func streamOptions(opts TailOptions) TailOptions {
 	opts.Start = cmp.Or(opts.Start, StartSnapshot)
 	opts.CommitInterval = cmp.Or(opts.CommitInterval, 10*time.Second)
 	opts.CommitSize = cmp.Or(opts.CommitSize, 256<<20)
@@ -86,143 +94,19 @@ func Tail(ctx context.Context, src Source, sink writer.Sink, tables []*schema.Ta
 	if opts.Warn == nil {
 		opts.Warn = func(string) {}
 	}
-	return opts.Throttle.during(ctx, src, func(ctx context.Context) error {
-		run := &tailRun{src: src, sink: sink, opts: opts, tables: tables, failed: map[*schema.Table]error{}}
-		return interrupted(ctx, run.outcome(ctx, run.persist(ctx)))
-	})
+	return opts
 }
 
 // A tailRun is one Tail under way.
 type tailRun struct {
-	src    Source
-	sink   writer.Sink
-	opts   TailOptions
-	tables []*schema.Table
-	failed map[*schema.Table]error // left behind
-
-	until    batch.Position // located once, so that a retried run ends where the first would have
-	followed bool           // the log was reached, or stock copied: from here on transient errors are worth waiting for
-	rival    bool           // another run was ahead of the last commit
-	going    bool           // tables held positions before the run: what stops one table must not stop them
-	failing  time.Time      // of the first error since anything was well; zero while it is
-	broke    time.Time      // of the last error
-	furthest time.Time      // the source's commit time where the log was left that has been read furthest
-	allAt    time.Time      // when all tables' positions were last brought up to date
+	streamRun
+	src   Source
+	until batch.Position // located once, so that a retried run ends where the first would have
 }
 
-// maxPause bounds the pause between two attempts after transient errors.
-const maxPause = 30 * time.Second
-
-// persist follows the log until the run is over, beginning anew after errors
-// that may pass. All that an attempt has not committed is abandoned with it: the
-// log is read again from what the sink holds, which is simpler than to mend a
-// stream that broke in the middle of a transaction, and always right.
-func (r *tailRun) persist(ctx context.Context) error {
-	wait := r.opts.RetryPause
-	for {
-		err := r.attempt(ctx)
-		if ctx.Err() != nil || err == nil {
-			return err
-		}
-		if r.leave(err) {
-			if len(r.failed) == len(r.tables) {
-				return nil // outcome tells what they died of
-			}
-			continue
-		}
-		if !r.followed || r.opts.RetryTime < 0 || !hint.IsTransient(err) {
-			return err
-		}
-		r.broke = time.Now()
-		if r.failing.IsZero() {
-			r.failing, wait = r.broke, r.opts.RetryPause
-		}
-		if d := time.Since(r.failing); d > r.opts.RetryTime {
-			return fmt.Errorf("nothing committed for %s: %w", d.Round(time.Second), err)
-		}
-		if r.rival = errors.Is(err, writer.ErrFenced); r.rival {
-			wait = r.opts.RetryPause // whoever waits for long is overtaken again
-		}
-		pause := wait/2 + rand.N(wait)
-		r.opts.Progress.Retrying(err, pause)
-		if err := sleep(ctx, pause); err != nil {
-			return err
-		}
-		wait = min(2*wait, maxPause)
-	}
-}
-
-// well notes that what has failed is mended.
-func (r *tailRun) well() {
-	r.failing = time.Time{}
-	r.opts.Progress.Recovered()
-}
-
-// leave marks the tables that an error is about, if it is about tables alone.
-// Before the log was ever reached, such an error ends the first run: whoever has
-// just typed the command wants to hear of it. One that goes on what others have
-// begun must not leave all tables standing for the sake of one.
-func (r *tailRun) leave(err error) bool {
-	if !r.followed && !r.going || errors.Is(err, writer.ErrFenced) {
-		return false
-	}
-	left := false
-	for _, te := range tableErrors(err) {
-		for _, t := range r.tables {
-			if t.String() == te.Table && r.failed[t] == nil {
-				r.failed[t] = te
-				left = true
-				r.opts.Progress.Table(t.String()).Failed(te)
-				msg := te.Error()
-				if h := hint.Of(te); h != "" {
-					msg += " (" + h + ")"
-				}
-				r.opts.Warn("left behind, the others go on: " + msg)
-			}
-		}
-	}
-	return left
-}
-
-// tableErrors collects the table errors within err.
-func tableErrors(err error) []*schema.TableError {
-	if te, ok := err.(*schema.TableError); ok { //nolint:errorlint // the tree is walked here
-		return []*schema.TableError{te}
-	}
-	switch u := err.(type) { //nolint:errorlint // as said
-	case interface{ Unwrap() error }:
-		return tableErrors(u.Unwrap())
-	case interface{ Unwrap() []error }:
-		var all []*schema.TableError
-		for _, e := range u.Unwrap() {
-			all = append(all, tableErrors(e)...)
-		}
-		return all
-	}
-	return nil
-}
-
-// outcome adds what tables were left behind for.
-func (r *tailRun) outcome(ctx context.Context, err error) error {
-	if len(r.failed) == 0 || ctx.Err() != nil {
-		return err
-	}
-	errs := []error{err}
-	for _, t := range r.tables {
-		if e := r.failed[t]; e != nil {
-			errs = append(errs, e)
-		}
-	}
-	all := errors.Join(errs...)
-	if err != nil || len(r.failed) == len(r.tables) {
-		return all // the run could not go on
-	}
-	return fmt.Errorf("%w: %d of %d tables were left behind: %w", ErrIncomplete, len(r.failed), len(r.tables), all)
-}
-
-// attempt opens everything and follows the log.
-func (r *tailRun) attempt(ctx context.Context) (err error) {
-	f := &follower{tailRun: r}
+// once opens everything and follows the log.
+func (r *tailRun) once(ctx context.Context) (err error) {
+	f := &tailer{follower: follower{streamRun: &r.streamRun}, run: r, src: r.src}
 	defer func() {
 		// What cannot be removed is discarded by the next Open, and whatever
 		// kept it from being removed has an error of its own by then.
@@ -258,13 +142,20 @@ func (r *tailRun) locate(ctx context.Context) (err error) {
 	return nil
 }
 
+// A tailer is one attempt of a Tail.
+type tailer struct {
+	follower
+	run *tailRun
+	src Source
+}
+
 // open readies every table that has not been left behind, and sees to it that
 // each holds a position.
-func (f *follower) open(ctx context.Context) error {
+func (f *tailer) open(ctx context.Context) error {
 	f.opts.Progress.Phase("opening " + progress.Plural(int64(len(f.tables)), "table") + " at the sink")
 	var todo []*schema.Table
 	for _, t := range f.tables {
-		if f.failed[t] == nil {
+		if f.failed[t.String()] == nil {
 			todo = append(todo, t)
 		}
 	}
@@ -314,14 +205,14 @@ func (f *follower) open(ctx context.Context) error {
 
 // openTables adds writers for tables, with the positions that they hold. A table
 // that cannot be opened keeps none of the others from it.
-func (f *follower) openTables(ctx context.Context, tables []*schema.Table) error {
+func (f *tailer) openTables(ctx context.Context, tables []*schema.Table) error {
 	opened := make([]*followed, len(tables))
 	own := make([]error, len(tables))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)
 	for i, t := range tables {
 		g.Go(func() error {
-			c, err := f.openTable(gctx, t)
+			c, err := f.openTable(gctx, t, writer.Follow)
 			opened[i] = c
 			if len(tableErrors(err)) > 0 {
 				own[i] = err
@@ -342,34 +233,9 @@ func (f *follower) openTables(ctx context.Context, tables []*schema.Table) error
 	return err
 }
 
-// openTable returns a table that was opened even if its position cannot be read.
-func (f *follower) openTable(ctx context.Context, t *schema.Table) (*followed, error) {
-	w, pos, err := openWriter(ctx, f.sink, t, writer.Follow)
-	if w == nil {
-		return nil, err
-	}
-	return &followed{table: t, w: w, pos: pos, prog: f.opts.Progress.Table(t.String())}, err
-}
-
-// claim commits the positions that the tables hold, if another run was ahead of
-// this one and has not made it stop: the other then finds out with its next
-// commit, instead of being ahead again and again.
-func (f *follower) claim(ctx context.Context) error {
-	if !f.rival {
-		return nil
-	}
-	for _, c := range f.all {
-		if err := f.commitTo(ctx, []*followed{c}, c.pos); err != nil {
-			return err
-		}
-	}
-	f.rival = false
-	return nil
-}
-
 // probe opens the log at a position before anything is copied or kept: a right that
 // is missing is not to be found out hours later, nor a place that the log has not.
-func (f *follower) probe(ctx context.Context, which []*followed, pos batch.Position) error {
+func (f *tailer) probe(ctx context.Context, which []*followed, pos batch.Position) error {
 	from := make(map[*schema.Table]batch.Position, len(which))
 	for _, c := range which {
 		from[c.table] = pos
@@ -388,7 +254,7 @@ const stockTries = 5
 // gone wrong with some of them and may pass is tried again for these: a table
 // that was truncated while it was read, say, a connection that was cut, or
 // another run that has copied the same table, which this one then follows.
-func (f *follower) copyStock(ctx context.Context, which []*followed, mode writer.Mode) error {
+func (f *tailer) copyStock(ctx context.Context, which []*followed, mode writer.Mode) error {
 	tables := make([]*schema.Table, len(which))
 	for i, c := range which {
 		tables[i] = c.table
@@ -457,13 +323,13 @@ func passing(err error) bool {
 }
 
 // changes opens the log behind the tables' positions.
-func (f *follower) changes(ctx context.Context) (reader.Reader, error) {
+func (f *tailer) changes(ctx context.Context) (reader.Reader, error) {
 	for try := 0; ; try++ {
 		from := make(map[*schema.Table]batch.Position, len(f.all))
 		for _, c := range f.all {
 			from[c.table] = c.pos
 		}
-		rd, err := f.src.Changes(ctx, from, f.until)
+		rd, err := f.src.Changes(ctx, from, f.run.until)
 		if err == nil {
 			return rd, nil
 		}
@@ -487,7 +353,7 @@ func (f *follower) changes(ctx context.Context) (reader.Reader, error) {
 }
 
 // gone returns the tables whose position the log no longer holds.
-func (f *follower) gone(ctx context.Context) ([]*followed, error) {
+func (f *tailer) gone(ctx context.Context) ([]*followed, error) {
 	known := map[batch.Position]bool{}
 	var out []*followed
 	for _, c := range f.all {
@@ -505,24 +371,4 @@ func (f *follower) gone(ctx context.Context) ([]*followed, error) {
 		}
 	}
 	return out, nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// isEOF tells the end that was asked for from a connection that broke off, which
-// reports an io.EOF too, within its own words.
-func isEOF(err error) bool { return err == io.EOF } //nolint:errorlint // as said
-
-// drop closes a table's writer and forgets the table.
-func (f *follower) drop(c *followed) error {
-	f.all = slices.DeleteFunc(f.all, func(o *followed) bool { return o == c })
-	delete(f.byTable, c.table)
-	return c.w.Close()
 }

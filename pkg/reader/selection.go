@@ -85,20 +85,20 @@ func (m *Matcher) Unused() []string {
 // match reports whether the pattern is about the table. In the database only, or
 // in any if that is "", the whole pattern may be the table's name.
 func (p pattern) match(db, table, only string) bool {
-	if (only == "" || only == db) && glob(string(p), table) {
+	if (only == "" || only == db) && Glob(string(p), table) {
 		return true
 	}
 	for i, c := range p {
-		if c == '.' && glob(string(p[:i]), db) && glob(string(p[i+1:]), table) {
+		if c == '.' && Glob(string(p[:i]), db) && Glob(string(p[i+1:]), table) {
 			return true
 		}
 	}
 	return false
 }
 
-// glob matches like path.Match, but only * and ? are special: table names may
+// Glob matches like path.Match, but only * and ? are special: table names may
 // hold brackets and backslashes.
-func glob(pat, s string) bool {
+func Glob(pat, s string) bool {
 	// back and mark are where the last * was and what it had eaten up to.
 	p, i, back, mark := 0, 0, -1, 0
 	ps, ss := []rune(pat), []rune(s)

@@ -130,8 +130,8 @@ func TestGlob(t *testing.T) {
 		{"?*?", "ab", true},
 		{strings.Repeat("a*", 30) + "b", strings.Repeat("a", 5000), false}, // no exponential search
 	} {
-		if got := glob(test.pat, test.s); got != test.want {
-			t.Errorf("glob(%.20q, %.20q): got %v, want %v", test.pat, test.s, got, test.want)
+		if got := Glob(test.pat, test.s); got != test.want {
+			t.Errorf("Glob(%.20q, %.20q): got %v, want %v", test.pat, test.s, got, test.want)
 		}
 	}
 }

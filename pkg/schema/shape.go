@@ -114,3 +114,32 @@ func Widened(from, to string) bool {
 	}
 	return false
 }
+
+// FromShape returns the table that Shape has described, without what a shape does not
+// tell: comments, and whether columns but those of the key may be null.
+func FromShape(db, name, text string) (*Table, error) {
+	var s shape
+	if err := json.Unmarshal([]byte(text), &s); err != nil {
+		return nil, fmt.Errorf("read the shape of %s.%s: %w", db, name, err)
+	}
+	columns := make([]Column, len(s.Columns))
+	places := make(map[string]int, len(columns))
+	for i, c := range s.Columns {
+		t, err := ParseMySQL(c[1])
+		if err != nil {
+			return nil, fmt.Errorf("read the shape of %s.%s: column %s: %w", db, name, c[0], err)
+		}
+		columns[i] = Column{Name: c[0], Native: c[1], Type: t, Arrow: t.Arrow(), Nullable: true, Charset: c[2]}
+		places[c[0]] = i
+	}
+	var key []int
+	for _, k := range s.Key {
+		i, ok := places[k]
+		if !ok {
+			return nil, fmt.Errorf("read the shape of %s.%s: there is no column %s", db, name, k)
+		}
+		columns[i].Nullable = false
+		key = append(key, i)
+	}
+	return New(db, name, columns, key), nil
+}

@@ -111,6 +111,7 @@ type Held struct {
 	Name      string // the table's name at the sink, with its namespace
 	Source    string // the source's table, as schema.Table.String; "" if not known
 	Position  batch.Position
+	Shape     string    // schema.Table.Shape as of the last commit; "" if not known
 	Committed time.Time // when it was committed
 	Rows      int64     // as the sink counts them, deleted ones included; -1 if it does not
 }

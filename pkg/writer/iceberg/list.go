@@ -53,7 +53,7 @@ func (s *Sink) list(ctx context.Context, prefix string) ([]writer.Held, error) {
 				mu.Lock()
 				defer mu.Unlock()
 				held = append(held, writer.Held{
-					Name: strings.Join(ident, "."), Source: tbl.Properties()[sourceProperty], Position: batch.Position(pos),
+					Name: strings.Join(ident, "."), Source: tbl.Properties()[sourceProperty], Position: batch.Position(pos), Shape: tbl.Properties()[shapeProperty],
 					Committed: committedAt(tbl), Rows: countedRows(tbl),
 				})
 			}

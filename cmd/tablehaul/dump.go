@@ -1,0 +1,250 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/move"
+	"github.com/tablehaul/tablehaul/pkg/progress"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+)
+
+// dumpOptions are the command line of `tablehaul dump`.
+type dumpOptions struct {
+	moveOptions
+	format         *oneOf
+	start, until   string
+	group          string
+	badMessage     string
+	idleExit       time.Duration
+	commitInterval time.Duration
+	commitSize     byteSize
+	keyless        *oneOf
+	changelog      bool
+	onPurged       *oneOf
+	retryTime      time.Duration
+}
+
+func newDump(run func(context.Context, dumpOptions) error) *cobra.Command {
+	o := dumpOptions{
+		moveOptions: newMoveOptions(), start: "earliest", badMessage: "fail",
+		format:         newOneOf("auto", "canal-json", "debezium-json", "maxwell-json", "arrow"),
+		commitInterval: 10 * time.Second, commitSize: 256 << 20, retryTime: 10 * time.Minute,
+		keyless: newOneOf("refuse", "append"), onPurged: newOneOf("fail", "earliest"),
+	}
+	cmd := &cobra.Command{
+		Use:   "dump SOURCE SINK",
+		Short: "Bring the changes that topics hold to the sink's tables",
+		Long: `Read topics that hold changes of tables, from 'tablehaul tail', Canal, TiCDC,
+Debezium or Maxwell, and apply them: the sink's tables are made of what the messages
+say, take new columns on as these turn up, and hold each change once. How far the
+partitions are through is committed with the data: a run that was stopped, in
+whatever way, goes on with the same command, whatever a consumer group remembers.
+
+SOURCE  kafka://host:9092,host:9092/TOPIC,TOPIC   * and ? may stand in TOPIC
+SINK    iceberg:FOLDER                  a lake in a folder, with its own catalog
+        iceberg+rest://host:8181        a REST catalog (iceberg+rests:// with TLS)
+        iceberg+sql:FILE?warehouse=…    a catalog in SQLite, files in a folder or on s3://
+        iceberg://NAME                  a catalog of your .iceberg-go.yaml
+
+Without --until and --idle-exit it runs until it is stopped by SIGINT, SIGTERM or SIGHUP,
+which is then its normal end. What may pass by itself, such as a connection that
+was cut, is tried again.
+
+Passwords of brokers come from TABLEHAUL_KAFKA_PASSWORD and TABLEHAUL_KAFKA_TOKEN, or
+files that the URL names (docs/topics.md); secrets of catalogs and stores from
+ICEBERG_REST_TOKEN, ICEBERG_REST_CREDENTIAL and AWS_….`,
+		Example: `  tablehaul dump kafka://mq:9092/shop iceberg:./lake
+  tablehaul dump kafka://mq:9092/shop iceberg:./lake --until end
+  tablehaul dump 'kafka://mq:9092/shop.*' iceberg+rest://catalog:8181 --group lake --metrics :9100`,
+		Args: wantArgs("SOURCE", "SINK"),
+		Annotations: map[string]string{exitCodes: `  0 done, or stopped by a signal without --until and --idle-exit, 1 failed,
+  2 wrong usage, 3 incomplete: some tables were left behind, 130 interrupted
+  before --until or --idle-exit was reached`},
+	}
+	cmd.RunE = checked(func(cmd *cobra.Command, args []string) error {
+		o.source, o.sink = args[0], args[1]
+		return o.check(cmd.Flags().Changed)
+	}, func(ctx context.Context) error { return run(ctx, o) })
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringSliceVar(&o.tables, "tables", nil, "only these `patterns`: database.table or table; * and ? as in a\nshell; separated by commas or repeated")
+	f.StringSliceVar(&o.exclude, "exclude", nil, "not these `patterns`")
+	f.Var(o.format, "format", "how messages are written; auto has each topic's messages tell")
+	f.StringVar(&o.start, "start", o.start, "`place` where partitions start that no table has a position in:\nearliest, latest, time:RFC3339 or\noffsets:TOPIC/PARTITION=OFFSET,…")
+	f.StringVar(&o.until, "until", "", "end: `where` the partitions end when the run begins")
+	f.DurationVar(&o.idleExit, "idle-exit", 0, "end once no table has changed for this `time`")
+	f.StringVar(&o.group, "group", "", "consumer group whose members share the partitions: several dumps\nof one `name` are one job")
+	f.StringVar(&o.badMessage, "bad-message", o.badMessage, "what becomes of messages that cannot be read: fail, skip, or\ntopic:NAME for a copy of them")
+	f.DurationVar(&o.commitInterval, "commit-interval", o.commitInterval, "`time` that a change waits at most for its commit")
+	f.Var(&o.commitSize, "commit-size", "commit earlier once so much is staged")
+	f.Var(o.keyless, "keyless", "tables without a primary key: append writes each of their changes\nas a row of its own with _op, _ts, _gtid and _pos")
+	f.BoolVar(&o.changelog, "changelog", false, "write each change of every table as a row of its own")
+	f.Var(o.onPurged, "on-purged", "when a topic no longer holds what follows a table's position:\nearliest goes on with what it holds")
+	f.DurationVar(&o.retryTime, "retry-time", o.retryTime, "`time` for which errors that may pass are met by trying again;\n0 ends the run at the first one")
+	f.Lookup("retry-time").DefValue = "10m"
+	f.IntVar(&o.parallel, "parallel", o.parallel, "write `N` files at once (default 4, or twice the CPUs if that is less)")
+	f.Lookup("parallel").DefValue = "0" // the machine's: told above
+	f.Var(&o.memory, "memory", "memory to use, about")
+	o.layout.flags(f)
+	f.BoolVar(&o.json, "json", false, "print JSON objects, one a line, on standard output")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "print no progress, and no result but that of --json")
+	o.watch.flags(f)
+	return cmd
+}
+
+// check finds what is wrong with the options without asking anybody.
+func (o *dumpOptions) check(given func(flag string) bool) error {
+	if err := o.moveOptions.check(given); err != nil {
+		return err
+	}
+	for _, d := range []struct {
+		flag         string
+		value, least time.Duration
+	}{{"idle-exit", o.idleExit, time.Millisecond}, {"commit-interval", o.commitInterval, time.Millisecond}, {"retry-time", o.retryTime, 0}} {
+		if given(d.flag) && d.value < d.least {
+			return fmt.Errorf("--%s must be at least %s", d.flag, d.least)
+		}
+	}
+	switch {
+	case o.commitSize < 1<<20:
+		return errors.New("--commit-size must be at least 1MiB")
+	case given("until") && o.until != "end":
+		return hint.Wrap(fmt.Errorf("--until %s is not known", o.until), "want end")
+	case given("group") && o.group == "":
+		return errors.New("--group is empty")
+	}
+	return nil
+}
+
+// bounded reports whether the run has an end of its own.
+func (o *dumpOptions) bounded() bool { return o.until != "" || o.idleExit > 0 }
+
+// dump runs the command.
+func (p *program) dump(ctx context.Context, o dumpOptions) error {
+	open, err := p.stores.findFeed(o)
+	if err != nil {
+		return &usageError{nil, err}
+	}
+	debug.SetMemoryLimit(int64(o.memory))
+	stream := progress.NewStream()
+	start := progress.StreamStart{
+		Version: versionNumber(), Command: "dump",
+		Source: p.hide.redact(o.source), Sink: p.hide.redact(o.sink),
+		Tables: o.tables, Exclude: o.exclude,
+		Start: o.start, Until: o.until, IdleExit: o.idleExit.Seconds(),
+		CommitInterval: o.commitInterval.Seconds(), CommitSize: int64(o.commitSize),
+		Keyless: o.keyless.value, Changelog: o.changelog, OnPurged: o.onPurged.value,
+		Parallel: o.parallel, Memory: int64(o.memory),
+	}
+	status := progress.NewStreamStatus(start, stream)
+	w, err := p.watch(ctx, o.moveOptions, runStart{start.Command, start.Source, start.Sink}, tailPages(stream, status, o.commitInterval))
+	if err != nil {
+		return err
+	}
+	printer := append(p.streamPrinter(o.moveOptions, start, w.log), status)
+	p.console.use(printer)
+	stop := progress.WatchStream(stream, printer)
+	err = p.drain(ctx, o, open, stream)
+	written := stop()
+	p.console.use(w.after())
+	stopped := err != nil && !o.bounded() && errors.Is(context.Cause(ctx), errInterrupted) && isCancelled(err)
+	if stopped {
+		err = leftBehind(stream)
+		p.console.Note("tablehaul: stopped" + stoppedAt(stream.View()))
+	}
+	if written == nil {
+		written = p.writeTailResult(ctx, tailOptions{moveOptions: o.moveOptions}, start, stream, err, stopped)
+	}
+	if written != nil {
+		err = errors.Join(err, fmt.Errorf("write to standard output: %w", written))
+	}
+	return w.end(ctx, err, stopped, stream.View().Attrs())
+}
+
+// drain opens both ends and brings what the topics hold to the sink.
+func (p *program) drain(ctx context.Context, o dumpOptions, open feedEnds, stream *progress.Stream) (err error) {
+	store := o.store(p)
+	store.layout = o.layout.each("")
+	refused := &refusals{warn: p.console.warn, policy: o.badMessage}
+	defer refused.total()
+	stream.Phase("connecting to " + p.hide.redact(o.source))
+	feed, err := open.feed(ctx, o.source, store, feedOptions{
+		format: o.format.value, start: o.start, untilEnd: o.until == "end", group: o.group,
+		purged: o.onPurged.value == "earliest", badMessage: o.badMessage, refused: refused.add,
+	})
+	if err != nil {
+		return fmt.Errorf("open %s: %w", p.hide.redact(o.source), err)
+	}
+	defer feed.Close()
+	stream.Phase("opening " + p.hide.redact(o.sink))
+	sink, err := open.sink(ctx, o.sink, store)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", p.hide.redact(o.sink), err)
+	}
+	defer func() {
+		if e := sink.Close(); e != nil && err == nil {
+			err = fmt.Errorf("close %s: %w", p.hide.redact(o.sink), e)
+		}
+	}()
+	retryTime := o.retryTime
+	if retryTime == 0 {
+		retryTime = -1 // not at all
+	}
+	matcher, err := reader.Selection{Include: o.tables, Exclude: o.exclude}.Matcher()
+	if err != nil {
+		return err
+	}
+	return move.Dump(ctx, feed, sink, move.DumpOptions{
+		Match: matcher.Match, Shape: o.shape, Shared: o.group != "",
+		IdleExit: o.idleExit, CommitInterval: o.commitInterval, CommitSize: int64(o.commitSize),
+		RetryTime: retryTime, Memory: int64(o.memory) / queueShare,
+		Progress: stream, Warn: p.console.warn,
+	})
+}
+
+// shape gives a table that has turned up the form that it is to have at the sink.
+func (o *dumpOptions) shape(t *schema.Table) (*schema.Table, error) {
+	switch {
+	case o.changelog, len(t.Key) == 0 && o.keyless.value == "append":
+		return schema.Changelog(t)
+	case len(t.Key) == 0:
+		err := errors.New("it has no primary key: changes cannot be matched with rows")
+		return nil, &schema.TableError{Table: t.String(), Err: hint.Wrap(err, "--keyless append writes its changes as rows of a log; --exclude leaves it out")}
+	}
+	return t, nil
+}
+
+// refusals tell of messages that could not be read: of the first ones each, and how many
+// there were.
+type refusals struct {
+	warn   func(string)
+	policy string
+	n      atomic.Int64
+}
+
+// toldRefusals is how many of them are told one by one.
+const toldRefusals = 5
+
+func (r *refusals) add(_ string, why error) {
+	switch n := r.n.Add(1); {
+	case n <= toldRefusals:
+		r.warn("a message is left out (--bad-message " + r.policy + "): " + progress.Printable(why.Error()))
+	case n == toldRefusals+1:
+		r.warn("more messages are left out: how many is told at the end")
+	}
+}
+
+func (r *refusals) total() {
+	if n := r.n.Load(); n > 0 {
+		r.warn(count(int(n), "message was", "messages were") + " left out, as it could not be read (--bad-message " + r.policy + ")")
+	}
+}

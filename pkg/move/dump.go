@@ -1,0 +1,242 @@
+package move
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/progress"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+// DumpOptions tell a Dump how to go about it. The zero value takes all tables, on and on.
+type DumpOptions struct {
+	// Match, if set, says which tables are wanted.
+	Match func(db, table string) bool
+	// Shape, if set, gives a table the form that it is to have at the sink.
+	Shape func(*schema.Table) (*schema.Table, error)
+	// Shared says that other runs take parts of the Feed.
+	Shared bool
+	// The rest is as in TailOptions.
+	IdleExit, CommitInterval time.Duration
+	CommitSize               int64
+	IdleCommit               time.Duration
+	RetryTime, RetryPause    time.Duration
+	Memory                   int64
+	Progress                 *progress.Stream
+	Warn                     func(msg string)
+}
+
+// Dump brings the changes that a Feed holds to the sink's tables, which are made, and take
+// new columns on, as they turn up there. Every commit carries how far the Feed's parts are
+// through, so that a run that was stopped, in whatever way, is continued by the next, and
+// so that several runs share the parts of one Feed. A table that fails on its own account
+// is left behind, but for one that holds no position yet: where it is to be begun would
+// be forgotten.
+func Dump(ctx context.Context, feed reader.Feed, sink writer.Sink, opts DumpOptions) error {
+	if opts.Match == nil {
+		opts.Match = func(string, string) bool { return true }
+	}
+	if opts.Shape == nil {
+		opts.Shape = func(t *schema.Table) (*schema.Table, error) { return t, nil }
+	}
+	if _, ok := sink.(writer.Lister); !ok {
+		return errors.New("the sink does not tell which tables hold positions")
+	}
+	run := &dumpRun{feed: feed, opts: opts, positions: map[string]bool{}}
+	run.streamRun = streamRun{sink: sink, opts: streamOptions(TailOptions{
+		IdleExit: opts.IdleExit, CommitInterval: opts.CommitInterval, CommitSize: opts.CommitSize, IdleCommit: opts.IdleCommit,
+		RetryTime: opts.RetryTime, RetryPause: opts.RetryPause, Memory: opts.Memory,
+		Progress: opts.Progress, Warn: opts.Warn,
+	}), failed: map[string]error{}, going: true}
+	run.attempt = run.once
+	run.bound = func(name string) bool { return !run.positions[name] }
+	return interrupted(ctx, run.outcome(ctx, run.persist(ctx)))
+}
+
+// A dumpRun is one Dump under way.
+type dumpRun struct {
+	streamRun
+	feed reader.Feed
+	opts DumpOptions
+	// positions tells which tables hold one. It is for the goroutine that writes.
+	positions map[string]bool
+	beaten    atomic.Int32 // how often another run was ahead
+}
+
+// A dumper is one attempt of a Dump: the time that a Share lasts.
+type dumper struct {
+	follower
+	run   *dumpRun
+	share reader.Share
+	held  map[string]reader.Held
+	names map[string]*followed
+}
+
+// once takes a share of the feed and dumps it, until its parts change hands.
+func (r *dumpRun) once(ctx context.Context) error {
+	for {
+		r.streamRun.opts.Progress.Phase("waiting for partitions")
+		share, err := r.feed.Take(ctx)
+		if err != nil {
+			return err
+		}
+		err = r.dump(ctx, share)
+		if !errors.Is(err, reader.ErrMoved) {
+			return err
+		}
+	}
+}
+
+func (r *dumpRun) dump(ctx context.Context, share reader.Share) (err error) {
+	d := &dumper{follower: follower{streamRun: &r.streamRun}, run: r, share: share, names: map[string]*followed{}}
+	defer func() {
+		for name, c := range d.names {
+			r.positions[name] = r.positions[name] || c.held != ""
+		}
+		// As in tailRun.once: what was not removed now is discarded by the next Open.
+		if e := errors.Join(d.close(), share.Close()); e != nil && err == nil {
+			err = fmt.Errorf("close: %w", e)
+		}
+	}()
+	d.headroom = share.Headroom
+	d.source = source{turnUp: d.open, rest: d.rest, told: share.Committed}
+	if err := d.list(ctx); err != nil {
+		return err
+	}
+	rd, err := share.Changes(ctx, d.held, d.want)
+	if err != nil {
+		return fmt.Errorf("open the topics: %w", err)
+	}
+	r.followed = true
+	r.streamRun.opts.Progress.Phase("dumping")
+	return d.follow(ctx, rd)
+}
+
+// list finds out what the sink holds of the feed's tables.
+func (d *dumper) list(ctx context.Context) error {
+	all, err := d.sink.(writer.Lister).List(ctx)
+	if err != nil {
+		return err
+	}
+	d.held = map[string]reader.Held{}
+	for _, h := range all {
+		db, table, ok := strings.Cut(h.Source, ".")
+		if !ok || !d.run.opts.Match(db, table) || d.share.Owns(h.Position) != nil || d.failed[h.Source] != nil {
+			continue
+		}
+		d.held[h.Source] = reader.Held{Position: h.Position, Shape: h.Shape}
+		d.run.positions[h.Source] = true
+	}
+	return nil
+}
+
+// want returns the form that a table is to have at the sink.
+func (d *dumper) want(t *schema.Table) (*schema.Table, error) {
+	if _, left := d.failed[t.String()]; left || !d.run.opts.Match(t.DB, t.Name) {
+		return nil, nil //nolint:nilnil // not wanted
+	}
+	return d.run.opts.Shape(t)
+}
+
+// open readies a table that has turned up, or has got another shape. What was staged of it
+// is committed first: nothing of other tables is in between.
+func (d *dumper) open(ctx context.Context, t *schema.Table) (*followed, error) {
+	if d.inside {
+		return nil, fmt.Errorf("the topics bring %s in another shape in the middle of others' changes", t)
+	}
+	name := t.String()
+	if old := d.names[name]; old != nil {
+		if err := d.commit(ctx, d.dirty); err != nil {
+			return nil, err
+		}
+		if err := d.drop(old); err != nil {
+			return nil, err
+		}
+	}
+	d.replace(t)
+	c, err := d.openTable(ctx, t, writer.Extend)
+	if c == nil {
+		return nil, err
+	}
+	d.add(c) // to be closed, whatever comes
+	if err != nil {
+		return nil, err
+	}
+	if err := d.share.Owns(c.held); c.held != "" && err != nil {
+		err = hint.Wrap(fmt.Errorf("it is at the sink, but not from these topics: %w", err), "take its changes to another namespace, or leave the table out with --exclude")
+		return nil, &schema.TableError{Table: name, Err: err}
+	}
+	if _, err := d.merge(c.held, d.known(name), d.last); err != nil {
+		return nil, err // since the tables were listed
+	}
+	if s, ok := c.w.(writer.Sharer); ok {
+		s.Share(d.merge)
+	}
+	d.names[name] = c
+	return c, nil
+}
+
+// rest opens the tables that the sink holds and the topics have brought nothing of, so that
+// their positions can be brought up to date: where these are is where the next run begins.
+func (d *dumper) rest(ctx context.Context) error {
+	for name, h := range d.held {
+		db, table, _ := strings.Cut(name, ".")
+		if d.names[name] != nil || d.failed[name] != nil || strings.Contains(table, ".") {
+			continue
+		}
+		t, err := schema.FromShape(db, table, h.Shape)
+		if err != nil {
+			continue // its next change brings its shape
+		}
+		if t, err = d.want(t); err != nil || t == nil {
+			continue // and what there is to say
+		}
+		if _, err := d.open(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// known is what a table held when it was listed, and since this run has committed to it.
+func (d *dumper) known(name string) batch.Position {
+	if c := d.names[name]; c != nil {
+		return c.held
+	}
+	return d.held[name].Position
+}
+
+// beatenTimes is how often another run may be ahead of one that shares with nobody.
+const beatenTimes = 5
+
+// merge has the writer's word for what the Share refuses.
+func (d *dumper) merge(held, known, next batch.Position) (batch.Position, error) {
+	pos, err := d.share.Merge(held, known, next)
+	if !errors.Is(err, reader.ErrOvertaken) {
+		return pos, err
+	}
+	err = fmt.Errorf("%w: %w", writer.ErrFenced, err)
+	if d.run.beaten.Add(1) > beatenTimes && !d.run.opts.Shared {
+		return pos, hint.Wrap(err, "another dump reads these topics into the same tables: --group has them share the work")
+	}
+	return pos, hint.Transient(err)
+}
+
+// replace notes a table among those of the run.
+func (d *dumper) replace(t *schema.Table) {
+	for i, o := range d.tables {
+		if o.String() == t.String() {
+			d.tables[i] = t
+			return
+		}
+	}
+	d.tables = append(d.tables, t)
+}

@@ -1,0 +1,219 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+)
+
+// A share is the partitions that this process reads.
+type share struct {
+	feed  *Feed
+	parts []part // sorted
+	lost  func() // called once the share is closed; may be nil
+
+	moved     chan struct{} // closed once partitions change hands
+	movedOnce sync.Once
+	stop      context.CancelFunc // of watch
+	watching  sync.WaitGroup
+}
+
+func newShare(f *Feed, parts []part, lost func()) *share {
+	return &share{feed: f, parts: parts, lost: lost, moved: make(chan struct{})}
+}
+
+// move has the share's Reader end.
+func (s *share) move() { s.movedOnce.Do(func() { close(s.moved) }) }
+
+func (s *share) own(p part) bool {
+	_, ok := slices.BinarySearchFunc(s.parts, p, compareParts)
+	return ok
+}
+
+// Owns implements reader.Share.
+func (s *share) Owns(pos batch.Position) error {
+	cluster, _, err := parsePosition(pos)
+	if err == nil && cluster != s.feed.cluster {
+		err = fmt.Errorf("it is of the Kafka cluster %s, and this one is %s", cluster, s.feed.cluster)
+	}
+	return err
+}
+
+// Merge implements reader.Share.
+func (s *share) Merge(held, known, next batch.Position) (batch.Position, error) {
+	return merge(s.own, held, known, next)
+}
+
+// Changes implements reader.Share.
+func (s *share) Changes(ctx context.Context, held map[string]reader.Held, want func(*schema.Table) (*schema.Table, error)) (reader.Reader, error) {
+	from, begins, err := s.from(ctx, held)
+	if err != nil {
+		return nil, err
+	}
+	r, err := newLog(s, begins, want)
+	if err != nil {
+		return nil, err
+	}
+	for name, h := range held {
+		r.know(name, h.Shape, from[name])
+	}
+	if s.feed.opts.Group == "" && s.stop == nil {
+		wctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+		s.stop = stop
+		s.watching.Go(func() { s.watch(wctx) })
+	}
+	return r, nil
+}
+
+// from returns where each table goes on in the share's partitions, and where these are to
+// be read from.
+func (s *share) from(ctx context.Context, held map[string]reader.Held) (tables map[string]offsets, begins offsets, err error) {
+	first, ends, err := s.bounds(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	begins, tables = offsets{}, map[string]offsets{}
+	for name, h := range held {
+		_, pos, err := parsePosition(h.Position)
+		if err != nil {
+			return nil, nil, err
+		}
+		of := offsets{}
+		for _, p := range s.parts {
+			at, ok := pos[p]
+			switch {
+			case ok:
+			case pos.mentions(p.topic): // when it was committed there was no such partition
+				at = first[p]
+			default:
+				at = s.feed.starts[p]
+			}
+			of[p] = at
+			if b, ok := begins[p]; !ok || at < b {
+				begins[p] = at
+			}
+		}
+		tables[name] = of
+	}
+	for _, p := range s.parts {
+		if _, ok := begins[p]; !ok {
+			begins[p] = s.feed.starts[p]
+		}
+		if err := s.kept(p, begins, first[p], ends[p]); err != nil {
+			return nil, nil, err
+		}
+	}
+	return tables, begins, nil
+}
+
+func (o offsets) mentions(topic string) bool {
+	for p := range o {
+		if p.topic == topic {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *share) bounds(ctx context.Context) (first, ends offsets, err error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	topics := topicsOf(s.parts)
+	if first, err = listed(s.feed.adm.ListStartOffsets(ctx, topics...)); err != nil {
+		return nil, nil, fmt.Errorf("find where topics begin: %w", err)
+	}
+	ends, err = s.feed.committed(ctx, topics)
+	return first, ends, err
+}
+
+// kept checks that a partition holds what follows.
+func (s *share) kept(p part, begins offsets, first, end int64) error {
+	at := begins[p]
+	if at > end {
+		// So it may look for a moment while a broker takes a partition over.
+		return hint.Transient(fmt.Errorf("go on at offset %d of %s, which ends at %d: %w", at, p, end, errShorter))
+	}
+	if at >= first {
+		return nil
+	}
+	if s.feed.opts.Purged {
+		s.feed.opts.Warn(fmt.Sprintf("%s no longer holds the messages from offset %d to %d: going on without them", p, at, first))
+		begins[p] = first
+		return nil
+	}
+	err := fmt.Errorf("go on at offset %d of %s, which begins at %d by now: %w", at, p, first, reader.ErrPurged)
+	return hint.Wrap(err, "--on-purged earliest goes on with what is there, without what is gone; a snapshot with --mode replace copies the table anew; keep topics longer (retention.ms)")
+}
+
+// watch looks for partitions that have turned up.
+func (s *share) watch(ctx context.Context) {
+	tick := time.NewTicker(s.feed.opts.Refresh)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		// An error is none of the reader's, which has its own where it matters.
+		if all, err := s.feed.parts(ctx); err == nil && !slices.Equal(all, s.parts) {
+			s.move()
+			return
+		}
+	}
+}
+
+// Headroom implements reader.Share: a position is at the end if all of the share's
+// partitions are.
+func (s *share) Headroom(ctx context.Context, pos batch.Position) (reader.Headroom, error) {
+	h := reader.Headroom{Ahead: -1, Before: -1}
+	_, at, err := parsePosition(pos)
+	if err != nil {
+		return h, err
+	}
+	first, ends, err := s.bounds(ctx)
+	if err != nil {
+		return h, err
+	}
+	h.AtEnd = true
+	for _, p := range s.parts {
+		h.Gone = h.Gone || at[p] < first[p]
+		h.AtEnd = h.AtEnd && at[p] >= ends[p]
+	}
+	return h, nil
+}
+
+// Committed implements reader.Share.
+func (s *share) Committed(pos batch.Position) {
+	if s.feed.member != nil {
+		s.feed.member.committed(pos)
+	}
+}
+
+// Close implements reader.Share.
+func (s *share) Close() error {
+	if s.stop != nil {
+		s.stop()
+		s.watching.Wait()
+	}
+	if s.lost != nil {
+		s.lost()
+	}
+	return nil
+}
+
+func (s *share) String() string {
+	names := make([]string, len(s.parts))
+	for i, p := range s.parts {
+		names[i] = p.String()
+	}
+	return strings.Join(names, ", ")
+}

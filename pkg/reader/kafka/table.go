@@ -1,0 +1,168 @@
+package kafka
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/message"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+)
+
+// A table is one that has turned up, or that the sink holds.
+type table struct {
+	name     string
+	from     offsets       // what comes before it the sink has
+	held     string        // the shape that the sink holds it in
+	shape    *schema.Table // that takes the rows of all messages so far
+	changes  *message.Changes
+	unwanted bool
+}
+
+// An ownError is one that a Decoder passes on, and that says nothing of its message.
+type ownError struct{ err error }
+
+func (e *ownError) Error() string { return e.err.Error() }
+
+func (e *ownError) Unwrap() error { return e.err }
+
+// know notes what the sink holds of a table.
+func (l *log) know(name, shape string, from offsets) {
+	l.tables[name] = &table{name: name, held: shape, from: from}
+}
+
+// batch takes what has come of the table's changes, nil if nothing has.
+func (t *table) batch() *batch.Batch {
+	if t.changes == nil || t.changes.Builder.Rows() == 0 {
+		return nil
+	}
+	return t.changes.Batch()
+}
+
+// Rows implements message.Target.
+func (l *log) Rows(shape *schema.Table) (*message.Rows, error) {
+	t := l.tables[shape.String()]
+	if t == nil {
+		t = &table{name: shape.String()}
+		l.tables[t.name] = t
+	}
+	if t.unwanted {
+		return nil, nil //nolint:nilnil // what Target says
+	}
+	if err := l.reshape(t, shape); err != nil {
+		return nil, &ownError{err}
+	}
+	if t.unwanted {
+		return nil, nil //nolint:nilnil // what Target says
+	}
+	rows, err := message.NewRows(shape, t.changes)
+	if err != nil {
+		return nil, &ownError{err}
+	}
+	for p, at := range t.from {
+		if at > l.parts[p].next {
+			rows.Skip = func() bool { return l.has(t) }
+			break
+		}
+	}
+	return rows, nil
+}
+
+// has reports whether the sink has what the message at hand says of the table.
+func (l *log) has(t *table) bool { return t.from != nil && l.at < t.from[l.cur.part] }
+
+// reshape brings a table into a shape that takes rows of another as well.
+func (l *log) reshape(t *table, more *schema.Table) error {
+	shape := t.shape
+	if shape == nil && t.held != "" {
+		shape = t.known(more)
+	}
+	if shape == nil {
+		shape = more
+	}
+	all, err := schema.Union(shape, more)
+	if err != nil || all == t.shape {
+		return err
+	}
+	to, err := l.want(all)
+	if err != nil {
+		return err
+	}
+	if to == nil {
+		t.unwanted = true
+		return nil
+	}
+	changes, err := message.NewChanges(to, &l.pool)
+	if err != nil {
+		return &schema.TableError{Table: t.name, Err: err}
+	}
+	if err := l.flush(); err != nil { // of the messages before the one at hand
+		return err
+	}
+	if t.changes == nil {
+		l.order = append(l.order, t)
+	} else {
+		t.changes.Over = true
+	}
+	t.shape, t.changes = all, changes
+	l.push(&batch.Batch{Table: to}) // nothing of others' is in between
+	return nil
+}
+
+// known returns the shape that the sink holds the table in. One that cannot be read was
+// written by another version: it is nil, and the sink will say what it thinks of the rows.
+// That of a changelog does not tell the key, which is taken from like.
+func (t *table) known(like *schema.Table) *schema.Table {
+	shape, err := schema.FromShape(like.DB, like.Name, t.held)
+	if err != nil || len(shape.Key) > 0 {
+		return shape
+	}
+	var key []int
+	for _, k := range like.Key {
+		i := slices.IndexFunc(shape.Columns, func(c schema.Column) bool { return strings.EqualFold(c.Name, like.Columns[k].Name) })
+		if i < 0 {
+			return shape
+		}
+		shape.Columns[i].Nullable = like.Columns[k].Nullable
+		key = append(key, i)
+	}
+	return schema.New(shape.DB, shape.Name, shape.Columns, key)
+}
+
+// Emptied implements message.Target.
+func (l *log) Emptied(db, name string, c message.Change) error {
+	t := l.tables[db+"."+name]
+	if t == nil || t.unwanted || l.has(t) {
+		return nil // nothing of it is there that could go
+	}
+	if t.changes == nil {
+		shape, err := schema.FromShape(db, name, t.held)
+		if err != nil {
+			return &ownError{&schema.TableError{Table: t.name, Err: fmt.Errorf("it is emptied, and what columns it has is not known: %w", err)}}
+		}
+		if err := l.reshape(t, shape); err != nil || t.unwanted {
+			if err != nil {
+				err = &ownError{err}
+			}
+			return err
+		}
+	}
+	if c.Once && l.siblings(l.cur.topic) > 1 {
+		if err := l.wait(t, c); err != nil {
+			return &ownError{err}
+		}
+		return nil
+	}
+	return l.empty(t, c)
+}
+
+// empty has a table emptied behind all that has come.
+func (l *log) empty(t *table, c message.Change) error {
+	if err := l.flush(); err != nil {
+		return &ownError{err}
+	}
+	l.push(t.changes.Emptied(c))
+	l.moving = true
+	return nil
+}

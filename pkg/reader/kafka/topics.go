@@ -1,0 +1,198 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/kafka"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+)
+
+// A start is where partitions are begun that no table has a position in.
+type start struct {
+	latest  bool
+	at      time.Time
+	offsets offsets
+}
+
+// CheckStart finds what is wrong with Options.Start.
+func CheckStart(text string) error {
+	_, err := parseStart(text)
+	return err
+}
+
+func parseStart(text string) (s start, err error) {
+	kind, rest, _ := strings.Cut(text, ":")
+	switch {
+	case text == "" || text == "earliest":
+		return s, nil
+	case text == "latest":
+		return start{latest: true}, nil
+	case kind == "time":
+		if s.at, err = time.Parse(time.RFC3339, rest); err != nil {
+			return s, hint.Wrap(fmt.Errorf("start %q names no time", text), "want time: and a time such as 2026-07-01T12:00:00Z")
+		}
+		return s, nil
+	case kind == "offsets":
+		s.offsets = offsets{}
+		for p := range strings.SplitSeq(rest, ",") {
+			name, offset, _ := strings.Cut(p, "=")
+			topic, number, _ := strings.Cut(name, "/")
+			n, err := strconv.ParseInt(number, 10, 32)
+			at, err2 := strconv.ParseInt(offset, 10, 64)
+			if err != nil || err2 != nil || topic == "" || n < 0 || at < 0 {
+				return s, hint.Wrap(fmt.Errorf("start %q names no offsets", text), "want offsets:TOPIC/PARTITION=OFFSET, more of them behind commas")
+			}
+			s.offsets[part{topic, int32(n)}] = at
+		}
+		return s, nil
+	}
+	return s, hint.Wrap(fmt.Errorf("start %q is not known", text), "want earliest, latest, time:RFC3339 or offsets:TOPIC/PARTITION=OFFSET,…")
+}
+
+// match reports whether a topic is one of the Feed's.
+func (f *Feed) match(topic string) bool {
+	return slices.ContainsFunc(f.patterns, func(p string) bool { return reader.Glob(p, topic) })
+}
+
+// anyPattern reports whether topics are to be found out.
+func (f *Feed) anyPattern() bool {
+	return slices.ContainsFunc(f.patterns, func(p string) bool { return strings.ContainsAny(p, "*?") })
+}
+
+// asRegexp returns a regular expression that matches what the pattern does.
+func asRegexp(pattern string) string {
+	return "^" + strings.NewReplacer(".", `\.`, "*", ".*", "?", ".").Replace(pattern) + "$"
+}
+
+// parts lists the partitions of all topics. A topic that is named has to be there.
+func (f *Feed) parts(ctx context.Context) ([]part, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	var names []string // none asks for all
+	if !f.anyPattern() {
+		names = f.patterns
+	}
+	topics, err := f.adm.ListTopics(ctx, names...)
+	if err != nil {
+		return nil, fmt.Errorf("list topics: %w", kafka.Explain(err))
+	}
+	var all []part
+	for _, t := range topics.Sorted() {
+		if !f.match(t.Topic) {
+			continue
+		}
+		if t.Err != nil {
+			return nil, fmt.Errorf("look at topic %s: %w", t.Topic, kafka.Explain(t.Err))
+		}
+		for _, p := range t.Partitions.Sorted() {
+			all = append(all, part{t.Topic, p.Partition})
+		}
+	}
+	for _, p := range f.patterns {
+		if !slices.ContainsFunc(all, func(a part) bool { return reader.Glob(p, a.topic) }) && !strings.ContainsAny(p, "*?") {
+			return nil, fmt.Errorf("there is no topic %s", p)
+		}
+	}
+	if len(all) == 0 && f.opts.UntilEnd {
+		return nil, fmt.Errorf("no topic is like %s", strings.Join(f.patterns, ", "))
+	}
+	slices.SortFunc(all, compareParts)
+	return all, nil
+}
+
+// limits notes where partitions that are taken for the first time start and end.
+func (f *Feed) limits(ctx context.Context, all []part) error {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fresh := slices.DeleteFunc(slices.Clone(all), func(p part) bool { _, ok := f.starts[p]; return ok })
+	if len(fresh) == 0 {
+		return nil
+	}
+	topics := topicsOf(fresh)
+	first, err := listed(f.adm.ListStartOffsets(ctx, topics...))
+	if err != nil {
+		return fmt.Errorf("find where topics begin: %w", err)
+	}
+	ends, err := f.committed(ctx, topics)
+	if err != nil {
+		return err
+	}
+	starts := first
+	switch {
+	case f.taken && f.opts.Group == "": // a partition that is new
+	case f.start.latest:
+		starts = ends
+	case !f.start.at.IsZero():
+		if starts, err = listed(f.adm.ListOffsetsAfterMilli(ctx, f.start.at.UnixMilli(), topics...)); err != nil {
+			return fmt.Errorf("find %s in topics: %w", f.start.at, err)
+		}
+	}
+	for _, p := range fresh {
+		at, ok := starts[p]
+		if !ok {
+			return hint.Transient(fmt.Errorf("%s has no offsets yet", p))
+		}
+		if asked, ok := f.start.offsets[p]; ok && !f.taken {
+			if asked < first[p] || asked > ends[p] {
+				return fmt.Errorf("start at offset %d of %s: it holds those from %d to %d", asked, p, first[p], ends[p])
+			}
+			at = asked
+		}
+		f.starts[p] = at
+		if f.opts.UntilEnd {
+			f.ends[p] = ends[p]
+		}
+	}
+	for p := range f.start.offsets {
+		if _, ok := f.starts[p]; !ok && f.opts.Group == "" {
+			return fmt.Errorf("start at an offset of %s: there is no such partition", p)
+		}
+	}
+	f.taken = true
+	return nil
+}
+
+// committed returns behind which messages all are committed that come before.
+func (f *Feed) committed(ctx context.Context, topics []string) (offsets, error) {
+	ends, err := listed(f.adm.ListCommittedOffsets(ctx, topics...))
+	if err != nil {
+		return nil, fmt.Errorf("find where topics end: %w", err)
+	}
+	return ends, nil
+}
+
+func topicsOf(parts []part) []string {
+	var topics []string
+	for _, p := range parts {
+		if !slices.Contains(topics, p.topic) {
+			topics = append(topics, p.topic)
+		}
+	}
+	return topics
+}
+
+func listed(l kadm.ListedOffsets, err error) (offsets, error) {
+	if err == nil {
+		err = l.Error()
+	}
+	if err != nil {
+		return nil, kafka.Explain(err)
+	}
+	o := offsets{}
+	l.Each(func(l kadm.ListedOffset) { o[part{l.Topic, l.Partition}] = l.Offset })
+	return o, nil
+}
+
+// errShorter says that a topic ends before a position in it.
+var errShorter = errors.New("it ends before that: it has been made anew, or lost messages")
