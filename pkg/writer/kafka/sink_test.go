@@ -228,3 +228,19 @@ func TestTopicNames(t *testing.T) {
 		t.Error("a topic of another alphabet: got no error")
 	}
 }
+
+// TestPartitions has keys land where Kafka's own producer puts them.
+func TestPartitions(t *testing.T) {
+	of := partitions(1 << 16).Of
+	// By org.apache.kafka.common.utils.Utils.murmur2, as its own tests have them, made
+	// positive and cut to 16 bits.
+	for key, murmur := range map[string]int32{"21": -973932308, "foobar": -790332482, "a-little-bit-long-string": -985981536, "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971} {
+		if got, want := of([]byte(key)), murmur&0x7fffffff%(1<<16); got != want {
+			t.Errorf("%s: got partition %d, want %d", key, got, want)
+		}
+	}
+	key := []byte("21")
+	if n := testing.AllocsPerRun(100, func() { of(key) }); n > 0 {
+		t.Errorf("a key costs %v allocations", n)
+	}
+}
