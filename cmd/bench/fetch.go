@@ -7,11 +7,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
-
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/tablehaul/tablehaul/pkg/message"
 	"github.com/tablehaul/tablehaul/pkg/schema"
@@ -113,18 +113,9 @@ func (p topicPart) fetch(ctx context.Context, f func(*kgo.Record) error) error {
 		return err
 	}
 	defer cl.Close()
-	ends, err := kadm.NewClient(cl).ListCommittedOffsets(ctx, p.topic)
-	if err == nil {
-		err = ends.Error()
-	}
+	left, err := p.ends(ctx, kadm.NewClient(cl))
 	if err != nil {
 		return fmt.Errorf("ask for the end of %s: %w", p.topic, err)
-	}
-	left := map[int32]int64{}
-	for n, o := range ends[p.topic] {
-		if o.Offset > 0 {
-			left[n] = o.Offset
-		}
 	}
 	for len(left) > 0 {
 		fetches := cl.PollFetches(ctx)
@@ -145,4 +136,30 @@ func (p topicPart) fetch(ctx context.Context, f func(*kgo.Record) error) error {
 		}
 	}
 	return nil
+}
+
+// ends are the ends of the partitions that are not empty, once all transactions there
+// have ended: of one that was committed brokers tell so a moment later.
+func (p topicPart) ends(ctx context.Context, cl *kadm.Client) (map[int32]int64, error) {
+	for {
+		all, err := cl.ListEndOffsets(ctx, p.topic)
+		if err := errors.Join(err, all.Error()); err != nil {
+			return nil, err
+		}
+		committed, err := cl.ListCommittedOffsets(ctx, p.topic)
+		if err := errors.Join(err, committed.Error()); err != nil {
+			return nil, err
+		}
+		ends, open := map[int32]int64{}, false
+		for n, o := range all[p.topic] {
+			open = open || committed[p.topic][n].Offset < o.Offset
+			if o.Offset > 0 {
+				ends[n] = o.Offset
+			}
+		}
+		if !open {
+			return ends, nil
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 }
