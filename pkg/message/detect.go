@@ -46,8 +46,10 @@ func detectObject(text []byte) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("its format cannot be told, it begins with %q: %w", text[:min(len(text), seen)], err)
 	}
-	return "", fmt.Errorf("no format has its members, it begins with %q", text[:min(len(text), seen)])
+	return "", fmt.Errorf("%w, it begins with %q", errNone, text[:min(len(text), seen)])
 }
+
+var errNone = errors.New("no format has its members")
 
 // seen is how many bytes of a message an error shows.
 const seen = 80
@@ -55,6 +57,7 @@ const seen = 80
 // othersMembers are members that formats have which are not read.
 var othersMembers = map[string]string{
 	"commitTs":    "TiCDC's simple protocol",
+	"tableID":     "TiCDC's simple protocol",
 	"specversion": "CloudEvents",
 	"beforeData":  "a format of DTS",
 }
@@ -162,8 +165,8 @@ func (r *autoReader) Decode(key, value []byte) error {
 	}
 	format, err := Detect(key, value)
 	switch {
-	case cause != nil && (format == r.format || errors.Is(cause, errEnd) && errors.Is(err, errEnd)):
-		return cause // the last: cut short before its format could be told
+	case cause != nil && (format == r.format || errors.Is(err, errNone) || errors.Is(err, errEnd) && errors.Is(cause, errEnd)):
+		return cause // it lacks what would tell its format, and is most likely what came before
 	case err != nil || format == "":
 		return err
 	}

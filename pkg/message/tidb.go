@@ -25,9 +25,9 @@ func tidbOf(text []byte) (c tidbChange, err error) {
 		}
 		switch string(name) {
 		case "commitTs":
-			c.commit, err = strconv.ParseUint(string(v), 10, 64)
+			c.commit, err = tso(v)
 		case "watermarkTs":
-			c.watermark, err = strconv.ParseUint(string(v), 10, 64)
+			c.watermark, err = tso(v)
 		case "onlyHandleKey":
 			c.partial = string(v) == "true"
 		case "claimCheckLocation":
@@ -41,6 +41,14 @@ func tidbOf(text []byte) (c tidbChange, err error) {
 		return c, fmt.Errorf("read _tidb: %w", err)
 	}
 	return c, nil
+}
+
+func tso(text []byte) (uint64, error) {
+	v, err := strconv.ParseUint(string(text), 10, 64)
+	if err != nil {
+		return 0, badValue(text, "TSO")
+	}
+	return v, nil
 }
 
 // A Partitioned is a Decoder that knows more if it is told where its messages come from.
