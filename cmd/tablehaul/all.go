@@ -98,7 +98,7 @@ func openIceberg(ctx context.Context, url string, o storeOptions) (writer.Sink, 
 }
 
 func openKafka(ctx context.Context, url string, o storeOptions) (writer.Sink, error) {
-	s, err := kafka.Open(ctx, url, kafka.Options{Memory: o.memory / sinkShare})
+	s, err := kafka.Open(ctx, url, kafka.Options{Memory: o.memory / sinkShare, KeepEvery: o.keepEvery, Warn: o.warn, Step: o.step})
 	if err != nil {
 		return nil, err // not a *kafka.Sink that is nil
 	}

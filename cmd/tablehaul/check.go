@@ -117,13 +117,18 @@ func (p *program) checkAll(ctx context.Context, o checkOptions) error {
 	if err != nil {
 		return err
 	}
+	topic := p.stores.topics[scheme(o.sink)]
 	if o.tails() {
-		t := tailOptions{moveOptions: o.moveOptions, keyless: o.keyless, changelog: o.changelog}
+		t := tailOptions{moveOptions: o.moveOptions, keyless: o.keyless, changelog: o.changelog || topic}
 		shaped, more, err := t.shape(tables)
 		if found = append(found, more...); err != nil {
 			return err
 		}
 		tables = shaped
+	} else if topic {
+		if tables, err = changelogs(tables); err != nil {
+			return err
+		}
 	}
 	if openSink != nil {
 		tables := seenWhole(tables, found)

@@ -61,8 +61,8 @@ type plannedLoad struct {
 
 func planned(t *schema.Table) plannedTable {
 	p := plannedTable{Table: t.String(), Columns: len(t.Columns), Key: []string{}, Rows: t.Rows, Bytes: t.Bytes}
-	for _, k := range t.Key {
-		p.Key = append(p.Key, t.Columns[k].Name)
+	for _, k := range t.SourceKey() {
+		p.Key = append(p.Key, t.AtSource().Columns[k].Name)
 	}
 	return p
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/move"
 	"github.com/tablehaul/tablehaul/pkg/progress"
+	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
 )
 
@@ -123,6 +124,12 @@ func (p *program) copyTables(ctx context.Context, o snapshotOptions, open ends, 
 	if err != nil {
 		return err
 	}
+	listed := tables
+	if p.stores.topics[scheme(o.sink)] {
+		if tables, err = changelogs(tables); err != nil {
+			return err
+		}
+	}
 	store := o.store(p)
 	if store.layout, err = o.layout.resolve(src.DB(), tables); err != nil {
 		return err
@@ -131,7 +138,7 @@ func (p *program) copyTables(ctx context.Context, o snapshotOptions, open ends, 
 		return p.snapshotPlan(ctx, o, store, src, open.sink, tables)
 	}
 	purpose := finding.Purpose{Snapshot: true, Before: true, Parallel: o.parallel}
-	if err := p.checkBefore(ctx, o.source, src, tables, purpose); err != nil {
+	if err := p.checkBefore(ctx, o.source, src, listed, purpose); err != nil {
 		return err
 	}
 
@@ -153,6 +160,19 @@ func (p *program) copyTables(ctx context.Context, o snapshotOptions, open ends, 
 		Terms: o.terms(), Restart: o.restart, Warn: p.console.warn,
 		Tell: func(msg string) { p.console.Note("tablehaul: " + msg) },
 	})
+}
+
+// changelogs gives all tables the shape in which a topic takes them.
+func changelogs(tables []*schema.Table) ([]*schema.Table, error) {
+	shaped := make([]*schema.Table, len(tables))
+	var errs []error
+	for i, t := range tables {
+		var err error
+		if shaped[i], err = schema.Changelog(t); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return shaped, errors.Join(errs...)
 }
 
 // writeResult prints how the run ended, on standard output.

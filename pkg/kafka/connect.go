@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -159,6 +160,9 @@ func (u *URL) secret(own, param, variable string) (string, error) {
 // Explain adds the remedy to errors of a cluster, and says which of them may pass.
 func Explain(err error) error {
 	var authority x509.UnknownAuthorityError
+	var name *net.DNSError
+	var early *kgo.ErrFirstReadEOF
+	var conn *net.OpError
 	switch {
 	case err == nil, hint.Of(err) != "":
 		return err
@@ -171,6 +175,16 @@ func Explain(err error) error {
 		return hint.Wrap(err, "the user lacks an ACL for it")
 	case errors.As(err, &authority):
 		return hint.Wrap(err, "name the CA that has signed the broker's certificate: tls-ca=FILE")
+	case errors.Is(err, kerr.InvalidTransactionTimeout):
+		return hint.Wrap(err, "the brokers allow less (transaction.max.timeout.ms): a shorter transaction-timeout= in the URL")
+	case errors.Is(err, kerr.UnsupportedVersion):
+		return hint.Wrap(err, "the brokers know no transactions, or not of this kind: Kafka 2.5 or newer is needed, with transaction.state.log in order")
+	case errors.As(err, &early), strings.Contains(err.Error(), "tls alert record"):
+		return hint.Transient(hint.Wrap(err, "does the broker's listener want TLS (tls=true), or a login (sasl=%s)?", strings.Join(mechanisms, "|")))
+	case errors.As(err, &name) && name.IsNotFound:
+		return hint.Transient(hint.Wrap(err, "no such host: see the brokers' names, those that they give for themselves (advertised.listeners) included"))
+	case errors.As(err, &conn):
+		return hint.Transient(hint.Wrap(err, "is a broker running there?"))
 	case kerr.IsRetriable(err):
 		return hint.Transient(err)
 	}

@@ -125,7 +125,7 @@ func (e *arrowWriter) divide(b *batch.Batch) error {
 	e.ops = slices.Grow(e.ops[:0], n)
 	for i := 0; i < n; i++ {
 		switch op := meta.op.Value(i); op {
-		case schema.OpRead, schema.OpInsert, schema.OpDelete:
+		case schema.OpRead, schema.OpInsert, schema.OpDelete, schema.OpUpdate: // the last without a row of before
 			e.ops = append(e.ops, op...)
 			e.put(e.partition(i), i)
 		case schema.OpBefore:

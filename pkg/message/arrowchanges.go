@@ -66,7 +66,7 @@ func (r *ArrowReader) readOps(t *arrowShape, n int) error {
 		default:
 			return fmt.Errorf("row %d has the op %.10q", i, letter)
 		}
-		if update != (op == batch.After) {
+		if update && op != batch.After { // while a row may come that replaces any other
 			return fmt.Errorf("row %d: an update lacks one of its rows", i)
 		}
 		update = op == batch.Before

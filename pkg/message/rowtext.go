@@ -105,6 +105,12 @@ func (w *rowWriter) each(b *batch.Batch, f func(k kind, i int)) (err error) {
 			f(deleted, i-1)
 			w.old, w.fresh = w.fresh, w.old
 			f(inserted, i)
+		case schema.OpUpdate:
+			// A row of which one may be there already: an update that had changed nothing is
+			// what readers of all formats take for one, be there a row or not.
+			w.read(&w.fresh, i)
+			w.read(&w.old, i)
+			f(updated, i)
 		case schema.OpTruncate:
 			f(emptied, i)
 		default:

@@ -53,7 +53,7 @@ func (r *snapshotRun) keeper(c *tableCopy) writer.Keeper {
 	_, log := r.src.(reader.Log)
 	alone := r.opts.Mode == writer.Create || r.opts.Mode == writer.Replace // no other rows of the table's keys
 	// The log knows nothing of a condition.
-	if !ok || !log || !alone || len(c.table.Key) == 0 || c.table.IsChangelog() || c.table.Filter != "" {
+	if !ok || !log || !alone || len(c.table.Key)+len(c.table.RowKey) == 0 || c.table.Filter != "" {
 		return nil
 	}
 	return k

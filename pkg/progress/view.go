@@ -32,13 +32,17 @@ type TableView struct {
 	Spent    int64         // rows of those times
 }
 
-// An Output is files at the sink, and their bytes.
+// An Output is files at the sink, and their bytes. There are no files where the sink is
+// one of messages.
 type Output struct{ Files, Bytes int64 }
 
 // String writes the output as "1.1 MiB in 2 files"; "" if there is none.
 func (o *Output) String() string {
-	if o == nil || o.Files == 0 {
+	switch {
+	case o == nil || o.Files == 0 && o.Bytes == 0:
 		return ""
+	case o.Files == 0:
+		return Bytes(o.Bytes) + " of messages"
 	}
 	return Bytes(o.Bytes) + " in " + Plural(o.Files, "file")
 }

@@ -30,7 +30,7 @@ const (
 	OpRead     = "r" // was there when the stock was read
 	OpInsert   = "c"
 	OpBefore   = "b" // old image of an update; the row after it is the new one
-	OpUpdate   = "u" // new image of an update
+	OpUpdate   = "u" // new image of an update; without OpBefore before it, a row that takes the place of any of its key
 	OpDelete   = "d"
 	OpTruncate = "t" // the table was emptied: all of the source's columns are null
 )

@@ -30,6 +30,15 @@ func (t *Table) Choose(keep []string) *Table {
 	return c
 }
 
+// SourceKey is the primary key that the table has at the source, be it a changelog
+// here: indexes into the columns of AtSource. Nil if it has none.
+func (t *Table) SourceKey() []int {
+	if t.Whole == nil && t.IsChangelog() {
+		return t.RowKey
+	}
+	return t.AtSource().Key
+}
+
 // AtSource returns the table with all columns that it has at the source.
 func (t *Table) AtSource() *Table {
 	if t.Whole != nil {

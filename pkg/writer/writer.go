@@ -120,7 +120,8 @@ type Held struct {
 type Counter interface {
 	// Written returns the files that this writer's commits have made part of the
 	// table, and their bytes. Files of metadata do not count, nor does what an
-	// earlier writer has committed.
+	// earlier writer has committed. Where there are no files, the bytes are those of
+	// messages, before they are compressed.
 	Written() (files, bytes int64)
 }
 

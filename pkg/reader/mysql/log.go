@@ -80,7 +80,7 @@ func (s *Stock) follow(ctx context.Context, st *logState, r *stream, from map[*s
 		case m.Early && len(t.Key) == 0 && !m.Log && !t.IsChangelog():
 			err := errors.New("it has no key, and was read at a point that is not known exactly: changes cannot be told from what was read")
 			return &schema.TableError{Table: t.String(), Err: hint.Wrap(err, "GRANT LOCK TABLES, or RELOAD, to the user, and copy the table anew with snapshot --mode replace --tables %s", t)}
-		case m.Early && len(t.Key) > 0:
+		case m.Early && len(t.Key)+len(t.RowKey) > 0:
 			f.upsert, r.early = true, true
 		}
 		if f.b, err = batch.NewBuilder(t, s.opts.alloc); err != nil {

@@ -18,13 +18,13 @@ func (s *Stock) Plan(ctx context.Context, t *schema.Table) (splits []reader.Spli
 	if splits, err = s.plan(ctx, t); err != nil {
 		return nil, "", tableError(t, err)
 	}
-	own := t.AtSource()
+	key := t.SourceKey()
 	switch {
 	case len(splits) > 1:
-	case len(own.Key) == 0:
+	case len(key) == 0:
 		why = "it has no primary key"
 	case len(splitKeyOf(t)) == 0:
-		c := own.Columns[own.Key[0]]
+		c := t.AtSource().Columns[key[0]]
 		why = fmt.Sprintf("its key begins with %s, of which bounds cannot be written: %s", c.Name, c.Native)
 	}
 	return splits, why, nil

@@ -76,7 +76,7 @@ func source(t *schema.Table) *schema.Table {
 	if n == len(t.Columns) {
 		return t
 	}
-	s := schema.New(t.DB, t.Name, t.Columns[:n], t.Key)
+	s := schema.New(t.DB, t.Name, t.Columns[:n], t.RowKey)
 	s.Filter, s.Whole = t.Filter, t.Whole
 	return s
 }
@@ -108,7 +108,7 @@ func columnList(t *schema.Table) string {
 // worth less than all those that need not be read.
 func selectSQL(t *schema.Table, where string) string {
 	q := "SELECT " + columnList(t) + " FROM " + qualified(t)
-	if t.AtSource().Key != nil && t.Filter == "" {
+	if t.SourceKey() != nil && t.Filter == "" {
 		q += " FORCE INDEX (PRIMARY)"
 	}
 	if where = filtered(t, where); where != "" {

@@ -17,8 +17,9 @@ type splitKey []schema.Column
 // and SET compare by number but print as text, floats print rounded.
 func splitKeyOf(t *schema.Table) splitKey {
 	var cols splitKey
+	key := t.SourceKey()
 	t = t.AtSource() // the key counts, whether it is copied or not
-	for _, i := range t.Key {
+	for _, i := range key {
 		switch c := t.Columns[i]; c.Type.Kind {
 		case schema.Enum, schema.Set, schema.Float, schema.Double, schema.Bit, schema.JSON, schema.Geometry, schema.Vector:
 			return cols

@@ -16,20 +16,39 @@ import (
 // Positions live in a topic of their own, compacted, of one partition: a record for each
 // table of each job, keyed by both, in the transaction of the messages that it follows.
 
-// A heldPosition is the value of such a record.
-type heldPosition struct {
-	Position  batch.Position `json:"position"`
-	Topic     string         `json:"topic"`
-	Committed time.Time      `json:"committed"`
+// A heldTable is the value of such a record.
+type heldTable struct {
+	Position batch.Position `json:"position,omitempty"` // "" while the table is being copied
+	Topic    string         `json:"topic"`
+	// TopicID tells the topic from one of the same name that was made later.
+	TopicID string `json:"topic_id,omitempty"`
+	// Partitions is how many the table's keys are spread over. It stays as it is when the
+	// topic gets more: changes of a key would get out of order.
+	Partitions int32     `json:"partitions,omitempty"`
+	Committed  time.Time `json:"committed"`
+	Tag        string    `json:"tag,omitempty"` // what the commit was of
+
+	// Note, Origins, Rows and Bytes are what a copy has got done.
+	Note    string `json:"note,omitempty"`
+	Origins []int  `json:"origins,omitempty"`
+	Rows    int64  `json:"rows,omitempty"`
+	Bytes   int64  `json:"bytes,omitempty"`
+	// Open says that the topic has rows of a copy that cannot be gone on with.
+	Open bool `json:"open,omitempty"`
+
 	// Fence is in the record alone by which a run tells that it has read all before it.
 	Fence string `json:"fence,omitempty"`
 }
+
+// begun reports whether the topic has a part of the table.
+func (h heldTable) begun() bool { return h.Position == "" && (h.Open || len(h.Origins) > 0) }
 
 // positionKey is the key of a table's record; "" stands for the fence.
 func positionKey(job, table string) string { return job + "\x00" + table }
 
 // positionRecord makes the record of a table.
-func (s *Sink) positionRecord(table string, h heldPosition) (*kgo.Record, error) {
+func (s *Sink) positionRecord(table string, h heldTable) (*kgo.Record, error) {
+	h.Committed = s.now()
 	value, err := json.Marshal(h)
 	if err != nil {
 		return nil, err
@@ -37,22 +56,23 @@ func (s *Sink) positionRecord(table string, h heldPosition) (*kgo.Record, error)
 	return &kgo.Record{Topic: s.positions, Partition: 0, Key: []byte(positionKey(s.job, table)), Value: value}, nil
 }
 
-// readPositions returns what the job's tables hold, once a record with fence was met:
-// those of other runs that come later are not committed any more.
-func (s *Sink) readPositions(ctx context.Context, fence string) (map[string]heldPosition, error) {
+// readPositions returns what the job's tables hold, up to where done is told of an
+// offset, and of a fence if its record has one. Those of other runs that come later are
+// not committed any more.
+func (s *Sink) readPositions(ctx context.Context, done func(offset int64, fence string) bool) (map[string]heldTable, error) {
 	opts, err := s.url.Options()
 	if err != nil {
 		return nil, err
 	}
 	cl, err := kgo.NewClient(append(opts,
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{s.positions: {0: kgo.NewOffset().AtStart()}}),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
 	)...)
 	if err != nil {
 		return nil, err
 	}
 	defer cl.Close()
-	held := make(map[string]heldPosition)
+	held := make(map[string]heldTable)
 	for {
 		fetches := cl.PollFetches(ctx)
 		for _, e := range fetches.Errors() {
@@ -60,18 +80,14 @@ func (s *Sink) readPositions(ctx context.Context, fence string) (map[string]held
 		}
 		for it := fetches.RecordIter(); !it.Done(); {
 			r := it.Next()
-			job, table, ok := strings.Cut(string(r.Key), "\x00")
-			if !ok || job != s.job {
-				continue
+			h, table, err := s.heldIn(r)
+			if err != nil {
+				return nil, err
 			}
-			var h heldPosition
-			if err := json.Unmarshal(r.Value, &h); err != nil {
-				return nil, fmt.Errorf("topic %s, offset %d: %w", s.positions, r.Offset, err)
-			}
-			switch {
-			case table != "":
+			if table != "" {
 				held[table] = h
-			case h.Fence == fence:
+			}
+			if done(r.Offset, h.Fence) {
 				return held, nil
 			}
 		}
@@ -79,4 +95,19 @@ func (s *Sink) readPositions(ctx context.Context, fence string) (map[string]held
 			return nil, errors.Join(fmt.Errorf("read topic %s", s.positions), err)
 		}
 	}
+}
+
+// heldIn reads a record; table is "" if it is none of the job's tables.
+func (s *Sink) heldIn(r *kgo.Record) (h heldTable, table string, err error) {
+	if r.Attrs.IsControl() {
+		return h, "", nil
+	}
+	job, table, ok := strings.Cut(string(r.Key), "\x00")
+	if !ok || job != s.job || r.Value == nil {
+		return h, "", nil
+	}
+	if err := json.Unmarshal(r.Value, &h); err != nil {
+		return h, "", fmt.Errorf("topic %s, offset %d: %w", s.positions, r.Offset, err)
+	}
+	return h, table, nil
 }

@@ -20,14 +20,21 @@ import (
 // A session is the time that one producer lives: from when it has fenced those before
 // it until something fails. What is staged goes with it.
 type session struct {
+	sink *Sink
 	cl   *kgo.Client
-	held map[string]heldPosition // as of its beginning
+	gate gate // of stock
 
 	lost atomic.Pointer[error] // what the first record died of that did not arrive
 
-	mu    sync.Mutex
-	begun bool  // a transaction is
-	err   error // what it died of
+	mu     sync.Mutex
+	held   map[string]heldTable // as of its last commit
+	copies map[string]*copying  // of tables whose stock is on its way
+	begun  bool                 // a transaction is
+	staged bool                 // it holds changes of tables that are followed
+	since  time.Time            // when the first stock came to it
+	due    *time.Timer          // ends one with stock before the brokers do
+	dues   sync.WaitGroup
+	err    error // what it died of
 }
 
 // endTime bounds how long the end of a transaction is waited for: cut short, it would
@@ -41,28 +48,30 @@ func (s *Sink) connect(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	cl, err := kgo.NewClient(append(opts,
+	cl, err := kgo.NewClient(append(append(opts, s.more...),
 		kgo.TransactionalID(s.job), kgo.TransactionTimeout(s.opts.TransactionTimeout),
-		kgo.ProducerBatchCompression(s.codec), kgo.ProducerBatchMaxBytes(s.batchBytes),
-		kgo.MaxBufferedBytes(int(s.opts.Memory)), kgo.MaxBufferedRecords(1<<20),
-		kgo.ProducerLinger(5*time.Millisecond),
+		kgo.ProducerBatchCompression(s.codec), kgo.ProducerBatchMaxBytesFn(s.limit),
+		kgo.MaxBufferedBytes(int(max(s.opts.Memory, maxMessage))), kgo.MaxBufferedRecords(1<<20),
+		kgo.ProducerLinger(5*time.Millisecond), kgo.MetadataMinAge(500*time.Millisecond),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.RecordDeliveryTimeout(s.opts.TransactionTimeout), kgo.UnknownTopicRetries(5),
+		kgo.RecordDeliveryTimeout(max(s.opts.TransactionTimeout, endTime)), kgo.UnknownTopicRetries(5),
 	)...)
 	if err != nil {
 		return nil, err
 	}
-	n := &session{cl: cl}
+	n := &session{sink: s, cl: cl, copies: map[string]*copying{}}
 	fence := rand.Text()
-	r, err := s.positionRecord("", heldPosition{Fence: fence, Committed: s.now()})
+	r, err := s.positionRecord("", heldTable{Fence: fence})
 	if err == nil {
 		err = n.produce(ctx, r)
 	}
 	if err == nil {
-		err = n.commit(ctx)
+		n.mu.Lock()
+		err = n.end(ctx)
+		n.mu.Unlock()
 	}
 	if err == nil {
-		n.held, err = s.readPositions(ctx, fence)
+		n.held, err = s.readPositions(ctx, func(_ int64, f string) bool { return f == fence })
 	}
 	if err != nil {
 		n.close()
@@ -71,11 +80,17 @@ func (s *Sink) connect(ctx context.Context) (*session, error) {
 	return n, nil
 }
 
-// produce sends records as part of the transaction that is to be committed next. Only
-// commit tells whether they have arrived.
+// produce stages changes of a table that is followed.
 func (n *session) produce(ctx context.Context, records ...*kgo.Record) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.staged = true
+	return n.send(ctx, records...)
+}
+
+// send sends records as part of the transaction that is to be committed next. Only its
+// end tells whether they have arrived. The caller holds n.mu.
+func (n *session) send(ctx context.Context, records ...*kgo.Record) error {
 	if n.err != nil {
 		return n.err
 	}
@@ -104,11 +119,9 @@ func (n *session) produced(r *kgo.Record, err error) {
 	n.lost.CompareAndSwap(nil, &err) // not under mu, which Produce may be called under
 }
 
-// commit ends the transaction. Whatever goes wrong, the session is over then: the next
-// one finds out what became of it.
-func (n *session) commit(ctx context.Context) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+// end commits the transaction. Whatever goes wrong, the session is over then: the next
+// one finds out what became of it. The caller holds n.mu.
+func (n *session) end(ctx context.Context) error {
 	if n.err != nil {
 		return n.err
 	}
@@ -120,9 +133,11 @@ func (n *session) commit(ctx context.Context) error {
 		return n.err
 	}
 	if err == nil {
+		n.sink.step("messages there")
 		err = n.cl.EndTransaction(ctx, kgo.TryCommit)
+		n.sink.step("transaction ended")
 	}
-	n.begun = false
+	n.begun, n.staged = false, false
 	if err != nil {
 		n.err = failed(fmt.Errorf("commit: %w", err))
 	}
@@ -133,9 +148,10 @@ func (n *session) commit(ctx context.Context) error {
 func failed(err error) error {
 	switch {
 	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch), errors.Is(err, kerr.InvalidProducerIDMapping):
-		return hint.Transient(fmt.Errorf("%w (%w)", writer.ErrFenced, err))
+		return hint.Transient(hint.Wrap(fmt.Errorf("%w (%w)", writer.ErrFenced, err),
+			"either another run of the same job has begun: give each its own job=NAME; or a transaction took longer than the brokers were told: a longer transaction-timeout="))
 	case errors.Is(err, kerr.MessageTooLarge):
-		return err
+		return hint.Wrap(err, "the brokers take less than the topic's max.message.bytes says: lower that, or raise their message.max.bytes")
 	}
 	return kafka.Explain(err)
 }
@@ -144,18 +160,21 @@ func failed(err error) error {
 // once its time is over, or once the next run comes.
 func (n *session) close() {
 	n.mu.Lock()
-	defer n.mu.Unlock()
 	if n.begun {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		if n.cl.AbortBufferedRecords(ctx) == nil {
 			_ = n.cl.EndTransaction(ctx, kgo.TryAbort) // or they do so, as said
 		}
+		n.begun = false
 	}
 	n.cl.CloseAllowingRebalance()
 	if n.err == nil {
 		n.err = errors.New("the session is closed")
 	}
+	n.calm()
+	n.mu.Unlock()
+	n.dues.Wait()
 }
 
 // over reports whether the session can be used no longer.
@@ -165,12 +184,12 @@ func (n *session) over() bool {
 	return n.err != nil
 }
 
-// giveUp ends the session if something was staged: it cannot be told apart from what
+// giveUp ends the session if changes were staged: they cannot be told apart from what
 // comes.
 func (n *session) giveUp() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.begun && n.err == nil {
+	if n.staged && n.err == nil {
 		n.err = errors.New("the session was given up")
 	}
 }

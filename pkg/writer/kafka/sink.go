@@ -8,12 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
@@ -27,34 +27,51 @@ import (
 // Options tell a Sink how to go about it.
 type Options struct {
 	Memory             int64         // bytes of messages that wait for the brokers; 0 is 64 MiB
-	TransactionTimeout time.Duration // after which brokers give a run up that is silent; 0 is 5 minutes
+	TransactionTimeout time.Duration // after which brokers give a transaction up, unless the URL tells; 0 is 5 minutes
+	KeepEvery          time.Duration // how old a transaction with stock gets; 0 is 30 s
+	Warn               func(msg string)
+	// Step, if set, is told of the steps of a commit as they are done: "messages there", all with
+	// the brokers, and "transaction ended". For tests that
+	// end a run between any two of them.
+	Step func(step string)
 }
 
 // A Sink is the topics that a URL names. It takes tables in the shape of
 // schema.Changelog.
 type Sink struct {
-	url        *kafka.URL
-	opts       Options
-	job        string // the transactional id
-	positions  string // topic
-	format     string
-	messages   message.Options
-	codec      kgo.CompressionCodec
-	batchBytes int32
-	now        func() time.Time
+	url         *kafka.URL
+	opts        Options
+	job         string // the transactional id
+	positions   string // topic
+	format      string
+	messages    message.Options
+	tooLarge    string // one of the constants
+	partitions  int32  // of topics that are made; -1: as many as brokers give
+	replication int32
+	codec       kgo.CompressionCodec
+	now         func() time.Time
+	limits      sync.Map // topic → int32
 
 	mu      sync.Mutex
-	session *session         // nil: none yet, or the last one is over
-	topics  map[string]int32 // the number of partitions of those that are there
+	adm     *kadm.Client
+	session *session          // nil: none yet, or the last one is over
+	topics  map[string]*topic // those that are there
+	told    map[string]bool   // topics that were warned of
+
+	more []kgo.Opt // of the producer's client, for tests
+
+	peeking sync.Mutex
+	peek1   *map[string]heldTable
 }
 
 var (
 	_ writer.Sink      = (*Sink)(nil)
 	_ writer.Committer = (*Sink)(nil)
+	_ writer.Counter   = (*Writer)(nil)
 )
 
 // parameters are those that a sink's URL may have, beside those of the connection.
-var parameters = []string{"partitions", "replication", "config.", "positions", "job", "compression", "format", "schemas", "tombstones"}
+var parameters = []string{"partitions", "replication", "config.", "positions", "job", "compression", "format", "schemas", "tombstones", "too-large", "transaction-timeout"}
 
 // CheckURL finds what is wrong with a sink's URL without asking anybody.
 func CheckURL(url string) error {
@@ -83,8 +100,9 @@ func newSink(text string, opts Options) (*Sink, error) {
 	}
 	opts.Memory = cmp.Or(opts.Memory, 64<<20)
 	opts.TransactionTimeout = cmp.Or(opts.TransactionTimeout, 5*time.Minute)
+	opts.KeepEvery = cmp.Or(opts.KeepEvery, keepEvery)
 	s := &Sink{
-		url: u, opts: opts, now: time.Now, topics: map[string]int32{}, batchBytes: 1_000_012, // as brokers take it that were not told otherwise
+		url: u, opts: opts, now: time.Now, topics: map[string]*topic{}, told: map[string]bool{}, tooLarge: cmp.Or(u.Param("too-large"), tooLargeFail),
 		positions: cmp.Or(u.Param("positions"), "tablehaul-positions"), job: cmp.Or(u.Param("job"), "tablehaul."+u.Topic),
 	}
 	if _, err := s.topicOf(&schema.Table{DB: "d", Name: "t"}); err != nil {
@@ -95,6 +113,23 @@ func newSink(text string, opts Options) (*Sink, error) {
 	}
 	if err := s.messageOptions(); err != nil {
 		return nil, fmt.Errorf("bad Kafka URL: %w", err)
+	}
+	if all := []string{tooLargeFail, tooLargeSkip, tooLargeKey}; !slices.Contains(all, s.tooLarge) {
+		return nil, hint.Wrap(fmt.Errorf("bad Kafka URL: too-large=%s", s.tooLarge), "known: %s", strings.Join(all, ", "))
+	}
+	if s.tooLarge == tooLargeKey && s.format == "arrow" {
+		return nil, errors.New("bad Kafka URL: too-large=key is not for the format arrow, whose messages have the table's key and not that of a row")
+	}
+	if s.partitions, err = count(u, "partitions"); err != nil {
+		return nil, err
+	}
+	if s.replication, err = count(u, "replication"); err != nil {
+		return nil, err
+	}
+	if text := u.Param("transaction-timeout"); text != "" {
+		if s.opts.TransactionTimeout, err = time.ParseDuration(text); err != nil || s.opts.TransactionTimeout < time.Second {
+			return nil, fmt.Errorf("bad Kafka URL: transaction-timeout=%s: want a time such as 10m, of a second at least", text)
+		}
 	}
 	codecs := map[string]kgo.CompressionCodec{
 		"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
@@ -156,86 +191,85 @@ func (s *Sink) Open(ctx context.Context, t *schema.Table, mode writer.Mode) (wri
 	if !t.IsChangelog() {
 		return nil, fmt.Errorf("%s: a topic takes changes, not rows", t)
 	}
-	topic, err := s.topicOf(t)
+	name, err := s.topicOf(t)
+	if err == nil {
+		err = refusedMode(mode)
+	}
 	if err != nil {
 		return nil, &schema.TableError{Table: t.String(), Err: err}
 	}
-	if mode != writer.Follow {
-		return nil, fmt.Errorf("%s: mode %s is not for topics", t, mode)
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.ready(ctx, s.positions, 1, map[string]*string{"cleanup.policy": kadm.StringPtr("compact")}); err != nil {
-		return nil, err
-	}
-	partitions, err := count(s.url, "partitions")
+	n, err := s.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.ready(ctx, topic, partitions, s.url.Config()); err != nil {
+	n.mu.Lock()
+	held := n.held[t.String()]
+	n.mu.Unlock()
+	place, err := s.placed(ctx, t, name, held, mode)
+	if err != nil {
 		return nil, err
 	}
-	if s.session == nil || s.session.over() {
-		if s.session != nil {
-			s.session.close()
-		}
-		if s.session, err = s.connect(ctx); err != nil {
-			return nil, err
-		}
+	w := &Writer{sink: s, session: n, table: t, place: place, pos: held.Position, tagged: held.Tag}
+	e, err := w.encoder() // what it refuses is told before anything is written
+	if err != nil {
+		return nil, err
 	}
-	return newWriter(s, s.session, t, topic)
+	w.encoders = []message.Encoder{e}
+	if mode != writer.Follow {
+		w.stock = n.copy(w, mode)
+	}
+	return w, nil
 }
 
-// ready makes a topic unless it is there.
-func (s *Sink) ready(ctx context.Context, topic string, partitions int32, config map[string]*string) error {
-	if s.topics[topic] > 0 {
-		return nil
+// compacted is the configuration of the topic of positions.
+var compacted = map[string]*string{"cleanup.policy": kadm.StringPtr("compact")}
+
+// mayHold finds out whether positions stay in a topic.
+func (s *Sink) mayHold(t *topic) error {
+	switch policy, known := t.config["cleanup.policy"]; {
+	case known && policy != "compact":
+		return hint.Wrap(fmt.Errorf("topic %s has cleanup.policy=%s: the positions in it would be deleted", t.name, policy),
+			"kafka-configs --alter --topic %s --add-config cleanup.policy=compact", t.name)
+	case t.partitions != 1:
+		return hint.Wrap(fmt.Errorf("topic %s has %d partitions: positions need one of one", t.name, t.partitions), "positions=NAME in the URL names another, which is made")
 	}
-	replication, err := count(s.url, "replication")
-	if err != nil {
-		return err
-	}
-	opts, err := s.url.Options()
-	if err != nil {
-		return err
-	}
-	cl, err := kadm.NewOptClient(opts...)
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	_, err = cl.CreateTopic(ctx, partitions, int16(replication), config, topic)
-	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
-		return fmt.Errorf("create topic %s: %w", topic, kafka.Explain(err))
-	}
-	n, err := look(ctx, cl, topic)
-	if err != nil {
-		return fmt.Errorf("look at topic %s: %w", topic, kafka.Explain(err))
-	}
-	s.topics[topic] = n
 	return nil
 }
 
-// topicTime is how long brokers may take to know a topic that has just been made: not all
-// of them have heard of it when the request is answered.
-const topicTime = 30 * time.Second
-
-// look returns the number of a topic's partitions.
-func look(ctx context.Context, cl *kadm.Client, topic string) (int32, error) {
-	for end := time.Now().Add(topicTime); ; {
-		known, err := cl.ListTopics(ctx, topic)
-		if err == nil {
-			err = known.Error()
-		}
-		if err == nil || !errors.Is(err, kerr.UnknownTopicOrPartition) || time.Now().After(end) {
-			return int32(len(known[topic].Partitions)), err
-		}
-		select {
-		case <-ctx.Done():
-			return 0, ctx.Err()
-		case <-time.After(50 * time.Millisecond):
-		}
+// refusedMode returns why a topic cannot be opened so; nil if it can.
+func refusedMode(mode writer.Mode) error {
+	switch mode {
+	case writer.Create, writer.Append, writer.Replace, writer.Follow:
+		return nil
 	}
+	return hint.Wrap(fmt.Errorf("a topic has no columns that mode %s could adapt", mode), "--mode append adds rows, each with its columns; --mode replace has the table emptied first")
+}
+
+// begin returns the session, a new one if the last is over. The caller holds s.mu.
+func (s *Sink) begin(ctx context.Context) (*session, error) {
+	if s.session != nil && !s.session.over() {
+		return s.session, nil
+	}
+	if s.session != nil {
+		s.session.close()
+		s.session = nil
+	}
+	clear(s.topics) // they may have been deleted
+	t, err := s.ready(ctx, s.positions, 1, compacted)
+	if err == nil {
+		err = s.mayHold(t)
+	}
+	if err != nil {
+		return nil, err
+	}
+	n, err := s.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.session = n
+	return n, nil
 }
 
 // CommitAll implements writer.Committer.
@@ -255,5 +289,38 @@ func (s *Sink) Close() error {
 		s.session.close()
 		s.session = nil
 	}
+	if s.adm != nil {
+		s.adm.Close()
+		s.adm = nil
+	}
 	return nil
+}
+
+func (s *Sink) warn(msg string) {
+	if s.opts.Warn != nil {
+		s.opts.Warn(msg)
+	}
+}
+
+func (s *Sink) step(name string) {
+	if s.opts.Step != nil {
+		s.opts.Step(name)
+	}
+}
+
+// patience is how long a part of stock holds up the end of a transaction.
+func (s *Sink) patience() time.Duration { return min(patience, s.opts.TransactionTimeout/8) }
+
+// count reads a parameter that is a number; -1, which leaves it to the brokers, if it is
+// not given.
+func count(u *kafka.URL, name string) (int32, error) {
+	text := u.Param(name)
+	if text == "" {
+		return -1, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 16)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("bad Kafka URL: %s=%s: want a number from 1 on", name, text)
+	}
+	return int32(n), nil
 }

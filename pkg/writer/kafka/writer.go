@@ -3,13 +3,11 @@ package kafka
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strconv"
+	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
-	"github.com/tablehaul/tablehaul/pkg/kafka"
 	"github.com/tablehaul/tablehaul/pkg/message"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
@@ -19,38 +17,86 @@ type Writer struct {
 	sink    *Sink
 	session *session
 	table   *schema.Table
-	topic   string
-	encoder message.Encoder
+	place   heldTable // where its messages go
 	pos     batch.Position
-	records []message.Record // scratch
+	stock   *copying // nil: the table is followed
+	tag     string
+	tagged  string
+
+	mu       sync.Mutex
+	encoders []message.Encoder // that nobody uses
+	left     leftOut           // since it was told last
+
+	pending, written int64 // bytes of messages; guarded by the session's mu
 }
 
-func newWriter(s *Sink, n *session, t *schema.Table, topic string) (*Writer, error) {
-	e, err := message.NewEncoder(s.format, t, partitions(s.topics[topic]), s.messages)
+// encode returns the messages of a batch. Batches of stock come several at a time.
+func (w *Writer) encode(b *batch.Batch) ([]*kgo.Record, error) {
+	w.mu.Lock()
+	var e message.Encoder
+	if n := len(w.encoders); n > 0 {
+		e, w.encoders = w.encoders[n-1], w.encoders[:n-1]
+	}
+	w.mu.Unlock()
+	if e == nil {
+		var err error
+		if e, err = w.encoder(); err != nil {
+			return nil, err
+		}
+	}
+	records, err := e.Encode(make([]message.Record, 0, b.Rows.NumRows()), b)
 	if err != nil {
 		return nil, err
 	}
-	return &Writer{sink: s, session: n, table: t, topic: topic, encoder: e, pos: n.held[t.String()].Position}, nil
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.encoders = append(w.encoders, e)
+	out := make([]kgo.Record, len(records))
+	all := make([]*kgo.Record, 0, len(records))
+	limit := int(w.sink.limit(w.place.Topic))
+	for i, r := range records {
+		out[i] = kgo.Record{Topic: w.place.Topic, Partition: r.Partition, Key: r.Key, Value: r.Value}
+		if size := len(r.Key) + len(r.Value) + recordOverhead; size > limit {
+			ok, err := w.tooLarge(&out[i], size, limit)
+			if err != nil {
+				return nil, err
+			}
+			if !ok {
+				continue
+			}
+		}
+		all = append(all, &out[i])
+	}
+	return all, nil
+}
+
+func (w *Writer) encoder() (message.Encoder, error) {
+	return message.NewEncoder(w.sink.format, w.table, partitions(w.place.Partitions), w.sink.messages)
 }
 
 // Position implements writer.Writer.
 func (w *Writer) Position(context.Context) (batch.Position, error) { return w.pos, nil }
 
 // Write implements writer.Writer.
-func (w *Writer) Write(ctx context.Context, b *batch.Batch) (err error) {
-	if b.Rows == nil {
+func (w *Writer) Write(ctx context.Context, b *batch.Batch) error {
+	if b.Rows == nil || b.Rows.NumRows() == 0 {
 		return nil
 	}
-	if w.records, err = w.encoder.Encode(w.records[:0], b); err != nil {
+	records, err := w.encode(b)
+	if err != nil {
 		return err
 	}
-	out := make([]kgo.Record, len(w.records))
-	all := make([]*kgo.Record, len(w.records))
-	for i, r := range w.records {
-		out[i] = kgo.Record{Topic: w.topic, Partition: r.Partition, Key: r.Key, Value: r.Value}
-		all[i] = &out[i]
+	if w.stock != nil {
+		err = w.session.copyInto(ctx, w.stock, b, records)
+	} else {
+		err = w.session.produce(ctx, records...)
 	}
-	return w.session.produce(ctx, all...)
+	w.session.mu.Lock()
+	defer w.session.mu.Unlock()
+	for _, r := range records {
+		w.pending += int64(len(r.Key) + len(r.Value))
+	}
+	return err
 }
 
 // Commit implements writer.Writer.
@@ -58,39 +104,104 @@ func (w *Writer) Commit(ctx context.Context, pos batch.Position) error {
 	return w.sink.commit(ctx, []*Writer{w}, pos)
 }
 
-// commit ends the transaction, which holds what these writers have staged and nothing
-// else: whoever commits one table has staged nothing of another.
+// commit ends the transaction. Of tables that are followed it holds what these writers
+// have staged and nothing else: whoever commits one table has staged nothing of another.
 func (s *Sink) commit(ctx context.Context, ws []*Writer, pos batch.Position) error {
-	if len(ws) == 0 {
-		return nil
+	if err := ctx.Err(); err != nil || len(ws) == 0 {
+		return err
 	}
 	n := ws[0].session
-	records := make([]*kgo.Record, len(ws))
+	next := make([]heldTable, len(ws))
+	stock := false
 	for i, w := range ws {
 		if w.session != n {
 			return errors.New("tables of different sessions cannot be committed together")
 		}
-		var err error
-		if records[i], err = s.positionRecord(w.table.String(), heldPosition{Position: pos, Topic: w.topic, Committed: s.now()}); err != nil {
-			return err
+		next[i] = w.place
+		next[i].Position, next[i].Tag = pos, w.tag
+		if w.stock != nil {
+			stock = true
+			if err := n.finish(ctx, w.stock, next[i]); err != nil {
+				return err
+			}
 		}
 	}
-	if err := n.produce(ctx, records...); err != nil {
-		return err
+	if stock {
+		open, err := n.gate.close(ctx, s.patience())
+		if err != nil {
+			return err
+		}
+		defer open()
 	}
-	if err := n.commit(ctx); err != nil {
+	if err := n.commit(ctx, ws, next); err != nil {
 		return err
 	}
 	for _, w := range ws {
-		w.pos = pos
+		w.pos, w.tagged, w.tag, w.stock = pos, w.tag, "", nil
+		w.tellLeftOut()
 	}
 	return nil
 }
 
-// Close implements writer.Writer. What is staged and not committed can be taken back
-// with that of all other tables only: the session ends.
+// commit ends the transaction, unless another worker has, whose commit was of all tables.
+func (n *session) commit(ctx context.Context, ws []*Writer, next []heldTable) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var records []*kgo.Record
+	done := true
+	for i, w := range ws {
+		if w.stock != nil {
+			done = done && !w.stock.dirty
+			continue
+		}
+		r, err := n.sink.positionRecord(w.table.String(), next[i])
+		if err != nil {
+			return err
+		}
+		records, done = append(records, r), false
+	}
+	if !done {
+		if err := n.send(ctx, records...); err != nil {
+			return err
+		}
+		if err := n.endStock(ctx); err != nil {
+			return err
+		}
+	}
+	if n.err != nil {
+		return n.err
+	}
+	for i, w := range ws {
+		n.held[w.table.String()] = next[i]
+		w.written, w.pending = w.written+w.pending, 0
+	}
+	return nil
+}
+
+// Written implements writer.Counter: there are no files, but bytes of messages.
+func (w *Writer) Written() (files, bytes int64) {
+	w.session.mu.Lock()
+	defer w.session.mu.Unlock()
+	return 0, w.written
+}
+
+// Close implements writer.Writer. Changes that are staged and not committed can be taken
+// back with those of all other tables only: the session ends. Stock stays where it is, and
+// is noted as what nobody can go on with.
 func (w *Writer) Close() error {
-	w.session.giveUp()
+	if w.stock == nil {
+		w.session.giveUp()
+		return nil
+	}
+	n := w.session
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c := w.stock
+	c.broken = c.broken || len(c.inside) > 0
+	n.leave(c)
+	if !c.dirty && n.copies[c.table] == c {
+		delete(n.copies, c.table)
+	}
 	return nil
 }
 
@@ -100,18 +211,4 @@ func partitions(count int32) message.Partitions {
 	return message.Partitions{Count: count, Of: func(key []byte) int32 {
 		return int32(of.Partition(&kgo.Record{Key: key}, int(count)))
 	}}
-}
-
-// count reads a parameter that is a number; -1, which leaves it to the brokers, if it is
-// not given.
-func count(u *kafka.URL, name string) (int32, error) {
-	text := u.Param(name)
-	if text == "" {
-		return -1, nil
-	}
-	n, err := strconv.ParseInt(text, 10, 16)
-	if err != nil || n < 1 {
-		return 0, fmt.Errorf("bad Kafka URL: %s=%s: want a number from 1 on", name, text)
-	}
-	return int32(n), nil
 }

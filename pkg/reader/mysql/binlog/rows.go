@@ -16,8 +16,11 @@ type Options struct {
 	// ZeroDates counts what ZeroDate changes; it may be nil.
 	ZeroDates *calendar.Tally
 	Charsets  *Charsets
-	Upsert    bool // inserts become After: their rows may be there already
-	MariaDB   bool
+	// Upsert has inserts become After: their rows may be there already. In a changelog
+	// they are schema.OpUpdate with no OpBefore, and so is what comes of a key that was
+	// changed, behind an OpDelete.
+	Upsert  bool
+	MariaDB bool
 	// RowEnd is the column that a system-versioned table of MariaDB declares as
 	// GENERATED ALWAYS AS ROW END, "" if there is none; hidden ones are found.
 	RowEnd string
@@ -100,8 +103,15 @@ func NewDecoder(t *schema.Table, m *TableMap, b *batch.Builder, o Options) (*Dec
 		}
 	}
 	d.before, d.after, d.inKey = make([]span, all), make([]span, all), make([]bool, all)
-	if d.changelog == nil && t.Key != nil { // then all of the key is in t
-		for _, k := range whole.Key {
+	key := t.Key
+	if o.Upsert && d.changelog != nil { // else whether the key has changed is of no interest
+		key = t.RowKey
+	}
+	if key != nil { // then all of it is in t
+		if t.Whole != nil {
+			key = whole.Key
+		}
+		for _, k := range key {
 			d.keys, d.keyEnd, d.inKey[k] = append(d.keys, k), max(d.keyEnd, k+1), true
 		}
 	}

@@ -55,6 +55,9 @@ func (d *Decoder) insert(p []byte, i int) (int, error) {
 	op, name := batch.Insert, schema.OpInsert
 	if d.opts.Upsert {
 		op = batch.After
+		if d.keys != nil {
+			name = schema.OpUpdate
+		}
 	}
 	return end, d.endRow(op, name, end-i)
 }
@@ -93,10 +96,19 @@ func (d *Decoder) change(p []byte, i int, partial bool) (int, error) {
 	}
 	begin := i // of what the row that is yet to come weighs
 	if d.changelog != nil {
+		name := schema.OpBefore
+		if d.keys != nil { // a row of the new key may be there already
+			if _, err = d.frame(p, after, d.after, d.keyEnd); err != nil {
+				return 0, err
+			}
+			if d.moved(p) {
+				name = schema.OpDelete
+			}
+		}
 		if _, err = d.image(p, i); err != nil {
 			return 0, err
 		}
-		if err = d.endRow(batch.Before, schema.OpBefore, mid-i); err != nil {
+		if err = d.endRow(batch.Before, name, mid-i); err != nil {
 			return 0, err
 		}
 		begin = mid

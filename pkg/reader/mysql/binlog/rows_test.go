@@ -93,6 +93,10 @@ func TestOps(t *testing.T) {
 		t.Fatal(err)
 	}
 	keyless := schema.New("db", "t", table.Columns, nil)
+	bare, err := schema.Changelog(keyless)
+	if err != nil {
+		t.Fatal(err)
+	}
 	null := []byte{1, 9, 0, 0, 0, 8, 0, 0, 0}
 	at := " 1970-01-01T00:00:00.000005Z g log.1:00000000000000000099:0000000"
 	for _, c := range []struct {
@@ -111,9 +115,13 @@ func TestOps(t *testing.T) {
 			of(UpdateRowsV1, null, small("z", 9, 1)),
 		}, []string{"insert x 1 2", "after longer 1 9", "before 3", "after x 4 2", "delete 9", "delete 5", "after z 9 1"}},
 		{"keyless", keyless, false, []func() (EventType, []byte){of(WriteRowsV2, small("x", 1, 2))}, []string{"plain x 1 2"}},
-		{"changelog", log, true, []func() (EventType, []byte){
+		{"changelog", log, false, []func() (EventType, []byte){
 			of(WriteRowsV2, small("x", 1, 2), small("y", 2, 2)), of(UpdateRowsV2, small("x", 1, 2), small("x", 1, 9)), of(DeleteRowsV1, null),
 		}, []string{"plain x 1 2 c" + at + "0", "plain y 2 2 c" + at + "1", "plain x 1 2 b" + at + "0", "plain x 1 9 u" + at + "1", "plain (null) 9 8 d" + at + "0"}},
+		{"changelog whose rows may be there", log, true, []func() (EventType, []byte){
+			of(WriteRowsV2, small("x", 1, 2)), of(UpdateRowsV2, small("x", 1, 2), small("x", 1, 9), small("x", 1, 9), small("x", 3, 9)),
+		}, []string{"plain x 1 2 u" + at + "0", "plain x 1 2 b" + at + "0", "plain x 1 9 u" + at + "1", "plain x 1 9 d" + at + "2", "plain x 3 9 u" + at + "3"}},
+		{"keyless changelog", bare, true, []func() (EventType, []byte){of(WriteRowsV2, small("x", 1, 2))}, []string{"plain x 1 2 c" + at + "0"}},
 	} {
 		if got := lines(t, c.table, m, Options{Upsert: c.upsert}, c.events...); !slices.Equal(got, c.want) {
 			t.Errorf("%s:\n got %s\nwant %s", c.name, strings.Join(got, "\n     "), strings.Join(c.want, "\n     "))
