@@ -1,0 +1,114 @@
+package kafka
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+)
+
+// TestMembers has a second member join and the first leave: each time the share of the
+// other ends and it gets another.
+func TestMembers(t *testing.T) {
+	p := newPlace(t, 4)
+	opts := Options{Group: p.topic + "-group"}
+	one, two := p.feed(opts), p.feed(opts)
+	s := p.take(one)
+	if got := len(s.(*share).parts); got != 4 {
+		t.Fatalf("alone: got %d partitions, want 4", got)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, _, err := p.read(s, nil)
+		ended <- err
+		s.Close()
+	}()
+	other := p.take(two)
+	if err := <-ended; !errors.Is(err, reader.ErrMoved) {
+		t.Fatalf("got %v, want ErrMoved", err)
+	}
+	s = p.take(one)
+	all := slices.Concat(s.(*share).parts, other.(*share).parts)
+	slices.SortFunc(all, compareParts)
+	if len(all) != 4 || len(slices.Compact(all)) != 4 || len(s.(*share).parts) != 2 {
+		t.Errorf("got %s and %s", s.(*share), other.(*share))
+	}
+	go func() {
+		_, _, err := p.read(s, nil)
+		ended <- err
+	}()
+	other.Close()
+	two.Close()
+	if err := <-ended; !errors.Is(err, reader.ErrMoved) {
+		t.Fatalf("got %v, want ErrMoved", err)
+	}
+	s.Close()
+	if s = p.take(one); len(s.(*share).parts) != 4 {
+		t.Errorf("alone again: got %s", s.(*share))
+	}
+}
+
+// TestMorePartitions has a reader that shares with nobody end when there are more of them.
+func TestMorePartitions(t *testing.T) {
+	p := newPlace(t, 1)
+	f := p.feed(Options{Refresh: 100 * time.Millisecond, Start: "latest"})
+	s := p.take(f)
+	r, err := s.Changes(t.Context(), nil, func(t *schema.Table) (*schema.Table, error) { return t, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.adm.UpdatePartitions(t.Context(), 2, p.topic); err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = r.Read(t.Context())
+	}
+	if !errors.Is(err, reader.ErrMoved) {
+		t.Fatalf("got %v, want ErrMoved", err)
+	}
+	r.Close()
+	s.Close()
+	p.send(1, true, change("a", "INSERT", "id=1"))
+	s = p.take(f)
+	if got := f.starts[part{p.topic, 1}]; len(s.(*share).parts) != 2 || got != 0 {
+		t.Errorf("got %s, the new one from %d, want 2 and 0", s.(*share), got)
+	}
+}
+
+func TestMerge(t *testing.T) {
+	own := func(p part) bool { return p.partition < 2 }
+	for _, c := range []struct{ held, known, next, want string }{
+		{"", "", "kafka:c;t:0=5,1=6", "kafka:c;t:0=5,1=6"},
+		{"kafka:c;t:0=1,1=2,2=3", "kafka:c;t:0=1,1=2", "kafka:c;t:0=5,1=6", "kafka:c;t:0=5,1=6,2=3"},
+		{"kafka:c;t:2=3", "", "kafka:c;t:0=5,1=6,2=1", "kafka:c;t:0=5,1=6,2=3"},
+		{"kafka:c;s:0=1;t:0=1", "kafka:c;s:0=1;t:0=1", "kafka:c;t:0=2", "kafka:c;s:0=1;t:0=2"},
+		{"kafka:c;t:0=2", "kafka:c;t:0=1", "kafka:c;t:0=5", ""},
+		{"kafka:c;t:0=2", "", "kafka:c;t:0=5", ""},
+		{"", "kafka:c;t:0=2", "kafka:c;t:0=5", ""},
+	} {
+		got, err := merge(own, batch.Position(c.held), batch.Position(c.known), batch.Position(c.next))
+		if string(got) != c.want || (c.want == "") != errors.Is(err, reader.ErrOvertaken) {
+			t.Errorf("%+v: got %q, %v", c, got, err)
+		}
+	}
+}
+
+func TestParseStart(t *testing.T) {
+	for text, ok := range map[string]bool{
+		"": true, "earliest": true, "latest": true, "time:2026-07-01T12:00:00Z": true, "offsets:a.b/0=5,a.b/1=0": true,
+		"now": false, "time:noon": false, "offsets:": false, "offsets:a=5": false, "offsets:a/x=5": false, "offsets:a/0=-1": false,
+	} {
+		if err := CheckStart(text); (err == nil) != ok {
+			t.Errorf("%q: got %v", text, err)
+		}
+	}
+	for text, ok := range map[string]bool{"kafka://h/a,b.*": true, "kafka://h": false, "kafka://h/a,": false, "kafka://h/a b": false, "kafka://h/a?partitions=3": false} {
+		if err := CheckURL(text); (err == nil) != ok {
+			t.Errorf("%q: got %v", text, err)
+		}
+	}
+}
