@@ -159,15 +159,7 @@ func (f *connectField) native(connector string) (string, wire) {
 	}
 	switch f.Name {
 	case nameDecimal:
-		scale, precision := f.Parameters["scale"], f.Parameters["connect.decimal.precision"]
-		switch {
-		case precision != "":
-		case scale == "0" && (connector == "mysql" || connector == "mariadb"): // older ones have told it of DECIMAL alone
-			return "bigint unsigned", wireDecimal
-		default:
-			precision = strconv.Itoa(schema.MaxDecimal)
-		}
-		return "decimal(" + precision + "," + scale + ")", wireDecimal
+		return f.decimal(connector), wireDecimal
 	case nameBits:
 		if n, err := strconv.Atoi(f.Parameters["length"]); err == nil && n > 0 && n <= 64 {
 			return "bit(" + strconv.Itoa(n) + ")", wireBits
@@ -182,6 +174,23 @@ func (f *connectField) native(connector string) (string, wire) {
 		return p.native, p.wire
 	}
 	return "json", wireJSON
+}
+
+// decimal makes a type of a field's scale and precision.
+func (f *connectField) decimal(connector string) string {
+	scale, precision := f.Parameters["scale"], f.Parameters["connect.decimal.precision"]
+	if precision == "" {
+		if scale == "0" && (connector == "mysql" || connector == "mariadb") { // older ones have told it of DECIMAL alone
+			return "bigint unsigned"
+		}
+		precision = strconv.Itoa(schema.MaxDecimal)
+	}
+	s, err := strconv.Atoi(scale)
+	p, err2 := strconv.Atoi(precision)
+	if err != nil || err2 != nil || s < 0 || p < max(s, 1) {
+		return fmt.Sprintf("a decimal of precision %q and scale %q", precision, scale) // which no type is
+	}
+	return "decimal(" + precision + "," + scale + ")"
 }
 
 // labels makes a type of the labels that a field allows.

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/batch/batchtest"
 	"github.com/tablehaul/tablehaul/pkg/schema"
@@ -145,5 +147,98 @@ func TestDebeziumPartitions(t *testing.T) {
 	}
 	if key := `{"database":"shop","table":"orders","pk.id":1}`; !slices.Equal(keys, []string{key, key}) {
 		t.Errorf("got %q, want %q twice", keys, key)
+	}
+}
+
+// FuzzDebezium feeds the reader what nobody would write.
+func FuzzDebezium(f *testing.F) {
+	table := batchtest.AllTypes("shop", "types")
+	log, err := schema.Changelog(table.Table)
+	if err != nil {
+		f.Fatal(err)
+	}
+	var all []batchtest.Row
+	for _, r := range table.Rows[:3] {
+		all = append(all, append(slices.Clone(r), "c", nil, nil, nil))
+	}
+	b := batchtest.Build(memory.DefaultAllocator, log, all)
+	for _, o := range []Options{{}, {Schemas: true}} {
+		for _, r := range encodeDebezium(f, b, o) {
+			f.Add(r.Key, r.Value[:min(len(r.Value), 20000)])
+		}
+	}
+	fields := connectFieldText("id", "int32", "", "") + "," + connectFieldText("v", "bytes", nameDecimal, `"scale":"2"`)
+	for _, m := range []foreign{
+		{op: "c", after: `{"id":1,"v":"EtaH"}`, fields: fields}, {op: "u", before: `{"id":1}`, after: `{"id":2,"v":1.5}`}, {op: "d", before: `{"id":1}`}, {op: "t"},
+	} {
+		f.Add([]byte(`{"id":1}`), []byte(m.text()))
+	}
+	f.Fuzz(func(_ *testing.T, key, text []byte) {
+		for _, isLog := range []bool{false, true} {
+			r := NewDebeziumReader(&union{log: isLog})
+			_ = r.Decode(key, text)
+			_ = r.Decode(key, text) // the second has a table to fit into
+		}
+	})
+}
+
+func BenchmarkDebezium(b *testing.B) {
+	table := batchtest.Shape("shop", "orders", "id int key", "customer int", "price decimal(10,2)", "at datetime", "note varchar(40)")
+	log, err := schema.Changelog(table)
+	if err != nil {
+		b.Fatal(err)
+	}
+	rows := make([]batchtest.Row, 1000)
+	for i := range rows {
+		rows[i] = batchtest.Row{int64(i), int64(i * 7), "12345.67", "2026-01-02 03:04:05.000000", "some note of a usual length", "c", "2026-01-02 03:04:05.000000Z", "62f9a1b2-0000-11f1-9f83-02fc00000001:965", "binlog.000001:00000000000000004711:00000000"}
+	}
+	in := batchtest.Build(memory.DefaultAllocator, log, rows)
+	for name, o := range map[string]Options{"plain": {}, "schemas": {Schemas: true}} {
+		e, err := NewDebezium(log, one, o)
+		if err != nil {
+			b.Fatal(err)
+		}
+		var records []Record
+		b.Run(name+"/write", func(b *testing.B) {
+			b.ReportAllocs()
+			for range b.N {
+				if records, err = e.Encode(records[:0], in); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(rows)), "ns/row")
+			b.ReportMetric(float64(len(records[0].Value)), "B/row")
+		})
+		if records == nil {
+			continue
+		}
+		for _, foreign := range []bool{false, true} {
+			reader := "/read"
+			if foreign {
+				reader = "/read-foreign"
+				for i, r := range records { // in the order that a connector has
+					v := string(r.Value)
+					source, rest, _ := strings.Cut(v[strings.Index(v, `"source":`):], `,"op"`)
+					_, rows, _ := strings.Cut(rest, `,"before":`)
+					head, _, _ := strings.Cut(v, `"source":`)
+					records[i].Value = []byte(head + `"before":` + strings.TrimRight(rows, "}") + "}," + source + `,"op":"c","ts_ms":5}` + strings.Repeat("}", strings.Count(head, "payload")))
+				}
+			}
+			b.Run(name+reader, func(b *testing.B) {
+				var c collector
+				r := NewDebeziumReader(&c)
+				b.ReportAllocs()
+				for range b.N {
+					for _, m := range records {
+						if err := r.Decode(m.Key, m.Value); err != nil {
+							b.Fatal(err)
+						}
+					}
+					c.rows["shop.orders"].Into.Builder.Batch().Release()
+					c.rows["shop.orders"].Into.Ops = c.rows["shop.orders"].Into.Ops[:0]
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(rows)), "ns/row")
+			})
+		}
 	}
 }

@@ -128,6 +128,11 @@ func whole(v []byte) bool {
 
 // exactFloat reads a number whose digits are those that its float prints.
 func exactFloat(v []byte) (float64, bool) {
+	for _, c := range v { // what Go has for a number beside JSON's
+		if (c < '0' || c > '9') && c != '-' && c != '+' && c != '.' && c != 'e' && c != 'E' {
+			return 0, false
+		}
+	}
 	f, err := strconv.ParseFloat(string(v), 64)
 	if err != nil {
 		return 0, false

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/hint"
 )
 
 // A DebeziumReader reads debezium-json, whether a connector of Debezium or this program
@@ -42,6 +43,7 @@ type debeziumMessage struct {
 	change        Change
 	src           debeziumSource
 	other         bool // it is of no row: a heartbeat, a transaction, a change of a schema
+	flat          bool // it is a row without an envelope
 	empty         bool // it has a schema and nothing else
 	read          bool // its row has been read already
 	size          int
@@ -96,6 +98,9 @@ func (r *DebeziumReader) message(key, value []byte) error {
 	case op == "":
 		if m.other {
 			return nil
+		}
+		if m.flat {
+			return errFlat
 		}
 		return errors.New("it has no op, so it is no debezium-json")
 	case op == "m": // of PostgreSQL, for who listens
@@ -174,11 +179,18 @@ func (r *DebeziumReader) member(m *debeziumMessage, s *scanner, name []byte) (er
 	case "ddl", "tableChanges", "status", "event_count", "ts_ms":
 		m.other = true
 		_, err = s.skip()
+	case "__op", "__deleted", "__table":
+		m.flat = true
+		_, err = s.skip()
 	default:
 		_, err = s.skip()
 	}
 	return err
 }
+
+// Of a row that has lost its envelope nobody can tell when it was deleted: that is a
+// message without a value, which may stand behind a delete as well.
+var errFlat = hint.Wrap(errors.New("it is a row without its envelope"), "take the transformation ExtractNewRecordState out of the connector: what it leaves out is needed")
 
 // ownMembers takes _tablehaul.
 func (r *DebeziumReader) ownMembers(m *debeziumMessage, s *scanner) error {
