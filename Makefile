@@ -27,7 +27,7 @@ golangci := $(tools)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 goreleaser := $(tools)/goreleaser-$(GORELEASER_VERSION)/goreleaser
 
 # The services that tests use, in the order in which they are started.
-services := mysql mariadb iceberg-rest s3 azurite gcs kafka readers
+services := mysql mariadb iceberg-rest s3 azurite gcs kafka debezium readers
 
 .PHONY: help
 help: ## list the targets

@@ -166,7 +166,7 @@ func (f *connectField) native(connector string) (string, wire) {
 		}
 		return "longblob", wireBytes
 	case nameEnum:
-		return f.labels("enum"), wirePlain
+		return f.labels("enum"), wireLabel
 	case nameEnumSet:
 		return f.labels("set"), wirePlain
 	}

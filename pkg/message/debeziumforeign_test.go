@@ -90,6 +90,7 @@ func TestDebeziumSchemas(t *testing.T) {
 		{"int64", debezium + "time.NanoTime", "", `1000`, "time(6)", "1"},
 		{"string", debezium + "time.IsoTime", "", `"00:00:00.000001Z"`, "time(6)", "1"},
 		{"string", debezium + "data.Enum", `"allowed":"a,b\\,c,it's,ü"`, `"b,c"`, `enum('a','b,c','it''s','ü')`, `"b,c"`},
+		{"string", debezium + "data.Enum", `"allowed":"a,b\\,c"`, `"b\\,c"`, `enum('a','b,c')`, `"b,c"`},
 		{"string", debezium + "data.EnumSet", `"allowed":"x,y(z)"`, `"x,y(z)"`, `set('x','y(z)')`, `"x,y(z)"`},
 		{"string", debezium + "data.Json", "", `"{\"a\": 1}"`, "json", `"{\"a\": 1}"`},
 		{"string", debezium + "data.Uuid", "", `"6cbf"`, "uuid", `"6cbf"`},

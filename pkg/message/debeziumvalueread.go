@@ -1,6 +1,7 @@
 package message
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -22,6 +23,8 @@ type tokenFunc = func(text []byte, quoted bool) error
 // debeziumRead returns how a column is read, nil if it cannot be.
 func debeziumRead(w wire, c schema.Column, col batch.Column) tokenFunc {
 	switch w {
+	case wireLabel:
+		return labelRead(col)
 	case wireUnsigned:
 		return unsignedRead(c, col)
 	case wireDecimal:
@@ -39,9 +42,9 @@ func debeziumRead(w wire, c schema.Column, col batch.Column) tokenFunc {
 	case wireGeometry:
 		return geometryRead(col)
 	}
-	b, bytes := col.(*batch.Bytes)
+	b, text := col.(*batch.Bytes)
 	switch {
-	case w == wireBytes && bytes:
+	case w == wireBytes && text:
 		var scratch []byte
 		return func(text []byte, quoted bool) (err error) {
 			if scratch, err = base64.StdEncoding.AppendDecode(scratch[:0], text); err != nil || !quoted {
@@ -50,9 +53,9 @@ func debeziumRead(w wire, c schema.Column, col batch.Column) tokenFunc {
 			b.Append(scratch)
 			return nil
 		}
-	case w == wireJSON && bytes:
+	case w == wireJSON && text:
 		return func(text []byte, _ bool) error { b.Append(text); return nil }
-	case bytes && c.Type.Kind != schema.Decimal:
+	case text && c.Type.Kind != schema.Decimal:
 		return func(text []byte, quoted bool) error {
 			if !quoted {
 				return badValue(text, "text")
@@ -65,6 +68,24 @@ func debeziumRead(w wire, c schema.Column, col batch.Column) tokenFunc {
 		return func(text []byte, _ bool) error { return read(text) }
 	}
 	return nil
+}
+
+// labelRead reads a label.
+func labelRead(col batch.Column) tokenFunc {
+	b, ok := col.(*batch.Bytes)
+	if !ok {
+		return nil
+	}
+	return func(text []byte, quoted bool) error {
+		if !quoted {
+			return badValue(text, "text")
+		}
+		if bytes.Contains(text, []byte(`\,`)) {
+			text = bytes.ReplaceAll(text, []byte(`\,`), []byte{','})
+		}
+		b.Append(text)
+		return nil
+	}
 }
 
 // unsignedRead reads a BIGINT UNSIGNED, which is negative from 2^63 on.

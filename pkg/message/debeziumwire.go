@@ -20,6 +20,7 @@ type wire uint8
 
 const (
 	wirePlain    wire = iota // text, a number, true or false, as it is
+	wireLabel                // text of an ENUM, in which Debezium leaves a backslash before a comma
 	wireUnsigned             // a BIGINT UNSIGNED, which may have become a negative number
 	wireDecimal              // base64 of a big-endian two's complement, without the point
 	wireVariable             // an object of such a value and its scale
