@@ -36,7 +36,7 @@ func Debezium(t testing.TB, address string, settings ...string) (wait func()) {
 	t.Cleanup(func() {
 		if !waited {
 			_ = cmd.Process.Kill() // it may have ended
-			<-ended
+			_ = <-ended
 		}
 		if t.Failed() {
 			t.Logf("Debezium's log: %s", log.Bytes()[max(0, log.Len()-8000):])
