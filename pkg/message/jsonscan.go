@@ -94,10 +94,7 @@ func (s *scanner) str() (raw []byte, escaped bool, err error) {
 		return nil, false, s.fail("a string")
 	}
 	start := s.at
-	for i := start; i < len(s.text); i++ {
-		if plain[s.text[i]] {
-			continue
-		}
+	for i := special(s.text, start); i < len(s.text); i = special(s.text, i+1) {
 		switch s.text[i] {
 		case '"':
 			s.at = i + 1

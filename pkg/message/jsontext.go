@@ -1,6 +1,9 @@
 package message
 
-import "unicode/utf8"
+import (
+	"math/bits"
+	"unicode/utf8"
+)
 
 const hexDigits = "0123456789abcdef"
 
@@ -12,20 +15,38 @@ var plain = func() (p [256]bool) {
 	return p
 }()
 
+// special returns the place of the first byte from i on that does not stand for itself, or
+// where s ends. It looks at eight bytes at a time.
+func special[T string | []byte](s T, i int) int {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(s); i += 8 {
+		v := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
+			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+		// The high bit of a byte gets set where it is less than a space, or where it is a
+		// quote or a backslash, so that it is 0 in q or b: no byte before the first of these
+		// borrows from the one behind it.
+		q, b := v^each*'"', v^each*'\\'
+		if m := ((v-each*' ')&^v | (q-each)&^q | (b-each)&^b) & high; m != 0 {
+			return i + bits.TrailingZeros64(m)/8
+		}
+	}
+	for ; i < len(s) && plain[s[i]]; i++ {
+	}
+	return i
+}
+
 // appendString appends s, which is UTF-8, as a JSON string.
 func appendString[T string | []byte](dst []byte, s T) []byte {
 	dst = append(dst, '"')
-	start := 0
-	for i := 0; i < len(s); i++ {
-		if plain[s[i]] {
-			continue
-		}
+	for i := 0; ; i++ {
+		start := i
+		i = special(s, i)
 		dst = append(dst, s[start:i]...)
+		if i == len(s) {
+			return append(dst, '"')
+		}
 		dst = appendEscaped(dst, s[i])
-		start = i + 1
 	}
-	dst = append(dst, s[start:]...)
-	return append(dst, '"')
 }
 
 func appendEscaped(dst []byte, c byte) []byte {
