@@ -109,7 +109,7 @@ func Open(ctx context.Context, url string, opts Options) (*Feed, error) {
 	}
 	if opts.Decoder == nil {
 		opts.Decoder = func(_ string, to message.Target) (message.Decoder, error) {
-			return message.NewDecoder("canal-json", to)
+			return message.NewDecoder(message.Auto, to)
 		}
 	}
 	f := &Feed{url: u, opts: opts, patterns: patterns, starts: offsets{}, ends: offsets{}}

@@ -215,6 +215,9 @@ func (l *log) takeAll(ctx context.Context, pr *progress, records []*kgo.Record) 
 		}
 		l.decoders[pr.topic] = decoder
 	}
+	if d, ok := decoder.(message.Partitioned); ok {
+		d.Partition(int(pr.partition))
+	}
 	for i, r := range records {
 		if pr.done {
 			return nil
