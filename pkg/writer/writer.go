@@ -96,7 +96,9 @@ type Sharer interface {
 	// of its own part of the log alone. That held and known differ is no reason to refuse
 	// the Commit. An error of merge is: ErrFenced, where another run has had changes that
 	// are staged here. Merge may be called more than once for a Commit. Position returns
-	// what was merged.
+	// what was merged. A batch that is Emptied takes away the rows of all runs, those too
+	// that others have committed meanwhile, be they from before or behind it: the caller
+	// sees to it that the others have committed all from before, and wait for its Commit.
 	Share(merge func(held, known, next batch.Position) (batch.Position, error))
 }
 

@@ -7,15 +7,14 @@ import (
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/hint"
-	"github.com/tablehaul/tablehaul/pkg/writer"
 )
 
 // folds reports whether the rows of a batch are folded. Without Ops they may be
 // stock, which needs none of it: it comes before any change of its commit, and
-// in Follow mode with the first commit only. It does no harm to take changes for
+// in Follow and Extend mode with the first commit only. It does no harm to take changes for
 // stock that come first: they are published so that what follows applies to them.
 func (w *Writer) folds(b *batch.Batch) bool {
-	return b.Ops != nil || w.fold != nil && (w.fold.active || w.mode == writer.Follow && w.pos != "")
+	return b.Ops != nil || w.fold != nil && (w.fold.active || w.follows() && w.pos != "")
 }
 
 // change stages a batch of changes.

@@ -21,12 +21,16 @@ import (
 
 // An attempt is a commit that was sent and not seen to have landed or failed.
 type attempt struct {
+	goal
 	id     string
-	pos    batch.Position
 	staged int      // it holds the first so many of Writer.staged
 	lost   bool     // the catalog has called it a conflict
 	made   []string // metadata files that are orphans if it has not landed
 }
+
+// A goal is what a commit was asked to bring the table to, and what it brings it to:
+// something else if the table is shared.
+type goal struct{ asked, pos batch.Position }
 
 // A retryPolicy bounds how often a commit is tried again.
 type retryPolicy struct {
@@ -72,7 +76,8 @@ func (w *Writer) Commit(ctx context.Context, pos batch.Position) error {
 // nowhere an unknown outcome.
 func (w *Writer) commit(ctx context.Context, pos batch.Position) error {
 	var last error
-	for n := range w.sink.retry.attempts {
+	turns := 0
+	for n := 0; n < w.sink.retry.attempts; n++ {
 		if n > 0 {
 			if err := w.sink.retry.wait(ctx, n-1); err != nil {
 				return errors.Join(err, last)
@@ -87,18 +92,21 @@ func (w *Writer) commit(ctx context.Context, pos batch.Position) error {
 		default:
 			return err
 		}
-		if base.landed && len(w.staged) == 0 && w.pos == pos {
+		if base.landed != nil && len(w.staged) == 0 && base.landed.asked == pos {
 			return w.committed(ctx)
 		}
-		if err := w.fence(base); err != nil {
+		to, err := w.fence(base, pos)
+		if err != nil {
 			return err
 		}
-		outcome, err := w.try(ctx, base.tbl, pos)
+		outcome, err := w.try(ctx, base.tbl, to)
 		switch outcome {
 		case done:
 			return w.committed(ctx)
 		case refused:
 			return err
+		case conflict:
+			n = yield(n, &turns, w.merge != nil)
 		}
 		last = err
 	}
@@ -145,7 +153,7 @@ const (
 )
 
 // try sends one commit on top of base, or creates the table if there is none.
-func (w *Writer) try(ctx context.Context, base *table.Table, pos batch.Position) (outcome, error) {
+func (w *Writer) try(ctx context.Context, base *table.Table, to goal) (outcome, error) {
 	// From here on a cancelled context must not tear the call: that would only
 	// leave its outcome unknown.
 	if err := ctx.Err(); err != nil {
@@ -159,7 +167,7 @@ func (w *Writer) try(ctx context.Context, base *table.Table, pos batch.Position)
 		}
 		return conflict, errors.New("created at the catalog's choice of place")
 	}
-	p, o, err := w.prepare(ctx, base, pos, w.sink.session.commitID(w.supersedes()))
+	p, o, err := w.prepare(ctx, base, to, w.sink.session.commitID(w.supersedes()))
 	if err != nil {
 		return o, err
 	}
@@ -197,8 +205,8 @@ type prepared struct {
 
 // prepare stages a commit on top of base, or one that creates the table. An
 // outcome comes with an error only.
-func (w *Writer) prepare(ctx context.Context, base *table.Table, pos batch.Position, id string) (p prepared, o outcome, err error) {
-	p.attempt = attempt{id: id, pos: pos, staged: len(w.staged)}
+func (w *Writer) prepare(ctx context.Context, base *table.Table, to goal, id string) (p prepared, o outcome, err error) {
+	p.attempt = attempt{goal: to, id: id, staged: len(w.staged)}
 	if err := w.announce(ctx); err != nil {
 		return p, unsent(err), err
 	}
@@ -237,6 +245,7 @@ func (w *Writer) conclude(p prepared, o outcome) {
 		}
 		w.attempts = nil
 		w.pos, w.last, w.staged, w.replace, w.exists, w.unborn, w.was = p.pos, p.id, nil, false, true, false, nil
+		w.told = true
 		w.uuid, w.sequence = p.meta.TableUUID(), p.meta.LastSequenceNumber()
 		w.resetFold()
 		w.removeMade(p.superseded)
@@ -268,6 +277,23 @@ func (w *Writer) supersededMetadata(before, now table.Metadata) []string {
 		}
 	}
 	return gone
+}
+
+// outgoing returns the UUIDs of the metadata files that supersededMetadata is going to list
+// once a commit on top of base has landed: who dies before they are removed leaves them.
+func (w *Writer) outgoing(base *table.Table) (ids []string) {
+	if base == nil || w.sink.rest {
+		return nil
+	}
+	var files []string
+	for e := range base.Metadata().PreviousFiles() {
+		files = append(files, e.MetadataFile)
+	}
+	most := base.Properties().GetInt(table.MetadataPreviousVersionsMaxKey, table.MetadataPreviousVersionsMaxDefault)
+	for _, f := range files[:max(len(files)+1-most, 0)] {
+		ids = append(ids, uuidIn(f))
+	}
+	return ids
 }
 
 // judge tells what an answer of the catalog says about the commit.
@@ -310,7 +336,7 @@ func (w *Writer) build(ctx context.Context, base *table.Table, a *attempt) (c ta
 	if err := w.st.fresh(ctx); err != nil {
 		return c, nil, err
 	}
-	fs := &noteIO{WriteFileIO: w.st.files(), record: w.record, commit: commitUUID(a.id)}
+	fs := &noteIO{WriteFileIO: w.st.files(), record: w.record, beside: append(w.outgoing(base), commitUUID(a.id))}
 	defer func() { a.made = fs.made }()
 	where := ""
 	var shape table.TableCommit

@@ -188,6 +188,10 @@ func deadObject(st *storage, folder, name string, touched time.Time, after time.
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+	if err != nil && time.Since(touched) < recordTouch {
+		// Some stores give half an object while somebody, who is alive, writes it anew.
+		return nil, nil // the next Open tries again
+	}
 	if err != nil {
 		return nil, err
 	}

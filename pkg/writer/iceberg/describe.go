@@ -62,7 +62,7 @@ func (s *Sink) describe(ctx context.Context, t *schema.Table, mode writer.Mode) 
 	switch {
 	case mode == writer.Create && w.pos != "":
 		d.Fate = writer.Whole
-	case mode == writer.Follow && w.pos != "":
+	case w.follows() && w.pos != "" && w.was == nil:
 		d.Fate = writer.Followed
 	case mode == writer.Replace && tbl.CurrentSnapshot() != nil:
 		d.Fate = writer.Replaced

@@ -14,13 +14,13 @@ import (
 func (w *Writer) sameRows() error {
 	had, want := w.props[filterProperty], w.src.Filter
 	switch {
-	case w.mode == writer.Follow && had != "":
+	case w.follows() && had != "":
 		err := fmt.Errorf("table %s holds only rows that met a condition when they were copied (%s), and the log tells of all rows", w.name(), had)
-		return w.tableError(hint.Wrap(err, "copy all of it with snapshot --mode replace --tables %s, or leave it out with --exclude", w.src))
-	case w.mode == writer.Follow && w.props[addedProperty] != "" && !w.src.IsChangelog():
+		return w.tableError(hint.Wrap(err, "%s, or leave it out with --exclude", w.wholly("copy all of it")))
+	case w.follows() && w.props[addedProperty] != "" && !w.src.IsChangelog():
 		err := fmt.Errorf("table %s holds rows that snapshot --mode %s has added to others: some may be there twice, and changes from before that are not in the others",
 			w.name(), w.props[addedProperty])
-		return w.tableError(hint.Wrap(err, "copy it anew with snapshot --mode replace --tables %s, or leave it out with --exclude", w.src))
+		return w.tableError(hint.Wrap(err, "%s, or leave it out with --exclude", w.wholly("copy it anew")))
 	case w.mode == writer.Create && had != want:
 		err := fmt.Errorf("table %s is whole since an earlier run, which copied %s; now wanted are %s", w.name(), rowsOf(had), rowsOf(want))
 		return w.tableError(hint.Wrap(err, "--mode replace exchanges its content; the same --where leaves it alone"))

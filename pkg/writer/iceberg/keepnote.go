@@ -128,7 +128,7 @@ func (k *keeping) forget(st *storage, folder string) error {
 // keptBy returns what a dead run has kept if it is of use: for a table that it fits,
 // and that has not got it already.
 func (w *Writer) keptBy(run *deadRun, named map[string]bool) (*keptRun, error) {
-	fresh := w.mode == writer.Create || w.mode == writer.Follow
+	fresh := w.mode == writer.Create || w.follows()
 	if run.orphan || !w.keepable() || !(fresh && w.pos == "" || w.mode == writer.Replace) {
 		return nil, nil
 	}

@@ -49,6 +49,7 @@ var roles = map[string]func(arg string) error{
 	"write": writeOnce,
 	"keep":  keepForEver,
 	"die":   dieAt,
+	"share": shareTable,
 }
 
 // child starts a process in a role.

@@ -32,11 +32,11 @@ func (w *Writer) reshape(tbl *table.Table) error {
 	switch {
 	case w.exchanges():
 		w.schema = exchanged(old.schema, w.want, old.last)
-	case w.mode == writer.Evolve:
+	case w.mode == writer.Evolve || w.mode == writer.Extend:
 		to, diff := evolved(old.schema, w.want, old.last)
 		if diff != "" {
 			err := fmt.Errorf("table %s cannot take the source's rows in beside its own: %s", w.name(), diff)
-			return w.tableError(hint.Wrap(err, exchange))
+			return w.tableError(hint.Wrap(err, "%s", w.remedy(old.schema)))
 		}
 		w.schema = to
 	default:
@@ -127,10 +127,12 @@ func (w *Writer) missing(have iceberg.Properties) iceberg.Properties {
 			}
 		}
 	}
-	if c := w.src.Comment; c != "" && c != have["comment"] && (w.mode == writer.Replace || w.mode == writer.Evolve) {
+	reshapes := w.mode == writer.Replace || w.mode == writer.Evolve || w.mode == writer.Extend && w.was != nil
+	if c := w.src.Comment; c != "" && c != have["comment"] && reshapes {
 		set["comment"] = c
 	}
-	if shape := w.src.Shape(); have[shapeProperty] != shape {
+	// Of a table that is shared, others may have met a later shape since.
+	if shape := w.src.Shape(); have[shapeProperty] != shape && (w.merge == nil || reshapes || !w.told) {
 		set[shapeProperty] = shape
 	}
 	return set

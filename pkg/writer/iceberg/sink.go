@@ -213,11 +213,9 @@ func (s *Sink) open(ctx context.Context, t *schema.Table, mode writer.Mode) (*Wr
 		mode = writer.Follow // which refuses what Extend would change
 	}
 	switch mode {
-	case writer.Create, writer.Append, writer.Evolve, writer.Replace, writer.Follow:
-	case writer.Extend:
-		return nil, hint.Wrap(fmt.Errorf("mode %q: %w", mode, errors.ErrUnsupported), "follow the table in its own shape")
+	case writer.Create, writer.Append, writer.Evolve, writer.Replace, writer.Follow, writer.Extend:
 	default:
-		return nil, fmt.Errorf("mode %q is not one of create, append, evolve, replace, follow", mode)
+		return nil, fmt.Errorf("mode %q is not one of create, append, evolve, replace, follow, extend", mode)
 	}
 	w := &Writer{sink: s, src: t, ident: s.identifier(t), mode: mode, replace: mode == writer.Replace}
 	if err := s.ensureNamespace(ctx, catalog.NamespaceFromIdent(w.ident)); err != nil {
@@ -268,7 +266,7 @@ func (w *Writer) shape() (err error) {
 	}
 	if len(identifierIDs(w.src)) > 0 {
 		w.fold = &fold{w: w, keys: newKeyHasher(w.src)}
-	} else if w.mode == writer.Follow && len(w.src.Key) > 0 {
+	} else if w.follows() && len(w.src.Key) > 0 {
 		return w.tableError(w.noKey())
 	}
 	return nil

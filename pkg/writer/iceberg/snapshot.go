@@ -165,11 +165,11 @@ func liveFiles(tbl *table.Table, fs iceio.IO) (data, deletes []iceberg.DataFile,
 }
 
 // A noteIO remembers the files that are created through it, and has the record tell
-// their UUIDs and the commit's before.
+// their UUIDs before, with those of what else the commit makes or leaves behind.
 type noteIO struct {
 	iceio.WriteFileIO
 	record *stagingRecord
-	commit string
+	beside []string
 	mu     sync.Mutex // manifests of data and of deletes are written at once
 	made   []string
 	told   string
@@ -183,7 +183,7 @@ func (n *noteIO) Create(name string) (iceio.FileWriter, error) {
 	defer n.mu.Unlock()
 	n.made = append(n.made, name)
 	if id := uuidIn(name); id != n.told {
-		if err := n.record.makes(n.commit, id); err != nil {
+		if err := n.record.makes(append(n.beside, id)...); err != nil {
 			return nil, err
 		}
 		n.told = id

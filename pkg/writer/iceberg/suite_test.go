@@ -152,6 +152,9 @@ func scan(t *testing.T, s *Sink, tbl *schema.Table) []arrow.RecordBatch {
 		return nil
 	}
 	must(t, err)
+	if len(it.Metadata().Schemas()) > 1 {
+		return scanShapes(t, it)
+	}
 	_, recs, err := it.Scan().ToArrowRecords(context.Background())
 	must(t, err)
 	var out []arrow.RecordBatch

@@ -91,6 +91,9 @@ func (w *Writer) admit(tbl *table.Table) error {
 			return err
 		}
 	}
+	if err := w.widen(tbl.Schema()); err != nil {
+		return err
+	}
 	if err := w.reshape(tbl); err != nil {
 		return err
 	}
@@ -103,7 +106,7 @@ func (w *Writer) admit(tbl *table.Table) error {
 // goesOn checks that a table that holds a position is what the source's has become
 // since, or may become it.
 func (w *Writer) goesOn(tbl *table.Table) error {
-	same := w.mode == writer.Create || w.mode == writer.Follow
+	same := w.mode == writer.Create || w.follows()
 	if src := w.props[sourceProperty]; same && src != "" && src != w.src.String() {
 		err := fmt.Errorf("%s exists and was made from %s", w.name(), src)
 		return w.tableError(hint.Wrap(err, "name another namespace for one of them in the sink's URL"))
@@ -113,6 +116,9 @@ func (w *Writer) goesOn(tbl *table.Table) error {
 	}
 	if err := w.sameRows(); err != nil {
 		return err
+	}
+	if w.mode == writer.Extend {
+		return w.sameKey()
 	}
 	// Left alone, it would pass for what the source holds. Many types of the source
 	// are one type here.
@@ -192,6 +198,8 @@ func (w *Writer) remedy(have *iceberg.Schema) string {
 	switch _, diff := evolved(have, w.want, 0); {
 	case w.src.IsChangelog():
 		return dropFirst
+	case w.mode == writer.Extend:
+		return dropFirst
 	case w.mode == writer.Follow:
 		return w.copyAnew()
 	case w.mode == writer.Append && diff == "":
@@ -205,19 +213,19 @@ func (w *Writer) remedy(have *iceberg.Schema) string {
 // last run has seen to them.
 func (w *Writer) misfit(have *iceberg.Schema) string {
 	shape := w.props[shapeProperty]
-	return shapeDiff(have, w.want, w.mode == writer.Evolve || shape != "" && w.src.Since(shape) == "")
+	return shapeDiff(have, w.want, w.mode == writer.Evolve || w.mode == writer.Extend || shape != "" && w.src.Since(shape) == "")
 }
 
 // fits checks that rows of the source can be put into an existing table.
 func (w *Writer) fits(tbl *table.Table) error {
 	if tbl.CurrentSnapshot() != nil && w.pos == "" {
-		switch w.mode {
-		case writer.Create:
+		switch {
+		case w.mode == writer.Create:
 			return w.tableError(hint.Wrap(fmt.Errorf("table %s exists", w.name()),
 				"add to it with --mode append, or exchange its content with --mode replace"))
-		case writer.Follow:
+		case w.follows():
 			return w.tableError(hint.Wrap(fmt.Errorf("table %s exists and was not made by tablehaul", w.name()),
-				"exchange its content with snapshot --mode replace --tables %s, then run the same command again, or add ?namespace=… to the sink's URL", w.src))
+				"%s, then run the same command again, or add ?namespace=… to the sink's URL", w.wholly("exchange its content")))
 		}
 	}
 	have := tbl.Schema()
@@ -228,7 +236,7 @@ func (w *Writer) fits(tbl *table.Table) error {
 		return w.tableError(hint.Wrap(fmt.Errorf("table %s has another shape: %s", w.name(), diff), "%s", w.remedy(have)))
 	}
 	v := tbl.Metadata().Version()
-	if v < formatVersion && (w.mode == writer.Create || w.mode == writer.Follow) { // it cannot hold deletes
+	if v < formatVersion && (w.mode == writer.Create || w.follows()) { // it cannot hold deletes
 		return w.tableError(hint.Wrap(fmt.Errorf("table %s is of format version %d, which cannot take changes", w.name(), v),
 			"exchange its content with snapshot --mode replace --tables %s, which upgrades it, or set its property format-version to 2 with a client of the catalog", w.src))
 	}
@@ -252,6 +260,9 @@ func (w *Writer) createBare(ctx context.Context) error {
 	}
 	tbl, err := w.sink.cat.CreateTable(ctx, w.ident, w.want, options...)
 	w.sink.present.forget()
+	if errors.Is(err, catalog.ErrTableAlreadyExists) {
+		return w.joinBare(ctx, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -289,7 +300,9 @@ func sameIDs(a, b *iceberg.Schema) bool {
 
 // probeBare creates the table and tries again what has failed with cause.
 func (w *Writer) probeBare(ctx context.Context, cause error) error {
-	if err := w.createBare(ctx); err != nil {
+	if err := w.createBare(ctx); hint.IsTransient(err) {
+		return err
+	} else if err != nil {
 		return cause
 	}
 	if err := w.sink.probe(ctx, w); err != nil {

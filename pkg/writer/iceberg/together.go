@@ -70,15 +70,15 @@ var errDropped = errors.New("the catalog confirmed the commit and did not make i
 func (s *Sink) commitAll(ctx context.Context, ws []*Writer, pos batch.Position) error {
 	pending := ws
 	var last error
-	confirmed := false
-	for n := range s.retry.attempts {
+	confirmed, turns := false, 0
+	for n := 0; n < s.retry.attempts; n++ {
 		if n > 0 && !confirmed {
 			if err := s.retry.wait(ctx, n-1); err != nil {
 				return errors.Join(err, last)
 			}
 		}
 		confirmed = false
-		bases, left, err := s.lookAll(ctx, pending, pos)
+		left, err := s.lookAll(ctx, pending, pos)
 		switch {
 		case err == nil:
 		case transient(err):
@@ -87,11 +87,13 @@ func (s *Sink) commitAll(ctx context.Context, ws []*Writer, pos batch.Position) 
 		default:
 			return err
 		}
-		if pending = left; len(pending) == 0 {
+		if pending = writers(left); len(pending) == 0 {
 			return s.committedAll(ctx, ws)
 		}
-		o, err := s.tryAll(ctx, pending, bases, pos)
+		o, err := s.tryAll(ctx, left)
 		switch o {
+		case conflict:
+			n = yield(n, &turns, pending[0].merge != nil)
 		case done:
 			confirmed, err = true, errDropped
 		case refused:
@@ -106,9 +108,24 @@ func (s *Sink) commitAll(ctx context.Context, ws []*Writer, pos batch.Position) 
 	return s.gaveUp(unknown, pending[0].mode, last)
 }
 
+// A due writer has still to commit, onto the table as it is now.
+type due struct {
+	*Writer
+	base *table.Table
+	to   goal
+}
+
+func writers(all []due) []*Writer {
+	ws := make([]*Writer, len(all))
+	for i, d := range all {
+		ws[i] = d.Writer
+	}
+	return ws
+}
+
 // lookAll looks at the tables of all writers and returns those that are still to
 // be committed.
-func (s *Sink) lookAll(ctx context.Context, ws []*Writer, pos batch.Position) (bases []*table.Table, left []*Writer, err error) {
+func (s *Sink) lookAll(ctx context.Context, ws []*Writer, pos batch.Position) (left []due, err error) {
 	views := make([]view, len(ws))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)
@@ -119,22 +136,23 @@ func (s *Sink) lookAll(ctx context.Context, ws []*Writer, pos batch.Position) (b
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	for i, w := range ws {
-		if views[i].landed && len(w.staged) == 0 && w.pos == pos {
+		if l := views[i].landed; l != nil && len(w.staged) == 0 && l.asked == pos {
 			continue
 		}
-		if err := w.fence(views[i]); err != nil {
-			return nil, nil, w.of(err)
+		to, err := w.fence(views[i], pos)
+		if err != nil {
+			return nil, w.of(err)
 		}
-		bases, left = append(bases, views[i].tbl), append(left, w)
+		left = append(left, due{w, views[i].tbl, to})
 	}
-	return bases, left, nil
+	return left, nil
 }
 
 // tryAll sends one commit of all the writers' tables.
-func (s *Sink) tryAll(ctx context.Context, ws []*Writer, bases []*table.Table, pos batch.Position) (outcome, error) {
+func (s *Sink) tryAll(ctx context.Context, ws []due) (outcome, error) {
 	if err := ctx.Err(); err != nil {
 		return refused, err
 	}
@@ -147,13 +165,13 @@ func (s *Sink) tryAll(ctx context.Context, ws []*Writer, bases []*table.Table, p
 	g.SetLimit(8)
 	for i, w := range ws {
 		g.Go(func() (err error) {
-			base := bases[i]
+			base := w.base
 			if base == nil {
 				if base, err = w.bare(gctx); err != nil {
 					return w.of(err)
 				}
 			}
-			all[i], _, err = w.prepare(gctx, base, pos, id)
+			all[i], _, err = w.prepare(gctx, base, w.to, id)
 			commits[i] = all[i].commit
 			return w.of(err)
 		})

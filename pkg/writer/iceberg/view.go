@@ -17,7 +17,15 @@ import (
 // A view is the table as the catalog shows it.
 type view struct {
 	tbl    *table.Table // nil if there is none
-	landed bool         // an earlier attempt of ours turned out to have landed
+	landed *attempt     // an earlier one of ours that turned out to have landed; nil if none has
+}
+
+// position is the one that the table holds, "" if it holds none.
+func (v view) position() batch.Position {
+	if v.tbl == nil {
+		return ""
+	}
+	return batch.Position(v.tbl.Properties()[positionProperty])
 }
 
 // look asks the catalog for the table and settles attempts of unknown outcome.
@@ -52,7 +60,7 @@ func (w *Writer) look(ctx context.Context) (view, error) {
 // settle looks for attempts in the table's history. One that is there has
 // published its files; the others never will, for each asserts the snapshot
 // that the one has replaced.
-func (w *Writer) settle(tbl *table.Table) bool {
+func (w *Writer) settle(tbl *table.Table) *attempt {
 	for i := len(w.attempts) - 1; i >= 0; i-- {
 		a := w.attempts[i]
 		if !hasCommit(tbl, a.id) {
@@ -63,14 +71,14 @@ func (w *Writer) settle(tbl *table.Table) bool {
 		w.resetFold()
 		w.written.add(w.staged[:a.staged])
 		w.staged = w.staged[a.staged:]
-		w.replace = false
+		w.replace, w.told = false, true
 		for j, other := range w.attempts {
 			if j != i {
 				w.removeMade(other.made)
 			}
 		}
 		w.attempts = nil
-		return true
+		return &a
 	}
 	w.attempts = slices.DeleteFunc(w.attempts, func(a attempt) bool {
 		if a.lost {
@@ -78,7 +86,7 @@ func (w *Writer) settle(tbl *table.Table) bool {
 		}
 		return a.lost
 	})
-	return false
+	return nil
 }
 
 // hasCommit reports whether a snapshot carries the commit id. The property
@@ -95,39 +103,62 @@ func hasCommit(tbl *table.Table, id string) bool {
 	return false
 }
 
-// fence checks that the table is still the one that this writer follows.
-func (w *Writer) fence(v view) error {
+// fence checks that the table is still the one that this writer follows, and tells what a
+// commit of pos brings it to.
+func (w *Writer) fence(v view, pos batch.Position) (goal, error) {
+	g := goal{asked: pos, pos: pos}
+	if v.tbl == nil && w.exists && !w.ours {
+		return g, w.tableError(hint.Wrap(errors.New("the table was dropped while it was written"), "run the same command again"))
+	}
+	err := w.overtaken(v)
+	if err == nil && w.merge != nil {
+		g.pos, err = w.merge(v.position(), w.pos, pos)
+	}
+	if err != nil {
+		// For good: once the writer has asked for the position, it would follow the
+		// other's commit, and what is staged does not.
+		w.stale = true
+		w.fail(err)
+		return g, err
+	}
 	if v.tbl == nil {
-		if w.exists && !w.ours {
-			return w.tableError(hint.Wrap(errors.New("the table was dropped while it was written"), "run the same command again"))
-		}
+		return g, nil
+	}
+	return g, w.byAnother(w.sameTable(v.tbl))
+}
+
+// overtaken checks that nobody has committed to the table since, unless that may be.
+func (w *Writer) overtaken(v view) error {
+	if v.tbl == nil {
 		return nil
 	}
 	// Other programs leave both properties alone. The id alone would do, but for
 	// tables that somebody has given a position by hand.
-	pos, id := batch.Position(v.tbl.Properties()[positionProperty]), v.tbl.Properties()[commitProperty]
-	if (pos != w.pos || id != w.last) && !w.supersedes() {
-		// For good: once the writer has asked for the position, it would follow the
-		// other's commit, and what is staged does not.
-		err := w.sink.session.fenced(id, w.sink.rest)
-		if id == "" && w.last != "" {
-			err = w.tableError(hint.Wrap(errors.New("the tablehaul.… properties were removed from the table while it was written"), dropFirst))
-		}
-		w.stale = true
-		w.fail(err)
-		return err
+	pos, id := v.position(), v.tbl.Properties()[commitProperty]
+	switch {
+	case pos == w.pos && id == w.last || w.supersedes():
+		return nil
+	case id == "" && w.last != "":
+		return w.tableError(hint.Wrap(errors.New("the tablehaul.… properties were removed from the table while it was written"), dropFirst))
+	case w.merge != nil:
+		return nil
 	}
-	if !w.exists || v.tbl.Metadata().TableUUID() != w.uuid {
+	return w.sink.session.fenced(id, w.sink.rest)
+}
+
+// sameTable checks that what is staged can go into the table as it is now.
+func (w *Writer) sameTable(tbl *table.Table) error {
+	if !w.exists || tbl.Metadata().TableUUID() != w.uuid {
 		return w.tableError(hint.Wrap(errors.New("another table of that name was made while it was written"), "run the same command again"))
 	}
 	// Files carry the field ids that the columns had.
-	if w.was.changed(v.tbl) || w.was == nil && !v.tbl.Schema().Equals(w.schema) && !sameIDs(w.schema, v.tbl.Schema()) {
+	if w.was.changed(tbl) || w.was == nil && !tbl.Schema().Equals(w.schema) && !sameIDs(w.schema, tbl.Schema()) {
 		return w.tableError(hint.Wrap(errors.New("the table's columns were changed while it was written"), "run the same command again"))
 	}
-	if err := w.sameLayout(v.tbl); err != nil {
+	if err := w.sameLayout(tbl); err != nil {
 		return w.tableError(hint.Wrap(fmt.Errorf("the table's layout was changed while it was written: %w", err), "run the same command again"))
 	}
-	return w.fits(v.tbl)
+	return w.fits(tbl)
 }
 
 // sameLayout checks that files go where they were meant for.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 	"github.com/google/uuid"
@@ -61,16 +62,19 @@ type Writer struct {
 	closing sync.WaitGroup // files being made durable
 	ending  map[stagedFile]bool
 	staged  []stagedData
-	failed  error    // of a file that was lost; nothing can be committed any more
-	kept    *keptRun // by a dead run, and neither taken over nor discarded yet
-	keep    *keeping // nil: what is staged goes with the process
-	fold    *fold    // nil if the key cannot identify rows
+	failed  error            // of a file that was lost; nothing can be committed any more
+	kept    *keptRun         // by a dead run, and neither taken over nor discarded yet
+	keep    *keeping         // nil: what is staged goes with the process
+	fold    *fold            // nil if the key cannot identify rows
+	casts   []arrow.DataType // by column of the batches: what it becomes, nil if it stays; nil if all do
 
 	spreads     *spreads    // nil if stock goes to files as it comes
 	partitioned tableLayout // as files are made by
 
 	abandoned abandoned // files of the run that are to be removed
 
+	merge    merge     // of positions; nil if the table is not shared
+	told     bool      // a commit has told the source's shape
 	tag      string    // of the next commit
 	attempts []attempt // commits whose outcome is not known
 	stale    bool      // the catalog has to be asked for the position
@@ -111,9 +115,11 @@ func (w *Writer) Write(ctx context.Context, b *batch.Batch) error {
 	if b.Rows != nil && int(b.Rows.NumCols()) != len(w.src.Columns) {
 		return w.tableError(fmt.Errorf("batch has %d columns, the table has %d", b.Rows.NumCols(), len(w.src.Columns)))
 	}
-	var err error
 	ctx = w.sink.shared(ctx)
+	b, release, err := w.cast(ctx, b)
+	defer release()
 	switch {
+	case err != nil:
 	case b.Emptied || w.folds(b):
 		err = w.change(ctx, b)
 	case b.Rows != nil && b.Rows.NumRows() > 0:

@@ -45,7 +45,7 @@ func (m *member) run(k *kit) error {
 
 func (m *member) attempt(k *kit) (err error) {
 	var w writer.Writer
-	var at reached
+	at := 0
 	defer func() {
 		if w != nil {
 			err = errors.Join(err, w.Close())
@@ -65,14 +65,14 @@ func (m *member) attempt(k *kit) (err error) {
 			}
 			pos, err := w.Position(k.Context())
 			if err == nil {
-				at, err = parseReached(pos)
+				at, err = Reached(pos, m.part)
 			}
 			if err != nil {
 				return err
 			}
-			w.(writer.Sharer).Share(mergePart(m.part))
+			w.(writer.Sharer).Share(MergePart(m.part))
 		}
-		if n < at[m.part] {
+		if n < at {
 			continue
 		}
 		if err := k.trySend(w, s.table, false, s.changes); err != nil {
@@ -112,7 +112,7 @@ func (k *kit) crowd(members []*member, read *schema.Table, want []batchtest.Row)
 
 // sharedCrowd has two and four runs insert, change and delete rows of their own.
 func (k *kit) sharedCrowd() {
-	k.share(k.restart(notes("probe"), writer.Extend, ""), mergePart("a"))
+	k.share(k.restart(notes("probe"), writer.Extend, ""), MergePart("a"))
 	for _, n := range []int{2, 4} {
 		t := notes(fmt.Sprintf("crowd_%d", n))
 		var members []*member
@@ -121,7 +121,7 @@ func (k *kit) sharedCrowd() {
 			r := rand.New(rand.NewPCG(uint64(i), uint64(n)))
 			m := &member{part: string(rune('a' + i))}
 			model := map[int]batchtest.Row{}
-			for c := range 200 / n {
+			for c := range 120 / n {
 				s := step{table: t}
 				for range r.IntN(6) { // none: a position alone
 					for _, c := range randomChange(r, 12, c, model) {
@@ -150,7 +150,7 @@ func (k *kit) sharedExtended() {
 	shape := func(columns ...string) *schema.Table {
 		return batchtest.Shape("shop", "share_extended", columns...)
 	}
-	k.share(k.restart(notes("probe"), writer.Extend, ""), mergePart("a"))
+	k.share(k.restart(notes("probe"), writer.Extend, ""), MergePart("a"))
 	shapes := []*schema.Table{
 		shape("id int key", "note varchar(50)"),
 		shape("id int key", "note varchar(50)", "size int"),
@@ -192,6 +192,9 @@ func (k *kit) sharedExtended() {
 				put(batch.Delete, base+c/3, c)
 			}
 			m.steps = append(m.steps, s)
+			if c%5 == 4 { // a position alone
+				m.steps = append(m.steps, step{table: t})
+			}
 		}
 		for _, row := range rows {
 			want = append(want, row)
