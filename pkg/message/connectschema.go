@@ -33,39 +33,51 @@ const (
 	nameEnumSet = "io.debezium.data.EnumSet"
 )
 
-// maxSchemas is how many schema blocks are kept: topics that hold many tables have one of
-// another after the other.
-const maxSchemas = 64
+// A schemaCache keeps schema blocks: most messages have one of before, byte for byte.
+type schemaCache struct {
+	recent [8]*connectSchema // which are found without a way through them
+	next   int
+	all    map[string]*connectSchema
+	bytes  int // of all
+}
 
-// schema takes a schema block. Most are one of before, byte for byte.
-func (r *DebeziumReader) schema(m *debeziumMessage, s *scanner) error {
+// maxSchemaBytes bounds what is kept.
+const maxSchemaBytes = 32 << 20
+
+// take takes a schema block, nil if it is null.
+func (c *schemaCache) take(s *scanner) (*connectSchema, error) {
 	s.space()
-	for i, known := range r.schemas {
+	for _, known := range c.recent {
+		if known == nil {
+			break
+		}
 		n := len(known.text)
 		if len(s.text)-s.at <= n || !bytes.Equal(s.text[s.at:s.at+n], known.text) {
 			continue
 		}
-		if c := s.text[s.at+n]; c == ',' || c == '}' {
+		if next := s.text[s.at+n]; next == ',' || next == '}' {
 			s.at += n
-			m.schema = known
-			r.schemas[i], r.schemas[0] = r.schemas[0], known
-			return nil
+			return known, nil
 		}
 	}
 	text, err := s.skip()
 	if err != nil || string(text) == "null" {
-		return err
+		return nil, err
 	}
-	known := &connectSchema{text: bytes.Clone(text)}
-	if err := known.read(); err != nil {
-		return fmt.Errorf("read its schema: %w", err)
+	known := c.all[string(text)]
+	if known == nil {
+		known = &connectSchema{text: bytes.Clone(text)}
+		if err := known.read(); err != nil {
+			return nil, fmt.Errorf("read its schema: %w", err)
+		}
+		if c.bytes += len(text); c.all == nil || c.bytes > maxSchemaBytes {
+			c.all, c.bytes = map[string]*connectSchema{}, len(text)
+		}
+		c.all[string(text)] = known
 	}
-	if len(r.schemas) == maxSchemas {
-		r.schemas = r.schemas[:maxSchemas-1]
-	}
-	r.schemas = append(r.schemas, known)
-	m.schema = known
-	return nil
+	c.recent[c.next] = known
+	c.next = (c.next + 1) % len(c.recent)
+	return known, nil
 }
 
 func (c *connectSchema) read() error {

@@ -298,6 +298,30 @@ func TestDebeziumEvolves(t *testing.T) {
 	}
 }
 
+// TestDebeziumManySchemas has tables take turns, more than are looked for first.
+func TestDebeziumManySchemas(t *testing.T) {
+	u := &union{}
+	r := NewDebeziumReader(u)
+	const tables, rounds = 20, 3
+	for i := range tables * rounds {
+		f := foreign{op: "c", after: `{"id":1}`, fields: connectFieldText("id", "int32", "", ""), source: strings.Replace(mysqlSource, `"t"`, fmt.Sprintf(`"t%d"`, i%tables), 1)}
+		text := strings.ReplaceAll(f.text(), "dbz.d.t.", fmt.Sprintf("dbz.d.t%d.", i%tables))
+		if err := r.Decode([]byte(key1), []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if u.shapes != tables {
+		t.Errorf("got %d shapes, want %d", u.shapes, tables)
+	}
+	for i := range tables {
+		if got := len(u.texts(t, fmt.Sprintf("d.t%d", i))); got != rounds {
+			t.Errorf("table %d: got %d rows, want %d", i, got, rounds)
+		}
+	}
+}
+
+const key1 = `{"id":1}`
+
 // TestDebeziumPostgres has a message as PostgreSQL's connector writes it.
 func TestDebeziumPostgres(t *testing.T) {
 	const source = `"version":"3.3.1.Final","connector":"postgresql","name":"pg","ts_ms":1767323045000,"snapshot":"false","db":"shop","sequence":"[null,\"24023128\"]","schema":"public","table":"orders","txId":571,"lsn":24023128,"xmin":null`
@@ -342,6 +366,7 @@ func TestDebeziumBad(t *testing.T) {
 		foreign{op: "c", after: `{"id":2}`, fields: connectFieldText("v", "int32", "", "")}.text(), foreign{op: "c", after: `{"id":2,"x":"AA=="}`, fields: fields + "," + connectFieldText("x", "bytes", nameDecimal, `"scale":"x"`)}.text(),
 		`{"schema":{"type":7},"payload":{}}`, `{"schema":{"type":"struct","fields":[]},"payload":` + foreign{op: "c", after: `{"id":2}`}.text() + `}`,
 		`{"id":1,"name":"x","__op":"c","__deleted":"false"}`,
+		foreign{op: "u", after: `{"id":1,"v":"__debezium_unavailable_value"}`, fields: connectFieldText("id", "int32", "", "") + "," + connectFieldText("v", "string", "", "")}.text(),
 	}
 	for _, b := range bad {
 		u := &union{}

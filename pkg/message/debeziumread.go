@@ -20,7 +20,7 @@ type DebeziumReader struct {
 	to      Target
 	tables  map[string]*debeziumTable
 	last    *debeziumTable // most messages are of the table of the one before
-	schemas []*connectSchema
+	schemas schemaCache
 	keys    keyReader
 	name    []byte // scratch
 	text    []byte // scratch: of a string with escapes
@@ -72,12 +72,11 @@ func (r *DebeziumReader) Decode(key, value []byte) error {
 }
 
 func (r *DebeziumReader) message(key, value []byte) error {
-	m := debeziumMessage{size: len(value)}
-	m.change.Once = false
-	s := scanner{text: value}
-	if string(value) == "null" {
+	if string(value) == "null" { // a tombstone too, as a converter may write it
 		return nil
 	}
+	m := debeziumMessage{size: len(value)}
+	s := scanner{text: value}
 	if err := r.members(&m, &s, true); err != nil {
 		return err
 	}
@@ -126,7 +125,7 @@ func (r *DebeziumReader) members(m *debeziumMessage, s *scanner, top bool) error
 		switch string(name) {
 		case "schema":
 			if top {
-				err = r.schema(m, s)
+				m.schema, err = r.schemas.take(s)
 			} else {
 				_, err = s.skip()
 			}
@@ -394,6 +393,9 @@ func (t *debeziumTable) change(r *DebeziumReader, m *debeziumMessage) error {
 
 // oneRow appends the row that comes next.
 func (t *debeziumTable) oneRow(r *DebeziumReader, m *debeziumMessage, s *scanner, op batch.Op) error {
+	if s.isNull() {
+		return errors.New("it has no row")
+	}
 	if err := t.append(r, s, nil); err != nil {
 		return fmt.Errorf("read the row: %w", err)
 	}
@@ -478,6 +480,15 @@ func (t *debeziumTable) fill(r *DebeziumReader, s *scanner, leave bool) error {
 	return err
 }
 
+// What PostgreSQL's connector puts in the place of a large value that an update has not
+// changed, and that in base64.
+const (
+	unavailable      = "__debezium_unavailable_value"
+	unavailableBytes = "X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ=="
+)
+
+var errUnavailable = hint.Wrap(errors.New("its value is not told, as it has not changed"), "at the source: ALTER TABLE … REPLICA IDENTITY FULL")
+
 // value appends one value.
 func (c *debeziumColumn) value(r *DebeziumReader, s *scanner) error {
 	if s.peek() == '"' {
@@ -490,6 +501,9 @@ func (c *debeziumColumn) value(r *DebeziumReader, s *scanner) error {
 				return err
 			}
 			raw = r.text
+		}
+		if c.foreign && (string(raw) == unavailable || string(raw) == unavailableBytes) {
+			return errUnavailable
 		}
 		return c.read(raw, true)
 	}

@@ -32,10 +32,11 @@ type debeziumTable struct {
 }
 
 type debeziumColumn struct {
-	name []byte
-	odd  bool // messages have escapes in the name
-	read func(text []byte, quoted bool) error
-	null func() error
+	name    []byte
+	odd     bool // messages have escapes in the name
+	foreign bool
+	read    tokenFunc
+	null    func() error
 }
 
 // wanted reports whether there is a place for the table's rows.
@@ -146,6 +147,7 @@ func (t *debeziumTable) bind(to Target) error {
 	for i, shape := range t.shape {
 		c, col := t.rows.Column(i)
 		d := &t.columns[i]
+		d.foreign = !t.own
 		d.name, d.odd = []byte(c.Name), string(appendString(nil, c.Name)) != `"`+c.Name+`"`
 		if t.inferred {
 			d.read = inferredRead(c, col)

@@ -30,23 +30,23 @@ func Debezium(t testing.TB, address string, settings ...string) (wait func()) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	waited := false
+	var failed error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		failed = cmd.Wait()
+	}()
 	t.Cleanup(func() {
-		if !waited {
-			_ = cmd.Process.Kill() // it may have ended
-			_ = <-ended
-		}
+		_ = cmd.Process.Kill() // it may have ended
+		<-ended
 		if t.Failed() {
 			t.Logf("Debezium's log: %s", log.Bytes()[max(0, log.Len()-8000):])
 		}
 	})
 	return func() {
 		t.Helper()
-		waited = true
-		if err := <-ended; err != nil {
-			t.Errorf("Debezium: %v", err)
+		if <-ended; failed != nil {
+			t.Errorf("Debezium: %v", failed)
 		}
 	}
 }
