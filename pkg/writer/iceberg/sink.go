@@ -209,9 +209,6 @@ func (s *Sink) shared(ctx context.Context) context.Context {
 }
 
 func (s *Sink) open(ctx context.Context, t *schema.Table, mode writer.Mode) (*Writer, error) {
-	if mode == writer.Extend {
-		mode = writer.Follow // which refuses what Extend would change
-	}
 	switch mode {
 	case writer.Create, writer.Append, writer.Evolve, writer.Replace, writer.Follow, writer.Extend:
 	default:
