@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/tablehaul/tablehaul/pkg/message"
 	"github.com/tablehaul/tablehaul/pkg/reader"
 	topics "github.com/tablehaul/tablehaul/pkg/reader/kafka"
 	"github.com/tablehaul/tablehaul/pkg/reader/mysql"
@@ -111,8 +110,7 @@ func openTopics(ctx context.Context, url string, o storeOptions, f feedOptions) 
 		return nil, err
 	}
 	s, err := topics.Open(ctx, url, topics.Options{
-		Decoder: func(_ string, to message.Target) (message.Decoder, error) { return message.NewDecoder(f.format, to) },
-		Start:   f.start, UntilEnd: f.untilEnd, Group: f.group, Purged: f.purged, Bad: policy,
+		Decoder: f.decoder, Start: f.start, UntilEnd: f.untilEnd, Group: f.group, Purged: f.purged, Bad: policy,
 		Memory: o.memory / readerShare, Warn: o.warn, Refused: f.refused,
 	})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/message"
 	"github.com/tablehaul/tablehaul/pkg/move"
 	"github.com/tablehaul/tablehaul/pkg/progress"
 	"github.com/tablehaul/tablehaul/pkg/reader"
@@ -21,6 +22,7 @@ import (
 type dumpOptions struct {
 	moveOptions
 	format         *oneOf
+	log            logOptions
 	start, until   string
 	group          string
 	badMessage     string
@@ -36,7 +38,7 @@ type dumpOptions struct {
 func newDump(run func(context.Context, dumpOptions) error) *cobra.Command {
 	o := dumpOptions{
 		moveOptions: newMoveOptions(), start: "earliest", badMessage: "fail",
-		format:         newOneOf("auto", "canal-json", "debezium-json", "maxwell-json", "arrow"),
+		format:         newOneOf("auto", "canal-json", "debezium-json", "maxwell-json", "arrow", "json", "csv"),
 		commitInterval: 10 * time.Second, commitSize: 256 << 20, retryTime: 10 * time.Minute,
 		keyless: newOneOf("refuse", "append"), onPurged: newOneOf("fail", "earliest"),
 	}
@@ -78,7 +80,8 @@ ICEBERG_REST_TOKEN, ICEBERG_REST_CREDENTIAL and AWS_….`,
 	f.SortFlags = false
 	f.StringSliceVar(&o.tables, "tables", nil, "only these `patterns`: database.table or table; * and ? as in a\nshell; separated by commas or repeated")
 	f.StringSliceVar(&o.exclude, "exclude", nil, "not these `patterns`")
-	f.Var(o.format, "format", "how messages are written; auto has each topic's messages tell")
+	f.Var(o.format, "format", "how messages are written; auto has each topic's messages tell; json\nand csv are lines that are no changes of tables (docs/topics.md)")
+	o.log.register(f)
 	f.StringVar(&o.start, "start", o.start, "`place` where partitions start that no table has a position in:\nearliest, latest, time:RFC3339 or\noffsets:TOPIC/PARTITION=OFFSET,…")
 	f.StringVar(&o.until, "until", "", "end: `where` the partitions end when the run begins")
 	f.DurationVar(&o.idleExit, "idle-exit", 0, "end once no table has changed for this `time`")
@@ -122,7 +125,15 @@ func (o *dumpOptions) check(given func(flag string) bool) error {
 	case given("group") && o.group == "":
 		return errors.New("--group is empty")
 	}
-	return nil
+	return o.log.check(given, o.format.value)
+}
+
+// decoder returns what reads a topic's messages.
+func (o *dumpOptions) decoder(topic string, to message.Target) (message.Decoder, error) {
+	if isLog(o.format.value) {
+		return o.log.decoder(o.format.value, topic, to)
+	}
+	return message.NewDecoder(o.format.value, to)
 }
 
 // bounded reports whether the run has an end of its own.
@@ -178,7 +189,7 @@ func (p *program) drain(ctx context.Context, o dumpOptions, open feedEnds, strea
 	defer refused.total()
 	stream.Phase("connecting to " + p.hide.redact(o.source))
 	feed, err := open.feed(ctx, o.source, store, feedOptions{
-		format: o.format.value, start: o.start, untilEnd: o.until == "end", group: o.group,
+		decoder: o.decoder, start: o.start, untilEnd: o.until == "end", group: o.group,
 		purged: o.onPurged.value == "earliest", badMessage: o.badMessage, refused: refused.add,
 	})
 	if err != nil {
@@ -216,6 +227,7 @@ func (o *dumpOptions) shape(t *schema.Table) (*schema.Table, error) {
 	switch {
 	case o.changelog, len(t.Key) == 0 && o.keyless.value == "append":
 		return schema.Changelog(t)
+	case isLog(o.format.value):
 	case len(t.Key) == 0:
 		err := errors.New("it has no primary key: changes cannot be matched with rows")
 		return nil, &schema.TableError{Table: t.String(), Err: hint.Wrap(err, "--keyless append writes its changes as rows of a log; --exclude leaves it out")}

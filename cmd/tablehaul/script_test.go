@@ -79,6 +79,9 @@ func TestScript(t *testing.T) {
 				_, host, _ := strings.Cut(s.url, "@")
 				s.client = os.Getenv("TABLEHAUL_TEST_" + strings.ToUpper(service) + "_CLIENT")
 				s.env = append(s.env, "URL="+s.url, "HOST="+host)
+				if service == "kafka" {
+					s.kafka(s.url)
+				}
 			} else {
 				t.Parallel()
 			}
@@ -201,6 +204,12 @@ func (s *script) do(neg bool, name string, args []string) {
 		}, strings.Join(args, " ")))
 		cmd.Env = append(cmd.Env, "MYSQL_PWD=") // a script's own is for the program
 		s.ended(cmd.Run(), cmd, "0")
+	case "topic": // NAME PARTITIONS
+		s.topic(args[0], args[1])
+	case "produce": // TOPIC FILE
+		s.produce(args[0], args[1])
+	case "consume": // TOPIC COUNT
+		s.consume(args[0], args[1])
 	case "rows": // FOLDER COLUMNS… of a table, as DuckDB reads it
 		cmd := s.command([]string{services.Env(s.t, "TABLEHAUL_TEST_PYTHON"), "-c", readRows, args[0], strings.Join(args[1:], ", ")})
 		s.ended(cmd.Run(), cmd, "0")

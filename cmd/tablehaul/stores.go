@@ -13,6 +13,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/message"
 	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
@@ -46,9 +47,10 @@ type storeOptions struct {
 
 // feedOptions are what a command line says of a feed.
 type feedOptions struct {
-	format, start, group, badMessage string
-	untilEnd, purged                 bool
-	refused                          func(topic string, why error) // told of each message that is left out
+	start, group, badMessage string
+	untilEnd, purged         bool
+	decoder                  func(topic string, to message.Target) (message.Decoder, error)
+	refused                  func(topic string, why error) // told of each message that is left out
 }
 
 type (

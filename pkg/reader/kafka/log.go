@@ -210,7 +210,7 @@ func (l *log) takeAll(ctx context.Context, pr *progress, records []*kgo.Record) 
 	decoder := l.decoders[pr.topic]
 	if decoder == nil {
 		var err error
-		if decoder, err = l.share.feed.opts.Decoder(pr.topic, l); err != nil {
+		if decoder, err = l.newDecoder(pr.topic, records); err != nil {
 			return err
 		}
 		l.decoders[pr.topic] = decoder
@@ -267,6 +267,9 @@ func (l *log) take(ctx context.Context, pr *progress, decoder message.Decoder, r
 		l.since = time.Now()
 	}
 	l.bytes += len(r.Value)
+	if p, ok := decoder.(message.Placer); ok {
+		p.At(r.Topic, r.Partition, r.Offset, r.Timestamp)
+	}
 	err := decoder.Decode(r.Key, r.Value)
 	if err == nil {
 		return nil
