@@ -111,7 +111,7 @@ func (r *dumpRun) dump(ctx context.Context, share reader.Share) (err error) {
 	if err := d.list(ctx); err != nil {
 		return err
 	}
-	rd, err := share.Changes(ctx, d.held, d.want)
+	rd, err := share.Changes(ctx, reader.FeedSink{Held: d.held, Want: d.want})
 	if err != nil {
 		return fmt.Errorf("open the topics: %w", err)
 	}
@@ -181,6 +181,11 @@ func (d *dumper) open(ctx context.Context, t *schema.Table) (*followed, error) {
 		s.Share(d.merge)
 	}
 	d.names[name] = c
+	if c.held == "" {
+		// At once, before the others' positions get past the changes that come: were the run
+		// to end in between, nobody would know where the table has begun.
+		return c, d.commitTo(ctx, []*followed{c}, d.last)
+	}
 	return c, nil
 }
 

@@ -326,13 +326,8 @@ func (f *follower) commit(ctx context.Context, which []*followed) error {
 		return nil
 	}
 	began := time.Now()
-	// A table that holds no position is to have one before others go on: were the run to
-	// end in between, nobody would know where it has begun.
-	fresh, known := split(todo, func(c *followed) bool { return c.held == "" })
-	for _, part := range [][]*followed{fresh, known} {
-		if err := f.commitTo(ctx, part, f.last); err != nil {
-			return err
-		}
+	if err := f.commitTo(ctx, todo, f.last); err != nil {
+		return err
 	}
 	took := time.Since(began)
 	// Positions alone prove nothing: what failed may lie behind them.
@@ -383,18 +378,6 @@ func (f *follower) commitTo(ctx context.Context, which []*followed, pos batch.Po
 		}
 	}
 	return nil
-}
-
-// split parts those of which f is true from the others.
-func split(all []*followed, f func(*followed) bool) (yes, no []*followed) {
-	for _, c := range all {
-		if f(c) {
-			yes = append(yes, c)
-		} else {
-			no = append(no, c)
-		}
-	}
-	return yes, no
 }
 
 func (f *follower) commitAll(ctx context.Context, which []*followed, pos batch.Position) error {

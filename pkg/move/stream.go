@@ -142,10 +142,14 @@ func (r *streamRun) outcome(ctx context.Context, err error) error {
 		errs = append(errs, r.failed[name])
 	}
 	all := errors.Join(errs...)
-	if err != nil || len(r.failed) == len(r.tables) {
+	if err != nil || len(r.failed) == len(r.tables) && r.bound == nil {
 		return all // the run could not go on
 	}
-	return fmt.Errorf("%w: %d of %d tables were left behind: %w", ErrIncomplete, len(r.failed), len(r.tables), all)
+	names := maps.Clone(r.failed)
+	for _, t := range r.tables {
+		names[t.String()] = nil
+	}
+	return fmt.Errorf("%w: %d of %d tables were left behind: %w", ErrIncomplete, len(r.failed), len(names), all)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

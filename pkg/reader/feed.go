@@ -23,19 +23,15 @@ type Feed interface {
 type Share interface {
 	// Owns returns nil if a position that a sink holds is one in this Feed, else why not.
 	Owns(pos batch.Position) error
-	// Changes reads what follows the positions that tables hold, by their names as
-	// schema.Table.String. A table that turns up and is not among them has none of its
-	// changes yet. Its shape is what messages say of it so far, Held.Shape included; want
-	// returns it as it is to be in batches, or nil if its changes are not wanted. A Table
-	// that turns up, or is met in another shape, comes as a *schema.Table of its own, in a
-	// batch without rows first, and the batch before that had a Pos.
+	// Changes reads what follows the positions that tables hold. Its Reader is that of a
+	// Log. A Table that turns up, or is met in another shape, comes as a *schema.Table of
+	// its own, in a batch without rows first, and the batch before that had a Pos.
 	//
-	// The Reader is that of a Log. It ends with ErrMoved once parts are to be given up or
-	// taken on: all that came with a Pos may be committed, and then the Share has to be
-	// closed soon, for others wait. It ends with io.EOF once all the parts have come to
-	// where the Feed was to end, and has ErrPurged where a part no longer holds what
-	// follows.
-	Changes(ctx context.Context, held map[string]Held, want func(*schema.Table) (*schema.Table, error)) (Reader, error)
+	// The Reader ends with ErrMoved once parts are to be given up or taken on: all that
+	// came with a Pos may be committed, and then the Share has to be closed soon, for
+	// others wait. It ends with io.EOF once all the parts have come to where the Feed was
+	// to end, and has ErrPurged where a part no longer holds what follows.
+	Changes(ctx context.Context, sink FeedSink) (Reader, error)
 	// Merge returns what a table is to hold, as writer.Sharer asks: held with the
 	// Share's own parts taken from next. It fails if another process has moved one of
 	// them since known.
@@ -46,6 +42,16 @@ type Share interface {
 	Committed(pos batch.Position)
 	// Close gives the parts up.
 	Close() error
+}
+
+// A FeedSink is what a Share is to know of where its changes go.
+type FeedSink struct {
+	// Held has the tables that hold a position, by their names as schema.Table.String. One
+	// that turns up and is not among them has none of its changes yet.
+	Held map[string]Held
+	// Want returns a table as it is to be in batches, or nil if its changes are not wanted.
+	// The table takes all that messages have brought so far, Held.Shape included.
+	Want func(*schema.Table) (*schema.Table, error)
 }
 
 // Held is what a sink holds of a table.

@@ -3,57 +3,51 @@ package kafka
 import (
 	"bytes"
 	"context"
-	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/tablehaul/tablehaul/pkg/message"
-	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
 // A barrier is where the partitions of a topic meet: that a table was emptied is told in
 // each of them, and is about rows that came before it in all. A partition that has come
-// there waits until all have.
+// there waits until all have, whether the table is known by then or not: its first rows
+// may be in a partition that is behind.
 type barrier struct {
-	table   *table
-	change  message.Change
-	waiting map[part]bool
+	db, table string
+	change    message.Change
+	waiting   map[part]bool
 	// limit is how far the partitions reached when the first came there. The message is
 	// in one transaction with those in the others: a partition that gets so far without it
 	// has begun behind it.
 	limit offsets
+	// apart says that some of the partitions are not the share's. It never opens then: see
+	// errApart.
+	apart bool
 }
 
-// siblings is how many of the share's partitions are of a topic.
-func (l *log) siblings(topic string) int {
-	n := 0
-	for p := range l.parts {
-		if p.topic == topic {
-			n++
-		}
-	}
-	return n
+// partitions is how many partitions a topic has, of whomever.
+func (l *log) partitions(topic string) (offsets, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), askTime)
+	defer cancel()
+	return l.share.feed.committed(ctx, []string{topic})
 }
 
 // wait has the partition of the message at hand wait.
-func (l *log) wait(t *table, c message.Change) error {
-	name := l.cur.topic + "/" + t.name
+func (l *log) wait(db, table string, c message.Change) error {
+	name := l.cur.topic + "/" + db + "." + table
 	b := l.barriers[name]
 	if b == nil {
-		ctx, cancel := context.WithTimeout(context.Background(), askTime)
-		defer cancel()
-		limit, err := l.share.feed.committed(ctx, []string{l.cur.topic})
+		limit, err := l.partitions(l.cur.topic)
 		if err != nil {
 			return err
 		}
-		for p := range limit {
-			if !l.share.own(p) {
-				err := fmt.Errorf("it is emptied, which takes all partitions of topic %s, and this process has %d of %d", p.topic, l.siblings(p.topic), len(limit))
-				return &schema.TableError{Table: t.name, Err: err}
-			}
-		}
 		c.GTID, c.Pos = bytes.Clone(c.GTID), bytes.Clone(c.Pos)
-		b = &barrier{table: t, change: c, waiting: map[part]bool{}, limit: limit}
+		b = &barrier{db: db, table: table, change: c, waiting: map[part]bool{}, limit: limit}
+		for p := range limit {
+			b.apart = b.apart || !l.share.own(p)
+		}
 		l.barriers[name] = b
 	}
 	b.waiting[l.cur.part] = true
@@ -64,6 +58,12 @@ func (l *log) wait(t *table, c message.Change) error {
 // settle opens the barriers that all partitions have come to.
 func (l *log) settle(ctx context.Context) error {
 	for name, b := range l.barriers {
+		if b.apart {
+			if err := l.stand(b); err != nil {
+				return err
+			}
+			continue
+		}
 		all := true
 		for p, limit := range b.limit {
 			pr := l.parts[p]
@@ -73,7 +73,7 @@ func (l *log) settle(ctx context.Context) error {
 			continue
 		}
 		delete(l.barriers, name)
-		if err := l.empty(b.table, b.change); err != nil {
+		if err := l.empty(b.db, b.table, b.change); err != nil {
 			return err
 		}
 		// All are behind it before anything else comes: a position in between would have
@@ -91,6 +91,27 @@ func (l *log) settle(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// stand sees to a barrier whose partitions several processes share. None of them gets past
+// it: whoever has the topic's first partition waits for the others', and all else leave the
+// group for a while, so that in the end one process has all of them.
+func (l *log) stand(b *barrier) error {
+	for p := range b.waiting {
+		first := part{p.topic, slices.MinFunc(keys(b.limit), compareParts).partition}
+		if !l.share.own(first) {
+			return errApart
+		}
+	}
+	return nil
+}
+
+func keys(o offsets) []part {
+	all := make([]part, 0, len(o))
+	for p := range o {
+		all = append(all, p)
+	}
+	return all
 }
 
 // goOn takes what has come to a partition behind the message that it has waited at.

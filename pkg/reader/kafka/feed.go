@@ -41,6 +41,9 @@ type Options struct {
 	Memory int64
 	// Refresh is how often new topics and partitions are looked for; 0 is 30 s.
 	Refresh time.Duration
+	// Away is how long a member leaves its group for another one to have all partitions and
+	// to commit what it needs them for; 0 is 20 s.
+	Away time.Duration
 	// Warn, if set, is told what does not keep the run from going on.
 	Warn func(string)
 	// Refused, if set, is told of each message that could not be read and was left out.
@@ -61,6 +64,7 @@ type Feed struct {
 	ends    offsets // where the Feed ends
 	taken   bool    // partitions that turn up now are new
 	member  *member
+	away    bool // to leave the group for a while
 }
 
 var _ reader.Feed = (*Feed)(nil)
@@ -101,6 +105,7 @@ func Open(ctx context.Context, url string, opts Options) (*Feed, error) {
 	}
 	opts.Memory = cmp.Or(opts.Memory, 32<<20)
 	opts.Refresh = cmp.Or(opts.Refresh, 30*time.Second)
+	opts.Away = cmp.Or(opts.Away, 20*time.Second)
 	if opts.Warn == nil {
 		opts.Warn = func(string) {}
 	}

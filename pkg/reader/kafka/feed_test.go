@@ -103,7 +103,7 @@ func change(table, typ string, columns ...string) string {
 // position came, and the last position.
 func (p *place) read(s reader.Share, held map[string]reader.Held) (told []string, last batch.Position, err error) {
 	p.t.Helper()
-	r, err := s.Changes(p.t.Context(), held, func(t *schema.Table) (*schema.Table, error) { return t, nil })
+	r, err := s.Changes(p.t.Context(), reader.FeedSink{Held: held, Want: func(t *schema.Table) (*schema.Table, error) { return t, nil }})
 	if err != nil {
 		return nil, "", err
 	}

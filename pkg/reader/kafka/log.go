@@ -64,10 +64,10 @@ const (
 	silence    = 15 * time.Second // after which the brokers are asked whether they are there
 )
 
-func newLog(s *share, begins offsets, want func(*schema.Table) (*schema.Table, error)) (*log, error) {
+func newLog(s *share, begins offsets, sink reader.FeedSink) (*log, error) {
 	f := s.feed
 	l := &log{
-		share: s, want: want, parts: map[part]*progress{}, tables: map[string]*table{}, decoders: map[string]message.Decoder{},
+		share: s, want: sink.Want, parts: map[part]*progress{}, tables: map[string]*table{}, decoders: map[string]message.Decoder{},
 		barriers: map[string]*barrier{}, heard: time.Now(), moving: true,
 	}
 	l.pool.Limit = f.opts.Memory
@@ -136,6 +136,10 @@ func (l *log) Read(ctx context.Context) (*batch.Batch, error) {
 		err := l.more(ctx)
 		if e := l.due(err != nil); e != nil && err == nil {
 			err = e
+		}
+		if errors.Is(err, errApart) {
+			l.share.feed.leave()
+			err = reader.ErrMoved
 		}
 		l.err = err
 	}
@@ -234,8 +238,7 @@ func (l *log) takeAll(ctx context.Context, pr *progress, records []*kgo.Record) 
 		}
 		if l.stopped {
 			l.stopped = false
-			pr.pending = records[i:]
-			l.cl.PauseFetchPartitions(map[string][]int32{pr.topic: {pr.partition}})
+			l.pause(pr, records[i:])
 			return nil
 		}
 		pr.next, l.moving = r.Offset+1, true
@@ -249,6 +252,14 @@ func (l *log) takeAll(ctx context.Context, pr *progress, records []*kgo.Record) 
 		}
 	}
 	return nil
+}
+
+// pause has a partition wait, with what has come behind.
+func (l *log) pause(pr *progress, pending []*kgo.Record) {
+	if pr.pending = pending; pending == nil {
+		pr.pending = []*kgo.Record{}
+	}
+	l.cl.PauseFetchPartitions(map[string][]int32{pr.topic: {pr.partition}})
 }
 
 func (l *log) ended(pr *progress) {

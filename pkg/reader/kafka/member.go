@@ -113,8 +113,31 @@ func (m *member) revoked(context.Context, *kgo.Client, map[string][]int32) {
 	}
 }
 
+// errApart says that a topic's partitions are to come to one process for a while.
+var errApart = errors.New("the topic's partitions are to be in one hand")
+
+// leave has the feed leave its group with the share at hand, to be back later.
+func (f *Feed) leave() { f.away = true }
+
+// stayAway leaves the group for a while.
+func (f *Feed) stayAway(ctx context.Context) error {
+	f.member.close()
+	f.member, f.away = nil, false
+	select {
+	case <-time.After(f.opts.Away):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // takeAsMember waits until the group has given this member partitions.
 func (f *Feed) takeAsMember(ctx context.Context) (reader.Share, error) {
+	if f.away {
+		if err := f.stayAway(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if f.member == nil {
 		m, err := f.join()
 		if err != nil {

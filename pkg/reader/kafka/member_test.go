@@ -57,7 +57,7 @@ func TestMorePartitions(t *testing.T) {
 	p := newPlace(t, 1)
 	f := p.feed(Options{Refresh: 100 * time.Millisecond, Start: "latest"})
 	s := p.take(f)
-	r, err := s.Changes(t.Context(), nil, func(t *schema.Table) (*schema.Table, error) { return t, nil })
+	r, err := s.Changes(t.Context(), reader.FeedSink{Want: func(t *schema.Table) (*schema.Table, error) { return t, nil }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/reader"
-	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
 // A share is the partitions that this process reads.
@@ -53,16 +52,16 @@ func (s *share) Merge(held, known, next batch.Position) (batch.Position, error) 
 }
 
 // Changes implements reader.Share.
-func (s *share) Changes(ctx context.Context, held map[string]reader.Held, want func(*schema.Table) (*schema.Table, error)) (reader.Reader, error) {
-	from, begins, err := s.from(ctx, held)
+func (s *share) Changes(ctx context.Context, sink reader.FeedSink) (reader.Reader, error) {
+	from, begins, err := s.from(ctx, sink.Held)
 	if err != nil {
 		return nil, err
 	}
-	r, err := newLog(s, begins, want)
+	r, err := newLog(s, begins, sink)
 	if err != nil {
 		return nil, err
 	}
-	for name, h := range held {
+	for name, h := range sink.Held {
 		r.know(name, h.Shape, from[name])
 	}
 	if s.feed.opts.Group == "" && s.stop == nil {
@@ -81,46 +80,41 @@ func (s *share) from(ctx context.Context, held map[string]reader.Held) (tables m
 		return nil, nil, err
 	}
 	begins, tables = offsets{}, map[string]offsets{}
+	furthest, topics := offsets{}, map[string]bool{}
 	for name, h := range held {
 		_, pos, err := parsePosition(h.Position)
 		if err != nil {
 			return nil, nil, err
 		}
-		of := offsets{}
-		for _, p := range s.parts {
-			at, ok := pos[p]
-			switch {
-			case ok:
-			case pos.mentions(p.topic): // when it was committed there was no such partition
-				at = first[p]
-			default:
-				at = s.feed.starts[p]
-			}
-			of[p] = at
+		tables[name] = pos
+		for p, at := range pos {
+			topics[p.topic] = true
 			if b, ok := begins[p]; !ok || at < b {
 				begins[p] = at
 			}
+			furthest[p] = max(furthest[p], at)
 		}
-		tables[name] = of
 	}
 	for _, p := range s.parts {
 		if _, ok := begins[p]; !ok {
 			begins[p] = s.feed.starts[p]
+			if topics[p.topic] { // there was no such partition
+				begins[p] = first[p]
+			}
+			furthest[p] = begins[p]
+		}
+		for _, pos := range tables {
+			// Nobody who has read the partition so far has met the table there: it would
+			// have been made, or committed to, before any table got past its first message.
+			if _, ok := pos[p]; !ok {
+				pos[p] = furthest[p]
+			}
 		}
 		if err := s.kept(p, begins, first[p], ends[p]); err != nil {
 			return nil, nil, err
 		}
 	}
 	return tables, begins, nil
-}
-
-func (o offsets) mentions(topic string) bool {
-	for p := range o {
-		if p.topic == topic {
-			return true
-		}
-	}
-	return false
 }
 
 func (s *share) bounds(ctx context.Context) (first, ends offsets, err error) {

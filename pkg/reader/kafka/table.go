@@ -61,7 +61,7 @@ func (l *log) Rows(shape *schema.Table) (*message.Rows, error) {
 		return nil, &ownError{err}
 	}
 	for p, at := range t.from {
-		if at > l.parts[p].next {
+		if pr := l.parts[p]; pr != nil && at > pr.next {
 			rows.Skip = func() bool { return l.has(t) }
 			break
 		}
@@ -133,34 +133,50 @@ func (t *table) known(like *schema.Table) *schema.Table {
 // Emptied implements message.Target.
 func (l *log) Emptied(db, name string, c message.Change) error {
 	t := l.tables[db+"."+name]
-	if t == nil || t.unwanted || l.has(t) {
+	if t != nil && (t.unwanted || l.has(t)) {
+		return nil
+	}
+	if c.Once && l.several(l.cur.topic) {
+		if err := l.wait(db, name, c); err != nil {
+			return &ownError{err}
+		}
+		return nil
+	}
+	if err := l.empty(db, name, c); err != nil {
+		return &ownError{err}
+	}
+	return nil
+}
+
+// several reports whether a topic has more than one partition. With a group others may
+// have them.
+func (l *log) several(topic string) bool {
+	n := 0
+	for p := range l.parts {
+		if p.topic == topic {
+			n++
+		}
+	}
+	return n > 1 || l.share.feed.opts.Group != ""
+}
+
+// empty has a table emptied behind all that has come.
+func (l *log) empty(db, name string, c message.Change) error {
+	t := l.tables[db+"."+name]
+	if t == nil || t.unwanted {
 		return nil // nothing of it is there that could go
 	}
 	if t.changes == nil {
 		shape, err := schema.FromShape(db, name, t.held)
 		if err != nil {
-			return &ownError{&schema.TableError{Table: t.name, Err: fmt.Errorf("it is emptied, and what columns it has is not known: %w", err)}}
+			return &schema.TableError{Table: t.name, Err: fmt.Errorf("it is emptied, and what columns it has is not known: %w", err)}
 		}
 		if err := l.reshape(t, shape); err != nil || t.unwanted {
-			if err != nil {
-				err = &ownError{err}
-			}
 			return err
 		}
 	}
-	if c.Once && l.siblings(l.cur.topic) > 1 {
-		if err := l.wait(t, c); err != nil {
-			return &ownError{err}
-		}
-		return nil
-	}
-	return l.empty(t, c)
-}
-
-// empty has a table emptied behind all that has come.
-func (l *log) empty(t *table, c message.Change) error {
 	if err := l.flush(); err != nil {
-		return &ownError{err}
+		return err
 	}
 	l.push(t.changes.Emptied(c))
 	l.moving = true

@@ -107,7 +107,7 @@ func (s *State) list() []writer.Held {
 		}
 		last := tab.history[len(tab.history)-1]
 		held = append(held, writer.Held{
-			Name: n.db + "." + n.table, Source: tab.shape.String(), Position: tab.pos,
+			Name: n.db + "." + n.table, Source: tab.shape.String(), Position: tab.pos, Shape: tab.shape.Shape(),
 			Committed: last.Committed, Rows: int64(len(tab.rows)),
 		})
 	}
