@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"io/fs"
 	"os"
@@ -78,7 +79,7 @@ func TestScript(t *testing.T) {
 				}
 				_, host, _ := strings.Cut(s.url, "@")
 				s.client = os.Getenv("TABLEHAUL_TEST_" + strings.ToUpper(service) + "_CLIENT")
-				s.env = append(s.env, "URL="+s.url, "HOST="+host)
+				s.env = append(s.env, "URL="+s.url, "HOST="+host, "ID="+strings.ToLower(rand.Text()[:10]))
 				if service == "kafka" {
 					s.kafka(s.url)
 				}
@@ -213,6 +214,19 @@ func (s *script) do(neg bool, name string, args []string) {
 	case "rows": // FOLDER COLUMNS… of a table, as DuckDB reads it
 		cmd := s.command([]string{services.Env(s.t, "TABLEHAUL_TEST_PYTHON"), "-c", readRows, args[0], strings.Join(args[1:], ", ")})
 		s.ended(cmd.Run(), cmd, "0")
+	case "messages": // TOPIC COUNT, as Kafka's own consumer prints them
+		var got string
+		for _, wait := range []string{"6000", "30000"} { // a busy machine may let it wait
+			cmd := s.command([]string{
+				services.Env(s.t, "TABLEHAUL_TEST_KAFKA_RUN"), "org.apache.kafka.tools.consumer.ConsoleConsumer", "--bootstrap-server", services.Env(s.t, "TABLEHAUL_TEST_KAFKA"),
+				"--topic", args[0], "--from-beginning", "--isolation-level", "read_committed", "--timeout-ms", wait,
+			})
+			_ = cmd.Run() // it tells its end by time as an error
+			if got = strconv.Itoa(strings.Count(s.stdout.String(), "\n")); got == args[1] {
+				return
+			}
+		}
+		s.fail(got + " messages")
 	default:
 		s.t.Fatalf("%s: no such command", s.line)
 	}

@@ -177,7 +177,9 @@ func Explain(err error) error {
 		return hint.Wrap(err, "name the CA that has signed the broker's certificate: tls-ca=FILE")
 	case errors.Is(err, kerr.InvalidTransactionTimeout):
 		return hint.Wrap(err, "the brokers allow less (transaction.max.timeout.ms): a shorter transaction-timeout= in the URL")
-	case errors.Is(err, kerr.UnsupportedVersion):
+	case strings.Contains(err.Error(), "oauth response"): // which is all that the client tells
+		return hint.Wrap(err, "the broker does not take the token: see token-file= and %s", TokenVariable)
+	case errors.Is(err, kerr.UnsupportedVersion), strings.Contains(err.Error(), "request key is unknown"), strings.Contains(err.Error(), "broker is too old"):
 		return hint.Wrap(err, "the brokers know no transactions, or not of this kind: Kafka 2.5 or newer is needed, with transaction.state.log in order")
 	case errors.As(err, &early), strings.Contains(err.Error(), "tls alert record"):
 		return hint.Transient(hint.Wrap(err, "does the broker's listener want TLS (tls=true), or a login (sasl=%s)?", strings.Join(mechanisms, "|")))

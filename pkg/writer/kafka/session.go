@@ -24,6 +24,9 @@ type session struct {
 	cl   *kgo.Client
 	gate gate // of stock
 
+	life context.Context // what is sent outlives the call that sends it
+	stop context.CancelFunc
+
 	lost atomic.Pointer[error] // what the first record died of that did not arrive
 
 	mu     sync.Mutex
@@ -60,6 +63,7 @@ func (s *Sink) connect(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	n := &session{sink: s, cl: cl, copies: map[string]*copying{}}
+	n.life, n.stop = context.WithCancel(context.Background())
 	fence := rand.Text()
 	r, err := s.positionRecord("", heldTable{Fence: fence})
 	if err == nil {
@@ -94,6 +98,11 @@ func (n *session) send(ctx context.Context, records ...*kgo.Record) error {
 	if n.err != nil {
 		return n.err
 	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// A caller who does not wait for room any more ends the session.
+	defer context.AfterFunc(ctx, n.stop)()
 	if !n.begun {
 		if err := n.cl.BeginTransaction(); err != nil {
 			n.err = failed(err)
@@ -102,7 +111,7 @@ func (n *session) send(ctx context.Context, records ...*kgo.Record) error {
 		n.begun = true
 	}
 	for _, r := range records {
-		n.cl.Produce(ctx, r, n.produced)
+		n.cl.Produce(n.life, r, n.produced)
 	}
 	if lost := n.lost.Load(); lost != nil {
 		n.err = *lost
@@ -150,6 +159,8 @@ func failed(err error) error {
 	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch), errors.Is(err, kerr.InvalidProducerIDMapping):
 		return hint.Transient(hint.Wrap(fmt.Errorf("%w (%w)", writer.ErrFenced, err),
 			"either another run of the same job has begun: give each its own job=NAME; or a transaction took longer than the brokers were told: a longer transaction-timeout="))
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, kgo.ErrRecordTimeout), errors.Is(err, kgo.ErrRecordRetries):
+		return hint.Transient(hint.Wrap(err, "the brokers do not answer, or too few of them for the topic's min.insync.replicas"))
 	case errors.Is(err, kerr.MessageTooLarge):
 		return hint.Wrap(err, "the brokers take less than the topic's max.message.bytes says: lower that, or raise their message.max.bytes")
 	}
@@ -169,6 +180,7 @@ func (n *session) close() {
 		n.begun = false
 	}
 	n.cl.CloseAllowingRebalance()
+	n.stop()
 	if n.err == nil {
 		n.err = errors.New("the session is closed")
 	}

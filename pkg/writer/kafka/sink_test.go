@@ -70,6 +70,17 @@ func (p place) write(w writer.Writer, t *schema.Table, keys ...int) {
 	}
 }
 
+// writeRows stages inserts of rows with these values.
+func (p place) writeRows(w writer.Writer, t *schema.Table, rows [][]any) error {
+	var all []batchtest.Row
+	for _, r := range rows {
+		all = append(all, append(batchtest.Row(r), "c", nil, nil, nil))
+	}
+	b := batchtest.Build(memory.DefaultAllocator, t, all)
+	defer b.Release()
+	return w.Write(p.t.Context(), b)
+}
+
 func (p place) commit(s *Sink, pos batch.Position, ws ...writer.Writer) {
 	p.t.Helper()
 	if err := s.CommitAll(p.t.Context(), ws, pos); err != nil {
@@ -173,9 +184,12 @@ func (p place) want(want string) {
 	}
 }
 
-func logOf(t *testing.T, name string) *schema.Table {
+func logOf(t *testing.T, name string) *schema.Table { return logWith(t, name) }
+
+// logWith is the log of a table with a key and more columns.
+func logWith(t *testing.T, name string, columns ...string) *schema.Table {
 	t.Helper()
-	c, err := schema.Changelog(batchtest.Shape("shop", name, "id int key"))
+	c, err := schema.Changelog(batchtest.Shape("shop", name, append([]string{"id int key"}, columns...)...))
 	if err != nil {
 		t.Fatal(err)
 	}

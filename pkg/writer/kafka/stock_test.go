@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -33,7 +34,9 @@ func (p place) stock(w *Writer, origin int, whole bool, keys ...int) {
 	b := batchtest.Build(memory.DefaultAllocator, w.table, rows)
 	defer b.Release()
 	b.Origin = origin
-	if err := w.Write(p.t.Context(), b); err != nil {
+	ctx, cancel := context.WithCancel(p.t.Context())
+	defer cancel() // behind the call it is of no account
+	if err := w.Write(ctx, b); err != nil {
 		p.t.Fatal(err)
 	}
 	if whole {
