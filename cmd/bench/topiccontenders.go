@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // topicContenders are those of a case of topics, the product first.
@@ -76,11 +76,8 @@ func (e *env) count(ctx context.Context, p topicPart) (r topicReport, err error)
 // collectContenders write the log into a topic: the product; and, as many messages of the
 // same size as it has written, Kafka's own producer.
 func (e *env) collectContenders(ctx context.Context, c *benchCase, rows int64, log logRange) []*contender {
-	runs := 0
-	fresh := func() string {
-		runs++
-		return fmt.Sprintf("bench-run-%d-%d", os.Getpid(), runs)
-	}
+	// No run has had the name: what it would have written is known by its position.
+	fresh := func() string { return fmt.Sprintf("bench-run-%d", time.Now().UnixNano()) }
 	var topic string
 	list := []*contender{{
 		name: "product",
