@@ -84,6 +84,7 @@ func TestMerge(t *testing.T) {
 	for _, c := range []struct{ held, known, next, want string }{
 		{"", "", "kafka:c;t:0=5,1=6", "kafka:c;t:0=5,1=6"},
 		{"kafka:c;t:0=1,1=2,2=3", "kafka:c;t:0=1,1=2", "kafka:c;t:0=5,1=6", "kafka:c;t:0=5,1=6,2=3"},
+		{"kafka:c;t:0=9,1=2", "kafka:c;t:0=9,1=2", "kafka:c;t:0=5,1=6", "kafka:c;t:0=9,1=6"},
 		{"kafka:c;t:2=3", "", "kafka:c;t:0=5,1=6,2=1", "kafka:c;t:0=5,1=6,2=3"},
 		{"kafka:c;s:0=1;t:0=1", "kafka:c;s:0=1;t:0=1", "kafka:c;t:0=2", "kafka:c;s:0=1;t:0=2"},
 		{"kafka:c;t:0=2", "kafka:c;t:0=1", "kafka:c;t:0=5", ""},

@@ -105,7 +105,9 @@ func merge(own func(part) bool, held, known, next batch.Position) (batch.Positio
 		if a != b || okA != okB {
 			return "", fmt.Errorf("%s: %w", p, reader.ErrOvertaken)
 		}
-		is[p] = at
+		// A table that was ahead of the others when the parts were taken, because a run
+		// ended between two commits, stays so until these have come to it.
+		is[p] = max(a, at)
 	}
 	return is.position(cluster), nil
 }
