@@ -18,9 +18,9 @@ type barrier struct {
 	db, table string
 	change    message.Change
 	waiting   map[part]bool
-	// limit is how far the partitions reached when the first came there. The message is
-	// in one transaction with those in the others: a partition that gets so far without it
-	// has begun behind it.
+	// limit is how far the partitions reached when the first came there. The message was
+	// written to all before any of them was committed: a partition that gets so far
+	// without it has begun behind it.
 	limit offsets
 	// apart says that some of the partitions are not the share's. It never opens then: see
 	// errApart.
@@ -31,7 +31,7 @@ type barrier struct {
 func (l *log) partitions(topic string) (offsets, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), askTime)
 	defer cancel()
-	return l.share.feed.committed(ctx, []string{topic})
+	return l.share.feed.written(ctx, []string{topic})
 }
 
 // wait has the partition of the message at hand wait.

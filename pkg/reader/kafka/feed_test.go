@@ -67,6 +67,7 @@ func (p *place) send(partition int32, commit bool, values ...string) {
 		p.t.Fatal(err)
 	}
 	defer cl.Close()
+	before := p.end(partition)
 	if err := cl.BeginTransaction(); err != nil {
 		p.t.Fatal(err)
 	}
@@ -77,6 +78,24 @@ func (p *place) send(partition int32, commit bool, values ...string) {
 	}
 	if err := cl.EndTransaction(p.t.Context(), kgo.TransactionEndTry(commit)); err != nil {
 		p.t.Fatal(err)
+	}
+	for p.end(partition) <= before+int64(len(values)) { // the mark of its end comes a little later
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// end is where a partition ends that readers of what is committed see.
+func (p *place) end(partition int32) int64 {
+	p.t.Helper()
+	for {
+		ends, err := p.adm.ListCommittedOffsets(p.t.Context(), p.topic)
+		if o, ok := ends.Lookup(p.topic, partition); err == nil && ok && o.Err == nil {
+			return o.Offset
+		}
+		if err := p.t.Context().Err(); err != nil {
+			p.t.Fatal(err)
+		}
+		time.Sleep(20 * time.Millisecond) // brokers come to know a topic one after the other
 	}
 }
 

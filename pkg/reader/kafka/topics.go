@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/kafka"
@@ -87,7 +88,7 @@ func (f *Feed) parts(ctx context.Context) ([]part, error) {
 	}
 	var all []part
 	for _, t := range topics.Sorted() {
-		if !f.match(t.Topic) {
+		if !f.match(t.Topic) || errors.Is(t.Err, kerr.UnknownTopicOrPartition) {
 			continue
 		}
 		if t.Err != nil {
@@ -99,7 +100,7 @@ func (f *Feed) parts(ctx context.Context) ([]part, error) {
 	}
 	for _, p := range f.patterns {
 		if !slices.ContainsFunc(all, func(a part) bool { return reader.Glob(p, a.topic) }) && !strings.ContainsAny(p, "*?") {
-			return nil, fmt.Errorf("there is no topic %s", p)
+			return nil, hint.Transient(fmt.Errorf("there is no topic %s", p)) // or not yet at all brokers
 		}
 	}
 	if len(all) == 0 && f.opts.UntilEnd {
@@ -124,7 +125,7 @@ func (f *Feed) limits(ctx context.Context, all []part) error {
 	if err != nil {
 		return fmt.Errorf("find where topics begin: %w", err)
 	}
-	ends, err := f.committed(ctx, topics)
+	ends, err := f.written(ctx, topics)
 	if err != nil {
 		return err
 	}
@@ -132,7 +133,9 @@ func (f *Feed) limits(ctx context.Context, all []part) error {
 	switch {
 	case f.taken && f.opts.Group == "": // a partition that is new
 	case f.start.latest:
-		starts = ends
+		if starts, err = f.committed(ctx, topics); err != nil {
+			return err
+		}
 	case !f.start.at.IsZero():
 		if starts, err = listed(f.adm.ListOffsetsAfterMilli(ctx, f.start.at.UnixMilli(), topics...)); err != nil {
 			return fmt.Errorf("find %s in topics: %w", f.start.at, err)
@@ -166,6 +169,17 @@ func (f *Feed) limits(ctx context.Context, all []part) error {
 // committed returns behind which messages all are committed that come before.
 func (f *Feed) committed(ctx context.Context, topics []string) (offsets, error) {
 	ends, err := listed(f.adm.ListCommittedOffsets(ctx, topics...))
+	if err != nil {
+		return nil, fmt.Errorf("find where topics end: %w", err)
+	}
+	return ends, nil
+}
+
+// written returns where topics end, transactions included that are not over. The brokers
+// tell of one that was committed partition after partition, some of them after whoever
+// has committed it knows: what is to hold all of it ends here.
+func (f *Feed) written(ctx context.Context, topics []string) (offsets, error) {
+	ends, err := listed(f.adm.ListEndOffsets(ctx, topics...))
 	if err != nil {
 		return nil, fmt.Errorf("find where topics end: %w", err)
 	}
