@@ -130,7 +130,10 @@ func Open(ctx context.Context, url string, opts Options) (*Feed, error) {
 		return nil, err
 	}
 	f.adm = kadm.NewClient(cl)
-	if err := f.reach(ctx); err != nil {
+	if err = f.reach(ctx); err == nil {
+		_, err = f.parts(ctx)
+	}
+	if err != nil {
 		f.adm.Close()
 		return nil, err
 	}
