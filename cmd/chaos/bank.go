@@ -33,6 +33,7 @@ type bank struct {
 	xids    atomic.Int64
 	done    atomic.Int64 // transactions committed
 	odd     atomic.Pointer[error]
+	made    func(*client.Conn) error // if set: the tables are there, and nothing in them
 }
 
 func newBank(p bankPlan, seed uint64, s *server) *bank {
@@ -101,13 +102,27 @@ func (b *bank) open(ctx context.Context) error {
 		"CREATE TABLE scratch (id INT PRIMARY KEY, v VARCHAR(100))",
 		"CREATE TABLE idle (id INT PRIMARY KEY, v VARCHAR(100))",
 		"CREATE TABLE pairs (a VARCHAR(40), b INT, v BIGINT, PRIMARY KEY (a, b))",
+		"CREATE TABLE loose (v INT, s VARCHAR(40))",
+	}
+	if !b.keyless {
+		statements = statements[:len(statements)-1]
+	}
+	if err := execute(conn, statements...); err != nil {
+		return err
+	}
+	if b.made != nil {
+		if err := b.made(conn); err != nil {
+			return err
+		}
+	}
+	statements = []string{
 		fmt.Sprintf("INSERT INTO accounts %s SELECT n, %d, 0, CONCAT('opened ', n), n/7 FROM s", numbers(b.plan.accounts), opening),
 		"INSERT INTO idle VALUES (1, 'one'), (2, NULL), (3, '')",
 		"INSERT INTO scratch VALUES (1, 'old')",
 		"INSERT INTO pairs VALUES ('Ann', 1, 1), ('bob', 1, 2), ('Čeněk', 2, 3)",
 	}
 	if b.keyless {
-		statements = append(statements, "CREATE TABLE loose (v INT, s VARCHAR(40))", "INSERT INTO loose VALUES (1,'x'),(1,'x'),(NULL,NULL)")
+		statements = append(statements, "INSERT INTO loose VALUES (1,'x'),(1,'x'),(NULL,NULL)")
 	}
 	return execute(conn, statements...)
 }

@@ -50,6 +50,9 @@ type question struct {
 	// Alone says that no table waits for another: what the commits of two of them have in
 	// common is up to chance.
 	Alone bool `json:"alone,omitempty"`
+	// Apart says that the changes of a transaction appear one by one: a snapshot tells
+	// nothing but its own rows and how far it is.
+	Apart bool `json:"apart,omitempty"`
 	// Since, in milliseconds, says that only tables committed later need hold what the
 	// source does.
 	Since int64 `json:"since,omitempty"`

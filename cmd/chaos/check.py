@@ -67,6 +67,8 @@ class Check:
             return self.verdict(start, 0)
         if self.q.get("alone"):
             self.doubles(there)
+        if self.q.get("apart"):
+            return self.verdict(start, self.keys(there))
         commits = 0
         if {"accounts", "ledger"} <= there:
             accounts, ledger = self.history("accounts", "balance", "version"), self.history("ledger", "amount", "delta")
@@ -155,6 +157,16 @@ class Check:
             if table["name"] in there & {"orders", "lines", "names", "slips"}:
                 amount = "v" if table["name"] == "slips" else "0"
                 self.sums(table["name"], self.history(table["name"], amount, "0"), 0)
+
+    def keys(self, there):
+        """No snapshot has a key twice, and all can be read. Returns the snapshots of accounts."""
+        commits = 0
+        for table in self.q["tables"]:
+            if table["name"] in there:
+                history = self.history(table["name"], "0", "0")
+                self.sums(table["name"], history, 0)
+                commits += len(history) if table["name"] == "accounts" else 0
+        return commits
 
     def history(self, name, amount, version):
         """What every snapshot of a table shows: its position, its two sums, and
@@ -334,8 +346,15 @@ def place(position, table):
 
 
 def transactions(gtids):
-    """A GTID set as UUID: list of first and last numbers; None if it is none."""
+    """A GTID set as UUID: list of first and last numbers; None if it is none. One in topics
+    is the messages of each partition that have been read."""
     sets = {}
+    if (gtids or "").startswith("kafka:"):
+        for topic in gtids.split(";")[1:]:
+            name, _, parts = topic.partition(":")
+            for number, _, offset in (p.partition("=") for p in parts.split(",")):
+                sets[f"{name}/{number}"] = [(-1, int(offset) - 1)]
+        return sets
     try:
         for part in (gtids or "").replace("\n", "").split(","):
             uuid, *ranges = part.strip().split(":")

@@ -27,6 +27,7 @@ var jobs = map[string]struct {
 }{
 	"tail":     {"chaos", map[string]string{mysql: "23099", icebergREST: "28199"}, beginTail},
 	"snapshot": {"chaos-snapshot", map[string]string{mysql: "23089", mariadb: "23119", icebergREST: "28198"}, beginCopy},
+	"topic":    {"chaos-topic", map[string]string{mysql: "23139", kafka: "23160", icebergREST: "28197"}, beginTopic},
 }
 
 var errFailed = errors.New("not all runs went well")
@@ -42,6 +43,7 @@ type result struct {
 	gaveUp   int      // how many these are
 	resumed  int      // tables that a process has taken over from another
 	done     int64
+	messages int // changes seen in topics
 	seconds  float64
 	failures []error // what did not end well
 	dir      string
@@ -61,7 +63,11 @@ func (r *result) String() string {
 	if r.failed() {
 		word = fmt.Sprintf("FAILED: lost %d, doubled %d, torn %d, orphans %d, ended badly %d", r.verdict.Lost, r.verdict.Doubled, r.verdict.Torn, r.verdict.Orphans, len(r.failures))
 	}
-	return fmt.Sprintf("seed=%d %s [%s] transactions=%d commits=%d starts=%d gave-up=%d resumed=%d snapshots=%d pairs=%d orphans=%d held=%d dropped=%d %.1fs %s",
-		r.seed, r.sink, strings.Join(faults, " "), r.done, r.verdict.Commits, r.starts, r.gaveUp, r.resumed,
+	seen := ""
+	if r.messages > 0 {
+		seen = fmt.Sprintf(" messages=%d", r.messages)
+	}
+	return fmt.Sprintf("seed=%d %s [%s] transactions=%d%s commits=%d starts=%d gave-up=%d resumed=%d snapshots=%d pairs=%d orphans=%d held=%d dropped=%d %.1fs %s",
+		r.seed, r.sink, strings.Join(faults, " "), r.done, seen, r.verdict.Commits, r.starts, r.gaveUp, r.resumed,
 		r.verdict.Snapshots, r.verdict.Pairs, r.verdict.Orphans, r.verdict.Held, r.verdict.Dropped, r.seconds, word)
 }

@@ -1,11 +1,12 @@
 // Chaos kills the program in every way it may die while a bank moves money, and
 // looks whether anything was lost, doubled or torn in the lake:
 //
-//	go run ./cmd/chaos [-job tail|snapshot] [-runs 10] [-seed S] [-binary FILE] [-keep] [-- more flags of the job]
+//	go run ./cmd/chaos [-job tail|snapshot|topic] [-runs 10] [-seed S] [-binary FILE] [-keep] [-- more flags of the job]
 //
 // With the job tail the log is followed, and connections, servers and catalogs fail
 // as well. With the job snapshot tables are copied by runs that are killed and started
-// again until one of them comes to its end.
+// again until one of them comes to its end. With the job topic the log is followed into
+// topics, and members of a group bring these to the lake.
 //
 // Each run prints a line, and under it the ends of processes that are excused,
 // with the excuses. The seed decides all that happens in a run but for what the
@@ -52,7 +53,7 @@ func main() {
 
 func parse() *options {
 	var o options
-	flag.StringVar(&o.job, "job", "tail", "what to kill: `tail or snapshot`")
+	flag.StringVar(&o.job, "job", "tail", "what to kill: `tail, snapshot or topic`")
 	flag.IntVar(&o.runs, "runs", 10, "`n` runs, with the seeds S, S+1, …")
 	flag.Uint64Var(&o.seed, "seed", 0, "first `seed`; 0: by the clock")
 	flag.StringVar(&o.binary, "binary", "", "test this `file` instead of building ./cmd/tablehaul")
@@ -70,7 +71,7 @@ func parse() *options {
 // runAll does the runs, one at a time.
 func runAll(ctx context.Context, o *options) (err error) {
 	if jobs[o.job].begin == nil {
-		return fmt.Errorf("-job %s: there are tail and snapshot", o.job)
+		return fmt.Errorf("-job %s: there are tail, snapshot and topic", o.job)
 	}
 	e, err := newEnv(ctx, o)
 	if err != nil {

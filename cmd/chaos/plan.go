@@ -81,6 +81,7 @@ type bankPlan struct {
 type event struct {
 	at    time.Duration
 	fault fault
+	who   int           // which member, of topics
 	last  time.Duration // how long, where that is asked for
 }
 

@@ -24,6 +24,7 @@ type product struct {
 	argv  []string
 	dir   string // of the logs
 	kills []string
+	died  func(context.Context) // if set: a process was killed, and another one is about to start
 
 	mu      sync.Mutex
 	current *process
@@ -160,6 +161,8 @@ func (p *product) supervise(ctx context.Context) error {
 		pause := 20 * time.Millisecond
 		if s.exit.signal == 0 {
 			pause = 200 * time.Millisecond
+		} else if p.died != nil {
+			p.died(ctx)
 		}
 		sleep(ctx, pause)
 	}

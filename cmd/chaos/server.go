@@ -6,15 +6,18 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // A server is a private MySQL or MariaDB, which a run may kill and start again.
 type server struct {
 	env     *env
 	service string // script in testdata/services
+	options []string
 	addr    string
 	pid     string // file
 }
@@ -70,7 +73,7 @@ func (s *server) users(ctx context.Context) error {
 }
 
 func (s *server) start(ctx context.Context) error {
-	_, err := s.env.service(ctx, s.service, append([]string{"start"}, s.place()...)...)
+	_, err := s.env.service(ctx, s.service, slices.Concat([]string{"start"}, s.place(), s.options)...)
 	return err
 }
 
@@ -79,7 +82,8 @@ func (s *server) stop(ctx context.Context) error {
 	return err
 }
 
-// crash kills the server as it stands.
+// crash kills the server as it stands, and waits until it is gone: a start that still finds
+// it would leave it at that.
 func (s *server) crash() error {
 	text, err := os.ReadFile(s.pid)
 	if err != nil {
@@ -89,7 +93,21 @@ func (s *server) crash() error {
 	if err != nil || pid <= 1 {
 		return fmt.Errorf("%s holds no process id: %q", s.pid, text)
 	}
-	return syscall.Kill(pid, syscall.SIGKILL)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		return err
+	}
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		// What is left of one whose threads have all ended may wait for its parent.
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			return nil //nolint:nilerr // it is gone
+		}
+		threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+		if _, state, ok := strings.Cut(string(stat), ") "); ok && strings.HasPrefix(state, "Z") && len(threads) < 2 {
+			return nil
+		}
+	}
+	return fmt.Errorf("process %d survives SIGKILL", pid)
 }
 
 // clear drops what earlier runs have left, and their part of the log.
