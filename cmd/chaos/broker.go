@@ -15,35 +15,66 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-const kafka = "kafka"
+// The brokers that there are.
+const (
+	kafka  = "kafka"
+	kfaked = "kfake"
+)
 
 // A broker is a private Kafka of one server, with a proxy before it. Who connects by the
 // proxy is sent there again by all that the broker says of itself; it listens to others at
 // its own address.
 type broker struct {
-	*server
-	tcp *tcpProxy
-	cl  *kgo.Client
+	brokerService
+	addr string
+	tcp  *tcpProxy
+	cl   *kgo.Client
 }
 
-// broker starts the private Kafka.
-func (e *env) broker(ctx context.Context) (_ *broker, err error) {
+// broker starts the private Kafka, or what stands in for it.
+func (e *env) broker(ctx context.Context) (b *broker, err error) {
+	if e.opts.broker == kfaked {
+		b, err = e.fakeBroker(ctx)
+	} else {
+		b, err = e.realBroker(ctx)
+	}
+	if err == nil {
+		b.cl, err = kgo.NewClient(kgo.SeedBrokers(b.addr), kgo.RequestTimeoutOverhead(5*time.Second))
+	}
+	return b, err
+}
+
+func (e *env) fakeBroker(ctx context.Context) (b *broker, err error) {
+	b = &broker{addr: "127.0.0.1:" + e.ports[kafka]}
+	if b.tcp, err = newTCPProxy(b.addr); err != nil {
+		return nil, err
+	}
+	data := filepath.Join(e.cache, kfaked)
+	if err := os.RemoveAll(data); err != nil {
+		return nil, err
+	}
+	f := &fakeBroker{addr: b.addr, advertised: b.tcp.addr(), data: data}
+	b.brokerService = f
+	return b, f.start(ctx)
+}
+
+func (e *env) realBroker(ctx context.Context) (_ *broker, err error) {
 	s := &server{env: e, service: kafka}
 	port, err := strconv.Atoi(e.ports[kafka])
 	if err != nil {
 		return nil, err
 	}
 	s.addr = fmt.Sprintf("127.0.0.1:%d", port)
-	b := &broker{server: s}
+	b := &broker{brokerService: s, addr: s.addr}
 	if b.tcp, err = newTCPProxy(fmt.Sprintf("127.0.0.1:%d", port+1)); err != nil {
 		return nil, err
 	}
-	settings := fmt.Sprintf("listeners=PLAINTEXT://%s,PROXY://%s,CONTROLLER://127.0.0.1:%d\n"+
+	config := fmt.Sprintf("listeners=PLAINTEXT://%s,PROXY://%s,CONTROLLER://127.0.0.1:%d\n"+
 		"advertised.listeners=PLAINTEXT://%s,PROXY://%s\n"+
 		"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXY:PLAINTEXT,CONTROLLER:PLAINTEXT\n",
 		s.addr, b.tcp.target, port-1, s.addr, b.tcp.addr())
 	file := filepath.Join(e.cache, "kafka.properties")
-	if err := os.WriteFile(file, []byte(settings), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
 		return nil, err
 	}
 	s.options = []string{"--config", file}
@@ -59,12 +90,9 @@ func (e *env) broker(ctx context.Context) (_ *broker, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.pid = settingsOf(out, "TABLEHAUL_TEST_KAFKA_PID")
-	b.cl, err = kgo.NewClient(kgo.SeedBrokers(s.addr), kgo.RequestTimeoutOverhead(5*time.Second))
-	return b, err
+	s.pid = settings(out)["TABLEHAUL_TEST_KAFKA_PID"]
+	return b, nil
 }
-
-func settingsOf(out []byte, name string) string { return settings(out)[name] }
 
 // expire has a group forget the members of a client, as it does by itself once they have
 // been silent for the time that a session lasts, 45 s. With "" it forgets all.
@@ -118,6 +146,9 @@ func (b *broker) clear(ctx context.Context, prefix string) error {
 func (b *broker) close() {
 	if b == nil {
 		return
+	}
+	if f, ok := b.brokerService.(*fakeBroker); ok {
+		_ = f.crash()
 	}
 	if b.cl != nil {
 		b.cl.Close()

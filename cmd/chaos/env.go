@@ -32,7 +32,7 @@ type env struct {
 
 func newEnv(ctx context.Context, opts *options) (_ *env, err error) {
 	e := &env{
-		opts: opts, cache: filepath.Join(services.Cache(), jobs[opts.job].folder), ports: jobs[opts.job].ports,
+		opts: opts, cache: filepath.Join(services.Cache(), jobs[opts.key()].folder), ports: jobs[opts.key()].ports,
 		servers: make(map[string]*server),
 	}
 	defer func() {

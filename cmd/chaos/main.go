@@ -1,7 +1,7 @@
 // Chaos kills the program in every way it may die while a bank moves money, and
 // looks whether anything was lost, doubled or torn in the lake:
 //
-//	go run ./cmd/chaos [-job tail|snapshot|topic] [-runs 10] [-seed S] [-binary FILE] [-keep] [-- more flags of the job]
+//	go run ./cmd/chaos [-job tail|snapshot|topic] [-runs 10] [-seed S] [-binary FILE] [-broker kafka|kfake] [-keep] [-- more flags of the job]
 //
 // With the job tail the log is followed, and connections, servers and catalogs fail
 // as well. With the job snapshot tables are copied by runs that are killed and started
@@ -32,6 +32,7 @@ type options struct {
 	runs   int
 	seed   uint64
 	binary string
+	broker string
 	keep   bool
 	keepIn string
 	xa     bool
@@ -39,6 +40,13 @@ type options struct {
 }
 
 func main() {
+	if spec := os.Getenv(fakeEnv); spec != "" {
+		if err := serveFake(spec); err != nil {
+			fmt.Fprintln(os.Stderr, "kfake:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := runAll(ctx, parse())
 	stop()
@@ -57,6 +65,7 @@ func parse() *options {
 	flag.IntVar(&o.runs, "runs", 10, "`n` runs, with the seeds S, S+1, …")
 	flag.Uint64Var(&o.seed, "seed", 0, "first `seed`; 0: by the clock")
 	flag.StringVar(&o.binary, "binary", "", "test this `file` instead of building ./cmd/tablehaul")
+	flag.StringVar(&o.broker, "broker", kafka, "of the job topic: `kafka or kfake`")
 	flag.BoolVar(&o.keep, "keep", false, "keep the folders of good runs too")
 	flag.StringVar(&o.keepIn, "dir", "", "make the runs' folders in this `folder` (default: that for temporary files)")
 	flag.BoolVar(&o.xa, "xa", true, "let some runs have XA transactions")
@@ -68,17 +77,25 @@ func parse() *options {
 	return &o
 }
 
+// key is that of jobs.
+func (o *options) key() string {
+	if o.broker != kafka {
+		return o.job + "-" + o.broker
+	}
+	return o.job
+}
+
 // runAll does the runs, one at a time.
 func runAll(ctx context.Context, o *options) (err error) {
-	if jobs[o.job].begin == nil {
-		return fmt.Errorf("-job %s: there are tail, snapshot and topic", o.job)
+	if jobs[o.key()].begin == nil {
+		return fmt.Errorf("-job %s: there are tail, snapshot and topic, this one with -broker kafka or kfake", o.key())
 	}
 	e, err := newEnv(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.close()) }()
-	j, err := jobs[o.job].begin(ctx, e)
+	j, err := jobs[o.key()].begin(ctx, e)
 	if err != nil {
 		return err
 	}

@@ -372,7 +372,7 @@ func (j *judgment) rateTopic(x exit) (excuse string, err error) {
 		return "", fmt.Errorf("ended by itself: %v", x)
 	case x.emptied() && (x.code == 1 || x.stopped()):
 		return "a table was emptied while it was copied", nil
-	case x.role != ends && x.code == 1 && !x.followed() && j.cutOff(x):
+	case x.role != ends && (x.code == 1 || x.code == 130 && x.stopped()) && !x.followed() && j.cutOff(x):
 		return "it lost what it talked to before it followed", nil
 	}
 	return "", fmt.Errorf("ended without a cause: %v", x)
