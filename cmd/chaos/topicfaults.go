@@ -62,6 +62,9 @@ func (w *topicWorld) strikeMember(ctx context.Context, e event) bool {
 	case memberKill:
 		s.send(syscall.SIGKILL)
 	case leave:
+		if syscall.Signal(s.struck.Load()) == syscall.SIGTERM {
+			return false // a second one would have it drop everything
+		}
 		m.hold(true)
 		w.later.Go(func() {
 			defer m.hold(false)
