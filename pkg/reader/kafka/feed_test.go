@@ -27,6 +27,7 @@ type place struct {
 	t       *testing.T
 	brokers string
 	topic   string
+	cl      *kgo.Client
 	adm     *kadm.Client
 }
 
@@ -38,11 +39,17 @@ func newPlace(t *testing.T, partitions int32) *place {
 		t.Fatal(err)
 	}
 	t.Cleanup(cl.Close)
-	p.adm = kadm.NewClient(cl)
+	p.cl, p.adm = cl, kadm.NewClient(cl)
 	if _, err := p.adm.CreateTopic(t.Context(), partitions, 1, nil, p.topic); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _, _ = p.adm.DeleteTopics(context.Background(), p.topic) })
+	for { // not all that brokers answer knows of it at once
+		if topics, err := p.adm.ListTopics(t.Context(), p.topic); err == nil && topics.Error() == nil || t.Context().Err() != nil {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 	return p
 }
 

@@ -214,7 +214,10 @@ func (m *member) close() {
 
 // OnGroupManageError is called by the client with what keeps it from the group.
 func (m *member) OnGroupManageError(err error) {
-	if kerr.IsRetriable(err) || errors.Is(err, context.Canceled) {
+	// A group that has given the member up, since it was silent for too long, takes it in
+	// again: the client sees to that.
+	givenUp := errors.Is(err, kerr.UnknownMemberID) || errors.Is(err, kerr.IllegalGeneration)
+	if kerr.IsRetriable(err) || errors.Is(err, context.Canceled) || givenUp {
 		return
 	}
 	m.mu.Lock()

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/schema"
@@ -52,6 +54,32 @@ func TestMembers(t *testing.T) {
 	}
 }
 
+// TestGivenUp has a group give up a member, as it does one that was stopped for longer than a
+// session lasts: its share ends, and it gets another.
+func TestGivenUp(t *testing.T) {
+	p := newPlace(t, 2)
+	f := p.feed(Options{Group: p.topic + "-group"})
+	s := p.take(f)
+	groups, err := p.adm.DescribeGroups(t.Context(), f.opts.Group)
+	if err != nil || len(groups[f.opts.Group].Members) != 1 {
+		t.Fatalf("got group %+v, %v", groups, err)
+	}
+	gone := kmsg.NewLeaveGroupRequestMember()
+	gone.MemberID = groups[f.opts.Group].Members[0].MemberID
+	leave := kmsg.NewPtrLeaveGroupRequest()
+	leave.Group, leave.Members = f.opts.Group, append(leave.Members, gone)
+	if _, err := leave.RequestWith(t.Context(), p.cl); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := p.read(s, nil); !errors.Is(err, reader.ErrMoved) {
+		t.Fatalf("got %v, want ErrMoved", err)
+	}
+	s.Close()
+	if s = p.take(f); len(s.(*share).parts) != 2 {
+		t.Errorf("taken in again: got %s", s.(*share))
+	}
+}
+
 // TestMorePartitions has a reader that shares with nobody end when there are more of them.
 func TestMorePartitions(t *testing.T) {
 	p := newPlace(t, 1)
@@ -76,6 +104,20 @@ func TestMorePartitions(t *testing.T) {
 	s = p.take(f)
 	if got := f.starts[part{p.topic, 1}]; len(s.(*share).parts) != 2 || got != 0 {
 		t.Errorf("got %s, the new one from %d, want 2 and 0", s.(*share), got)
+	}
+}
+
+// TestOwns tells positions in the feed's topics from those of others, which may be at the same
+// sink.
+func TestOwns(t *testing.T) {
+	s := newShare(&Feed{cluster: "c", patterns: []string{"shop.*", "users"}}, nil, nil)
+	for pos, want := range map[string]bool{
+		"kafka:c;shop.a:0=1": true, "kafka:c;users:1=0": true, "kafka:c;other:0=5;users:1=0": true,
+		"kafka:c;other:0=5": false, "kafka:c;users2:0=5": false, "kafka:d;users:1=0": false, "kafka:c": false, "{}": false,
+	} {
+		if err := s.Owns(batch.Position(pos)); (err == nil) != want {
+			t.Errorf("%s: got %v", pos, err)
+		}
 	}
 }
 

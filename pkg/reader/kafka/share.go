@@ -39,11 +39,19 @@ func (s *share) own(p part) bool {
 
 // Owns implements reader.Share.
 func (s *share) Owns(pos batch.Position) error {
-	cluster, _, err := parsePosition(pos)
-	if err == nil && cluster != s.feed.cluster {
-		err = fmt.Errorf("it is of the Kafka cluster %s, and this one is %s", cluster, s.feed.cluster)
+	cluster, at, err := parsePosition(pos)
+	switch {
+	case err != nil:
+		return err
+	case cluster != s.feed.cluster:
+		return fmt.Errorf("it is of the Kafka cluster %s, and this one is %s", cluster, s.feed.cluster)
 	}
-	return err
+	for p := range at {
+		if s.feed.match(p.topic) {
+			return nil
+		}
+	}
+	return fmt.Errorf("it is of other topics of the Kafka cluster %s", cluster)
 }
 
 // Merge implements reader.Share.
