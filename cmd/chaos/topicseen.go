@@ -131,6 +131,10 @@ func (w *topicWorld) see(ctx context.Context) (_ *seen, err error) {
 			left[fmt.Sprintf("%s/%d", o.Topic, o.Partition)] = o.Offset
 		}
 	})
+	keyless := map[string]bool{}
+	for _, t := range w.bank.tables() {
+		keyless[t.Name] = t.Key == nil
+	}
 	s := newSeen()
 	if len(from) == 0 {
 		return s, nil
@@ -160,6 +164,9 @@ func (w *topicWorld) see(ctx context.Context) (_ *seen, err error) {
 				return nil, fmt.Errorf("message at offset %d of %s: %w", r.Offset, where, err)
 			}
 			for _, c := range changes {
+				if keyless[c.table] {
+					c.key = "" // which is that of all
+				}
 				fmt.Fprintln(text, where, r.Offset, c.table, c.op, c.pos, c.key)
 				s.take(where, c)
 			}
