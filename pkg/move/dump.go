@@ -181,9 +181,10 @@ func (d *dumper) open(ctx context.Context, t *schema.Table) (*followed, error) {
 		s.Share(d.merge)
 	}
 	d.names[name] = c
-	if c.held == "" {
+	if !d.share.Begun(c.held) {
 		// At once, before the others' positions get past the changes that come: were the run
-		// to end in between, nobody would know where the table has begun.
+		// to end in between, nobody would know where the table has begun. Who made it may
+		// have had other parts.
 		return c, d.commitTo(ctx, []*followed{c}, d.last)
 	}
 	return c, nil

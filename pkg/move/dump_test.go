@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/batch/batchtest"
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/message"
@@ -180,6 +181,45 @@ func TestDumpEveryFault(t *testing.T) {
 			}
 			t.Logf("%d faults survived", n-1)
 		})
+	}
+}
+
+// TestDumpOthersTable begins with a table that a member has made whose partition is another,
+// and fails every operation of the sink.
+func TestDumpOthersTable(t *testing.T) {
+	p := newTopic(t, 2)
+	p.commit(func() {
+		p.put("a", 0, "x")
+		p.put("b", 2, "y")
+		p.put("c", 4, "z")
+	})
+	m, err := kadm.NewClient(p.cl).BrokerMetadata(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, fired := 1, true; fired; n++ {
+		state := &wmem.State{}
+		w, err := wmem.Sink{State: state}.Open(t.Context(), batchtest.Shape("d", "a", "id int key", "v varchar(9)"), writer.Extend)
+		if err == nil {
+			err = w.Commit(t.Context(), batch.Position(fmt.Sprintf("kafka:%s;%s:1=0", m.Cluster, p.name)))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan := &fault.Plan{At: n}
+		sink := fault.Wrap(wmem.Sink{State: state}, plan)
+		for try := 0; ; try++ {
+			if err = p.dump(t.Context(), sink, kafka.Options{UntilEnd: true}, move.DumpOptions{RetryTime: -1}); err == nil || try == 3 {
+				break
+			}
+		}
+		if err != nil {
+			t.Fatalf("fault %d: %v", n, err)
+		}
+		if p.check(state); t.Failed() {
+			t.Fatalf("at fault %d", n)
+		}
+		fired = plan.Fired()
 	}
 }
 

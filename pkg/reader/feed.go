@@ -23,6 +23,8 @@ type Feed interface {
 type Share interface {
 	// Owns returns nil if a position that a sink holds is one in this Feed, else why not.
 	Owns(pos batch.Position) error
+	// Begun reports whether a position says of each of the Share's parts how far it is through.
+	Begun(pos batch.Position) bool
 	// Changes reads what follows the positions that tables hold. Its Reader is that of a
 	// Log. A Table that turns up, or is met in another shape, comes as a *schema.Table of
 	// its own, in a batch without rows first, and the batch before that had a Pos.

@@ -54,6 +54,17 @@ func (s *share) Owns(pos batch.Position) error {
 	return fmt.Errorf("it is of other topics of the Kafka cluster %s", cluster)
 }
 
+// Begun implements reader.Share.
+func (s *share) Begun(pos batch.Position) bool {
+	_, at, err := parsePosition(pos)
+	for _, p := range s.parts {
+		if _, ok := at[p]; !ok || err != nil {
+			return false
+		}
+	}
+	return true
+}
+
 // Merge implements reader.Share.
 func (s *share) Merge(held, known, next batch.Position) (batch.Position, error) {
 	return merge(s.own, held, known, next)
