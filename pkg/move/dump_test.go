@@ -53,6 +53,12 @@ func newTopic(t *testing.T, partitions int32) *topic {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _, _ = adm.DeleteTopics(context.Background(), p.name) })
+	for { // not all that brokers answer knows of it at once
+		if topics, err := adm.ListTopics(t.Context(), p.name); err == nil && topics.Error() == nil || t.Context().Err() != nil {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 	return p
 }
 
