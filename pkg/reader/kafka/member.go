@@ -40,6 +40,9 @@ const (
 	giveUpTime    = 90 * time.Second
 )
 
+// leaveTime bounds how long a member waits for its group when it leaves.
+const leaveTime = 5 * time.Second
+
 func (f *Feed) join() (*member, error) {
 	m := &member{feed: f}
 	m.changed = sync.NewCond(&m.mu)
@@ -209,7 +212,17 @@ func (m *member) close() {
 	m.closed = true
 	m.changed.Broadcast()
 	m.mu.Unlock()
-	m.cl.Close()
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		m.cl.Close()
+	}()
+	// The client waits for the group's answer if it is just joining, and the group for members
+	// that have died, for as long as their sessions last. This one goes then by itself.
+	select {
+	case <-gone:
+	case <-time.After(leaveTime):
+	}
 }
 
 // OnGroupManageError is called by the client with what keeps it from the group.

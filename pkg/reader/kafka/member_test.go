@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -77,6 +78,41 @@ func TestGivenUp(t *testing.T) {
 	s.Close()
 	if s = p.take(f); len(s.(*share).parts) != 2 {
 		t.Errorf("taken in again: got %s", s.(*share))
+	}
+}
+
+// TestLeaveWhileJoining has a member leave that waits for one that has died, and whose session
+// lasts: it does not wait for that.
+func TestLeaveWhileJoining(t *testing.T) {
+	p := newPlace(t, 2)
+	group := p.topic + "-group"
+	join := kmsg.NewPtrJoinGroupRequest()
+	join.Group, join.ProtocolType, join.SessionTimeoutMillis, join.RebalanceTimeoutMillis = group, "consumer", 120_000, 120_000
+	way := kmsg.NewJoinGroupRequestProtocol()
+	way.Name, way.Metadata = "sticky", new(kmsg.ConsumerMemberMetadata).AppendTo(nil)
+	join.Protocols = append(join.Protocols, way)
+	for range 2 { // the first answer says who it is
+		r, err := join.RequestWith(t.Context(), p.cl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		join.MemberID = r.MemberID
+	}
+	f := p.feed(Options{Group: group})
+	ctx, stop := context.WithTimeout(t.Context(), time.Second)
+	defer stop()
+	if s, err := f.Take(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("got %v, %v, want it to wait for the other", s, err)
+	}
+	gone := make(chan error, 1)
+	go func() { gone <- f.Close() }()
+	select {
+	case err := <-gone:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(time.Minute): // half of what the other's session lasts
+		t.Error("it waits for one that has died")
 	}
 }
 
