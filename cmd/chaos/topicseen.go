@@ -102,35 +102,10 @@ func (w *topicWorld) see(ctx context.Context) (_ *seen, err error) {
 	defer func() { err = errors.Join(err, text.Flush(), f.Close()) }()
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	adm := kadm.NewClient(w.broker.cl)
-	topics, err := adm.ListTopics(ctx)
+	from, left, err := w.filled(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	for _, name := range topics.Names() {
-		if name == w.topic || strings.HasPrefix(name, w.topic+".") {
-			names = append(names, name)
-		}
-	}
-	ends, err := adm.ListCommittedOffsets(ctx, names...)
-	if err == nil {
-		err = ends.Error()
-	}
-	if err != nil {
-		return nil, err
-	}
-	from := map[string]map[int32]kgo.Offset{}
-	left := map[string]int64{}
-	ends.Each(func(o kadm.ListedOffset) {
-		if o.Offset > 0 {
-			if from[o.Topic] == nil {
-				from[o.Topic] = map[int32]kgo.Offset{}
-			}
-			from[o.Topic][o.Partition] = kgo.NewOffset().At(0)
-			left[fmt.Sprintf("%s/%d", o.Topic, o.Partition)] = o.Offset
-		}
-	})
 	keyless := map[string]bool{}
 	for _, t := range w.bank.tables() {
 		keyless[t.Name] = t.Key == nil
@@ -173,6 +148,41 @@ func (w *topicWorld) see(ctx context.Context) (_ *seen, err error) {
 		}
 	}
 	return s, nil
+}
+
+// filled returns where the partitions of a run's topics begin that hold something, and, as
+// TOPIC/PARTITION, where they end.
+func (w *topicWorld) filled(ctx context.Context) (from map[string]map[int32]kgo.Offset, left map[string]int64, err error) {
+	adm := kadm.NewClient(w.broker.cl)
+	topics, err := adm.ListTopics(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	var names []string
+	for _, name := range topics.Names() {
+		if name == w.topic || strings.HasPrefix(name, w.topic+".") {
+			names = append(names, name)
+		}
+	}
+	ends, err := adm.ListCommittedOffsets(ctx, names...)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	from = map[string]map[int32]kgo.Offset{}
+	left = map[string]int64{}
+	ends.Each(func(o kadm.ListedOffset) {
+		if o.Offset > 0 {
+			if from[o.Topic] == nil {
+				from[o.Topic] = map[int32]kgo.Offset{}
+			}
+			from[o.Topic][o.Partition] = kgo.NewOffset().At(0)
+			left[fmt.Sprintf("%s/%d", o.Topic, o.Partition)] = o.Offset
+		}
+	})
+	return from, left, nil
 }
 
 // changesIn reads a message, with nothing of the program's own.
