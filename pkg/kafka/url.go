@@ -53,6 +53,10 @@ func ParseURL(s string, known ...string) (*URL, error) {
 	return u, nil
 }
 
+// TooLargeHeader is the header of a message without a value that stands for one that was
+// too large for its topic. Its own value is how large that was, in bytes.
+const TooLargeHeader = "tablehaul-too-large"
+
 // configPrefix begins parameters that are a topic's own configuration. A caller that
 // knows it knows all of them.
 const configPrefix = "config."

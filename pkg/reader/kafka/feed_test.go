@@ -16,6 +16,7 @@ import (
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/batch/batchtest"
+	tk "github.com/tablehaul/tablehaul/pkg/kafka"
 	"github.com/tablehaul/tablehaul/pkg/message"
 	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/schema"
@@ -292,6 +293,31 @@ func TestPurged(t *testing.T) {
 	held["d.a"] = reader.Held{Position: offsets{part{p.topic, 0}: 100}.position(f.cluster)}
 	if _, _, err := p.read(p.take(p.feed(Options{UntilEnd: true})), held); !errors.Is(err, errShorter) {
 		t.Errorf("got %v, want %v", err, errShorter)
+	}
+}
+
+// TestPartial has a key in the place of a row that was too large.
+func TestPartial(t *testing.T) {
+	p := newPlace(t, 1)
+	cl, err := kgo.NewClient(kgo.SeedBrokers(p.brokers))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	for _, r := range []*kgo.Record{
+		{Topic: p.topic, Key: []byte("a tombstone")},
+		{Topic: p.topic, Key: []byte("{}"), Headers: []kgo.RecordHeader{{Key: tk.TooLargeHeader, Value: []byte("4711")}}},
+	} {
+		if err := cl.ProduceSync(t.Context(), r).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for p.end(0) < 2 {
+		time.Sleep(5 * time.Millisecond)
+	}
+	_, _, err = p.read(p.take(p.feed(Options{UntilEnd: true})), nil)
+	if err == nil || !strings.Contains(err.Error(), "offset 1 of") || !strings.Contains(err.Error(), "of 4711 bytes") {
+		t.Errorf("got %v", err)
 	}
 }
 

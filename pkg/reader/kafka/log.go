@@ -283,13 +283,28 @@ func (l *log) take(ctx context.Context, pr *progress, decoder message.Decoder, r
 	}
 	err := decoder.Decode(r.Key, r.Value)
 	if err == nil {
-		return nil
+		if err = partial(r); err == nil {
+			return nil
+		}
 	}
 	var own *ownError
 	if errors.As(err, &own) {
 		return own.err
 	}
 	return l.bad.refuse(ctx, r, err)
+}
+
+// partial tells of a message that stands for one that was too large for its topic.
+func partial(r *kgo.Record) error {
+	if len(r.Value) > 0 {
+		return nil
+	}
+	for _, h := range r.Headers {
+		if h.Key == kafka.TooLargeHeader {
+			return fmt.Errorf("its row was too large for the topic, of %s bytes, and was left out there", h.Value)
+		}
+	}
+	return nil
 }
 
 // due makes batches of what has come, if it is time to.

@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/kafka"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
@@ -19,9 +20,6 @@ const (
 
 // recordOverhead is what a record has beside key and value at most, in a batch of its own.
 const recordOverhead = 100
-
-// tooLargeHeader is that of a record whose value was left out; it tells the value's size.
-const tooLargeHeader = "tablehaul-too-large"
 
 // leftOut counts messages that were.
 type leftOut struct {
@@ -47,7 +45,7 @@ func (w *Writer) tooLarge(r *kgo.Record, size, limit int) (bool, error) {
 	if w.sink.tooLarge == tooLargeSkip || len(r.Key)+recordOverhead > limit {
 		return false, nil
 	}
-	r.Headers = []kgo.RecordHeader{{Key: tooLargeHeader, Value: fmt.Append(nil, len(r.Value))}}
+	r.Headers = []kgo.RecordHeader{{Key: kafka.TooLargeHeader, Value: fmt.Append(nil, len(r.Value))}}
 	r.Value = nil
 	return true, nil
 }
