@@ -49,6 +49,7 @@ quick: ## run the tests that need no server
 test: build services ## install and start what is needed, and run every test
 	@$(env) && $(GO) test -timeout $(TIMEOUT) ./... ./testdata/services
 	@$(env) && $(both) testdata/compare/corpora testdata/sql --bin bin/tablehaul --server $$s; $(end_both)
+	@$(env) && $$TABLEHAUL_TEST_PYTHON testdata/compare/messages.py testdata/messages/maxwell --bin bin/tablehaul
 	@$(MAKE) --no-print-directory -j2 -O test-keys test-chaos
 
 .PHONY: test-keys
@@ -82,9 +83,10 @@ both = pids=(); for s in mysql mariadb; do (
 end_both = ) & pids+=($$!); done; rc=0; for p in "$${pids[@]}"; do wait "$$p" || rc=1; done; exit $$rc
 
 .PHONY: test-corpora
-test-corpora: services ## load every .sql file of DIR=…, move it, compare value by value
+test-corpora: build services ## move every .sql file of DIR=… and compare; dump every file of messages
 	@test -n '$(DIR)' || { echo 'usage: make test-corpora DIR=folder' >&2; exit 2; }
-	@$(env) && testdata/compare/corpora '$(DIR)'
+	@if find '$(DIR)' -name '*.sql' -o -name '*.sql.gz' | grep -q .; then $(env) && testdata/compare/corpora '$(DIR)'; fi
+	@$(env) && $$TABLEHAUL_TEST_PYTHON testdata/compare/messages.py '$(DIR)' --bin bin/tablehaul
 
 .PHONY: check
 check: $(gofumpt) $(golangci) ## format, vet, lint and race tests
