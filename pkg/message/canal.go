@@ -73,7 +73,7 @@ func (e *canal) fixed() {
 func canalValue(c schema.Column) bindFunc {
 	switch c.Type.Kind {
 	case schema.Enum, schema.Set:
-		return quoted(ordinals(c))
+		return ordinals(c)
 	case schema.String, schema.JSON:
 		return func(a arrow.Array) valueFunc {
 			v := a.(*array.String)

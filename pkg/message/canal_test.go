@@ -325,3 +325,23 @@ func BenchmarkCanal(b *testing.B) {
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*1000), "ns/row")
 	})
 }
+
+// TestCanalLabels has labels that the type, as the server prints it, does not show.
+func TestCanalLabels(t *testing.T) {
+	table := batchtest.Shape("shop", "labels", "id int key", "e enum('a','?')", "s set('a','?')")
+	want := []batchtest.Row{{int64(1), "🚀", "a,🚀"}, {int64(2), "a", "a"}, {int64(3), "", ""}}
+	var c collector
+	r := NewCanalReader(&c)
+	for _, m := range encode(t, logged(t, table, []string{"c", "c", "c"}, want)) {
+		if err := r.Decode(nil, m.Value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows, err := batchtest.Rows(c.rows["shop.labels"].Into.Builder.Batch().Rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := batchtest.DiffOrdered(rows, want); diff != "" {
+		t.Error(diff)
+	}
+}

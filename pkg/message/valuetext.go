@@ -132,9 +132,10 @@ func times(c schema.Column, sep byte) bindFunc {
 	return nil
 }
 
-// ordinals returns how ENUM and SET are written as the number that MySQL stores: of
-// the label, from 1 on, and as bits. What is no label, as the empty string of a value
-// that was refused, is 0.
+// ordinals returns how ENUM and SET are written as a string with the number that MySQL
+// stores: of the label, from 1 on, and as bits. The empty string of a value that was
+// refused is 0. A label that is not among the type's is written itself: servers have a
+// question mark in the type for letters beyond U+FFFF.
 func ordinals(c schema.Column) bindFunc {
 	index := make(map[string]uint64, len(c.Type.Labels))
 	for i, l := range c.Type.Labels {
@@ -143,17 +144,31 @@ func ordinals(c schema.Column) bindFunc {
 			index[l] = 1 << i
 		}
 	}
+	number := func(dst []byte, n uint64) []byte {
+		return append(strconv.AppendUint(append(dst, '"'), n, 10), '"')
+	}
 	return func(a arrow.Array) valueFunc {
 		v := a.(*array.String)
 		if c.Type.Kind == schema.Enum {
-			return func(dst []byte, i int) []byte { return strconv.AppendUint(dst, index[v.Value(i)], 10) }
+			return func(dst []byte, i int) []byte {
+				label := v.Value(i)
+				n, ok := index[label]
+				if !ok && label != "" {
+					return appendString(dst, label)
+				}
+				return number(dst, n)
+			}
 		}
 		return func(dst []byte, i int) []byte {
 			var bits uint64
 			for label := range strings.SplitSeq(v.Value(i), ",") {
-				bits |= index[label]
+				bit, ok := index[label]
+				if !ok && label != "" {
+					return appendString(dst, v.Value(i))
+				}
+				bits |= bit
 			}
-			return strconv.AppendUint(dst, bits, 10)
+			return number(dst, bits)
 		}
 	}
 }
