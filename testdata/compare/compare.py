@@ -92,7 +92,7 @@ def compare_table(source, lake, table, place, options):
     start = time.monotonic()
     try:
         schema = schemas.current_schema(lake.metadata(*place))
-        report.schema = schemas.check(table, schema, options.zero_date)
+        report.schema = schemas.check(table, schema, options)
         # Columns that only one side has are the schema's matter.
         fields = {f["name"]: f for f in schema["fields"]}
         common = [c for c in table.columns if c.name in fields]
@@ -138,6 +138,9 @@ def parse(argv):
     parser.add_argument("--databases", required=True, help="names, separated by commas")
     parser.add_argument(
         "--zero-date", choices=("null", "epoch"), default="null", help="what dates of no calendar have become"
+    )
+    parser.add_argument(
+        "--through-topic", action="store_true", help="messages tell no comments, and nothing of what may be NULL but the key"
     )
     parser.add_argument("--limit", type=int, default=10, help="differing rows to show of a table (default 10)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")

@@ -67,7 +67,7 @@ def current_schema(metadata):
     raise ValueError("the metadata has no current schema")
 
 
-def check(table, schema, zero_date):
+def check(table, schema, options):
     """What is wrong with the lake's schema of a table, as lines of text."""
     fields = schema["fields"]
     problems = []
@@ -84,15 +84,18 @@ def check(table, schema, zero_date):
     by_name = {f["name"]: f for f in fields}
     for column in table.columns:
         if column.name in by_name:
-            problems += check_column(column, by_name[column.name], table.key, zero_date)
+            problems += check_column(column, by_name[column.name], table.key, options)
     return problems + check_identifier(table, schema)
 
 
-def check_column(column, field, key, zero_date):
+def check_column(column, field, key, options):
+    needed, comment = required(column, key, options.zero_date), column.comment
+    if options.through_topic:
+        needed, comment = needed and column.name in key, ""
     want = (
         iceberg_type(column),
-        "required" if required(column, key, zero_date) else "optional",
-        column.comment,
+        "required" if needed else "optional",
+        comment,
     )
     got = (
         type_text(field["type"]),
