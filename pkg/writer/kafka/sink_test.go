@@ -176,7 +176,7 @@ func (p place) want(want string) {
 	p.t.Helper()
 	// The brokers mark a transaction's partitions a little after they have promised to.
 	got := p.committed()
-	for end := time.Now().Add(10 * time.Second); len(got) < len(want) && time.Now().Before(end); got = p.committed() {
+	for end := time.Now().Add(time.Minute); len(got) < len(want) && time.Now().Before(end); got = p.committed() {
 		time.Sleep(50 * time.Millisecond)
 	}
 	if got != want {
