@@ -161,24 +161,7 @@ func (p *program) dump(ctx context.Context, o dumpOptions) error {
 	if err != nil {
 		return err
 	}
-	printer := append(p.streamPrinter(o.moveOptions, start, w.log), status)
-	p.console.use(printer)
-	stop := progress.WatchStream(stream, printer)
-	err = p.drain(ctx, o, open, stream)
-	written := stop()
-	p.console.use(w.after())
-	stopped := err != nil && !o.bounded() && errors.Is(context.Cause(ctx), errInterrupted) && isCancelled(err)
-	if stopped {
-		err = leftBehind(stream)
-		p.console.Note("tablehaul: stopped" + stoppedAt(stream.View()))
-	}
-	if written == nil {
-		written = p.writeTailResult(ctx, tailOptions{moveOptions: o.moveOptions}, start, stream, err, stopped)
-	}
-	if written != nil {
-		err = errors.Join(err, fmt.Errorf("write to standard output: %w", written))
-	}
-	return w.end(ctx, err, stopped, stream.View().Attrs())
+	return p.show(ctx, shown{o.moveOptions, w, start, stream, status, o.bounded()}, func() error { return p.drain(ctx, o, open, stream) })
 }
 
 // drain opens both ends and brings what the topics hold to the sink.

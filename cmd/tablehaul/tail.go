@@ -217,25 +217,7 @@ func (p *program) tail(ctx context.Context, o tailOptions) (err error) {
 		return w.fail(ctx, err)
 	}
 	defer end()
-	printer := append(p.streamPrinter(o.moveOptions, start, w.log), status)
-	p.console.use(printer)
-	stop := progress.WatchStream(stream, printer)
-	err = p.follow(ctx, o, open, stream, throttle)
-	written := stop()
-	p.console.use(w.after())
-
-	stopped := err != nil && !o.bounded() && errors.Is(context.Cause(ctx), errInterrupted) && isCancelled(err)
-	if stopped {
-		err = leftBehind(stream)
-		p.console.Note("tablehaul: stopped" + stoppedAt(stream.View()))
-	}
-	if written == nil && (!o.dryRun || err != nil) {
-		written = p.writeTailResult(ctx, o, start, stream, err, stopped)
-	}
-	if written != nil {
-		err = errors.Join(err, fmt.Errorf("write to standard output: %w", written))
-	}
-	return w.end(ctx, err, stopped, stream.View().Attrs())
+	return p.show(ctx, shown{o.moveOptions, w, start, stream, status, o.bounded()}, func() error { return p.follow(ctx, o, open, stream, throttle) })
 }
 
 // follow opens both ends and follows the log.

@@ -9,6 +9,39 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/progress"
 )
 
+// A shown is what is told of a run that follows a log.
+type shown struct {
+	moveOptions
+	watch   *watch
+	start   progress.StreamStart
+	stream  *progress.Stream
+	status  *progress.StreamStatus
+	bounded bool // it has an end of its own
+}
+
+// show has run follow a log, prints how that goes, and tells how it ended.
+func (p *program) show(ctx context.Context, s shown, run func() error) error {
+	printer := append(p.streamPrinter(s.moveOptions, s.start, s.watch.log), s.status)
+	p.console.use(printer)
+	stop := progress.WatchStream(s.stream, printer)
+	err := run()
+	written := stop()
+	p.console.use(s.watch.after())
+
+	stopped := err != nil && !s.bounded && errors.Is(context.Cause(ctx), errInterrupted) && isCancelled(err)
+	if stopped {
+		err = leftBehind(s.stream)
+		p.console.Note("tablehaul: stopped" + stoppedAt(s.stream.View()))
+	}
+	if written == nil && (!s.dryRun || err != nil) {
+		written = p.writeTailResult(ctx, s.moveOptions, s.start, s.stream, err, stopped)
+	}
+	if written != nil {
+		err = errors.Join(err, fmt.Errorf("write to standard output: %w", written))
+	}
+	return s.watch.end(ctx, err, stopped, s.stream.View().Attrs())
+}
+
 // A stoppedError is what became of tables before a signal ended the run, which
 // is the normal end of one without bounds.
 type stoppedError struct{ error }
@@ -42,7 +75,7 @@ func stoppedAt(v progress.StreamView) string {
 }
 
 // writeTailResult prints how the run ended, on standard output.
-func (p *program) writeTailResult(ctx context.Context, o tailOptions, s progress.StreamStart, stream *progress.Stream, err error, stopped bool) error {
+func (p *program) writeTailResult(ctx context.Context, o moveOptions, s progress.StreamStart, stream *progress.Stream, err error, stopped bool) error {
 	switch {
 	case o.json:
 		out := outcome(ctx, err)
