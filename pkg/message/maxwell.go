@@ -80,21 +80,7 @@ func maxwellValue(c schema.Column) bindFunc {
 			}
 		}
 	case schema.Vector:
-		return func(a arrow.Array) valueFunc {
-			v := a.(*array.List)
-			items := v.ListValues().(*array.Float32)
-			return func(dst []byte, i int) []byte {
-				from, to := v.ValueOffsets(i)
-				dst = append(dst, '[')
-				for k := from; k < to; k++ {
-					if k > from {
-						dst = append(dst, ',')
-					}
-					dst = appendFloat(dst, float64(items.Value(int(k))), 32)
-				}
-				return append(dst, ']')
-			}
-		}
+		return floatArray
 	}
 	if bind := times(c, ' '); bind != nil {
 		return quoted(bind)

@@ -3,6 +3,7 @@ package kafka
 import (
 	"bytes"
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -27,19 +28,14 @@ type barrier struct {
 	apart bool
 }
 
-// partitions is how many partitions a topic has, of whomever.
-func (l *log) partitions(topic string) (offsets, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), askTime)
-	defer cancel()
-	return l.share.feed.written(ctx, []string{topic})
-}
-
 // wait has the partition of the message at hand wait.
 func (l *log) wait(db, table string, c message.Change) error {
 	name := l.cur.topic + "/" + db + "." + table
 	b := l.barriers[name]
 	if b == nil {
-		limit, err := l.partitions(l.cur.topic)
+		ctx, cancel := context.WithTimeout(context.Background(), askTime)
+		defer cancel()
+		limit, err := l.share.feed.written(ctx, []string{l.cur.topic})
 		if err != nil {
 			return err
 		}
@@ -97,21 +93,10 @@ func (l *log) settle(ctx context.Context) error {
 // it: whoever has the topic's first partition waits for the others', and all else leave the
 // group for a while, so that in the end one process has all of them.
 func (l *log) stand(b *barrier) error {
-	for p := range b.waiting {
-		first := part{p.topic, slices.MinFunc(keys(b.limit), compareParts).partition}
-		if !l.share.own(first) {
-			return errApart
-		}
+	if first := slices.MinFunc(slices.Collect(maps.Keys(b.limit)), compareParts); !l.share.own(first) {
+		return errApart
 	}
 	return nil
-}
-
-func keys(o offsets) []part {
-	all := make([]part, 0, len(o))
-	for p := range o {
-		all = append(all, p)
-	}
-	return all
 }
 
 // goOn takes what has come to a partition behind the message that it has waited at.

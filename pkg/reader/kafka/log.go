@@ -238,7 +238,8 @@ func (l *log) takeAll(ctx context.Context, pr *progress, records []*kgo.Record) 
 		}
 		if l.stopped {
 			l.stopped = false
-			l.pause(pr, records[i:])
+			pr.pending = records[i:]
+			l.pause(pr)
 			return nil
 		}
 		pr.next, l.moving = r.Offset+1, true
@@ -254,18 +255,15 @@ func (l *log) takeAll(ctx context.Context, pr *progress, records []*kgo.Record) 
 	return nil
 }
 
-// pause has a partition wait, with what has come behind.
-func (l *log) pause(pr *progress, pending []*kgo.Record) {
-	if pr.pending = pending; pending == nil {
-		pr.pending = []*kgo.Record{}
-	}
+// pause has nothing more of a partition fetched.
+func (l *log) pause(pr *progress) {
 	l.cl.PauseFetchPartitions(map[string][]int32{pr.topic: {pr.partition}})
 }
 
 func (l *log) ended(pr *progress) {
 	pr.done = true
 	l.open--
-	l.cl.PauseFetchPartitions(map[string][]int32{pr.topic: {pr.partition}})
+	l.pause(pr)
 }
 
 // take takes one message.
