@@ -84,7 +84,7 @@ func TestFindings(t *testing.T) {
 			into[m[1]] = true
 		}
 	}
-	for _, pattern := range []string{"*.go", "../../pkg/reader/mysql/check*.go", "../../pkg/writer/iceberg/check*.go"} {
+	for _, pattern := range []string{"*.go", "../../pkg/reader/mysql/check*.go", "../../pkg/writer/iceberg/check*.go", "../../pkg/writer/kafka/check*.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

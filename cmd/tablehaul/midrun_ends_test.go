@@ -31,8 +31,9 @@ func (m *midrun) grant() {
 	m.sql("DROP USER IF EXISTS midrun; CREATE USER midrun; GRANT SELECT, LOCK TABLES ON DB.* TO midrun; GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO midrun")
 }
 
-// wide makes a table that takes the server longer to send than a socket holds.
-const wide = "CREATE TABLE DB.w (id INT PRIMARY KEY, pad LONGTEXT); INSERT INTO DB.w SELECT id, REPEAT('x', 100000) FROM DB.a WHERE id <= 300; ANALYZE TABLE DB.w"
+// wide makes a table of which the server still sends when the first batches are read: far
+// more than those and all the sockets hold.
+const wide = "CREATE TABLE DB.w (id INT PRIMARY KEY, pad LONGTEXT); INSERT INTO DB.w SELECT id, REPEAT('x', 100000) FROM DB.a WHERE id <= 900; ANALYZE TABLE DB.w"
 
 // TestRunEndsInItsMidst has what ends a whole run come in its midst: nothing is to be
 // seen, and the same command goes on with what was kept.
