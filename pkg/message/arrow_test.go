@@ -150,7 +150,7 @@ func TestArrowChanges(t *testing.T) {
 			}
 		}
 		into := c.rows["shop.orders"].Into
-		if got, want := into.Micros, int64(1772240523456789); got != want {
+		if got, want := *into.Micros, int64(1772240523456789); got != want {
 			t.Errorf("got time %d, want %d", got, want)
 		}
 		ops := into.Ops

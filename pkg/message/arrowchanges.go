@@ -43,9 +43,7 @@ func (r *ArrowReader) changes(t *arrowShape, n, size int) error {
 	into.Builder.EndRows(len(r.ops), size)
 	into.Ops = append(into.Ops, r.ops...)
 	into.told = len(into.Ops)
-	if us := r.micros(t, n); us != 0 {
-		into.Micros = us
-	}
+	into.at(r.micros(t, n))
 	return nil
 }
 

@@ -73,6 +73,7 @@ func (c *collector) Rows(t *schema.Table) (*Rows, error) {
 	if err != nil {
 		return nil, err
 	}
+	into.Micros = new(int64)
 	r, err := NewRows(t, into)
 	if err != nil {
 		return nil, err

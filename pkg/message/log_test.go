@@ -67,6 +67,7 @@ func (c *logTarget) Rows(t *schema.Table) (*Rows, error) {
 	if c.into, err = NewChanges(t, memory.DefaultAllocator); err != nil {
 		return nil, err
 	}
+	c.into.Micros = new(int64)
 	r, err := NewRows(t, c.into)
 	if err == nil {
 		r.Skip = c.skip
@@ -300,7 +301,7 @@ func TestLogOrigin(t *testing.T) {
 	if err := r.Decode(nil, []byte(`{"a":1}{"a":2}`)); err != nil {
 		t.Fatal(err)
 	}
-	if got := c.into.Micros; got != 1772240523456000 {
+	if got := *c.into.Micros; got != 1772240523456000 {
 		t.Errorf("got time %d of the change", got)
 	}
 	r.At("other", 0, 42, time.Time{})

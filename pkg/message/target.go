@@ -70,7 +70,8 @@ type Changes struct {
 	Table   *schema.Table
 	Builder *batch.Builder
 	Ops     []batch.Op
-	Micros  int64 // of the last change that has told its time
+	// Micros, if set, gets the Micros of each change that tells them.
+	Micros *int64
 	Over    bool  // nothing is to be put here any more: the table has got another shape
 
 	told int // rows whose change is known
@@ -83,6 +84,13 @@ func NewChanges(t *schema.Table, mem memory.Allocator) (*Changes, error) {
 		return nil, err
 	}
 	return &Changes{Table: t, Builder: b}, nil
+}
+
+// at notes when the source committed a change.
+func (c *Changes) at(micros int64) {
+	if micros != 0 && c.Micros != nil {
+		*c.Micros = micros
+	}
 }
 
 // Batch returns what was collected and begins anew.
@@ -177,9 +185,7 @@ func (r *Rows) End(op batch.Op, size int) {
 // Tell says of the rows that have ended since it was called last what their message tells.
 func (r *Rows) Tell(c Change) {
 	n := r.Into
-	if c.Micros != 0 {
-		n.Micros = c.Micros
-	}
+	n.at(c.Micros)
 	for ; n.told < len(n.Ops); n.told++ {
 		if r.log {
 			op := letters[n.Ops[n.told]]

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -35,6 +36,7 @@ type log struct {
 
 	cur      *progress // of the message at hand
 	at       int64     // its offset
+	micros   int64     // when the source committed it, if it tells
 	stopped  bool      // it is one to wait at
 	barriers map[string]*barrier
 
@@ -53,6 +55,8 @@ type progress struct {
 	next    int64         // offset of the next message
 	end     int64         // where the Feed ends; -1 if it does not
 	done    bool          // it has come there
+	stable  int64         // where the partition ended when it was last fetched, but for open transactions
+	micros  int64         // when the last message's change was committed, or the message written; 0 before
 	pending []*kgo.Record // what has come behind a message to wait at
 }
 
@@ -171,6 +175,7 @@ func (l *log) more(ctx context.Context) error {
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 		got = got || len(p.Records) > 0
 		if pr := l.parts[part{p.Topic, p.Partition}]; pr != nil && err == nil {
+			pr.stable = p.LastStableOffset
 			err = l.takeAll(ctx, pr, p.Records)
 		}
 	})
@@ -271,7 +276,7 @@ func (l *log) take(ctx context.Context, pr *progress, decoder message.Decoder, r
 	if r.Attrs.IsControl() {
 		return nil
 	}
-	l.cur, l.at = pr, r.Offset
+	l.cur, l.at, l.micros = pr, r.Offset, 0
 	if l.bytes == 0 {
 		l.since = time.Now()
 	}
@@ -280,6 +285,9 @@ func (l *log) take(ctx context.Context, pr *progress, decoder message.Decoder, r
 		p.At(r.Topic, r.Partition, r.Offset, r.Timestamp)
 	}
 	err := decoder.Decode(r.Key, r.Value)
+	if pr.micros = l.micros; pr.micros == 0 {
+		pr.micros = r.Timestamp.UnixMicro()
+	}
 	if err == nil {
 		if err = partial(r); err == nil {
 			return nil
@@ -330,9 +338,25 @@ func (l *log) flush() error {
 		last = &batch.Batch{}
 		l.push(last)
 	}
-	last.Pos = l.position()
+	last.Pos, last.Time = l.position(), l.time()
 	l.bytes = 0
 	return nil
+}
+
+// time is when the source committed what the partition has come to that is most behind. One
+// that has been read to its end is behind nothing.
+func (l *log) time() time.Time {
+	oldest, newest := int64(math.MaxInt64), int64(0)
+	for _, pr := range l.parts {
+		newest = max(newest, pr.micros)
+		if pr.micros > 0 && pr.next < pr.stable {
+			oldest = min(oldest, pr.micros)
+		}
+	}
+	if newest == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(min(oldest, newest))
 }
 
 // Close implements reader.Reader.

@@ -97,6 +97,7 @@ func (l *log) reshape(t *table, more *schema.Table) error {
 	if err != nil {
 		return &schema.TableError{Table: t.name, Err: err}
 	}
+	changes.Micros = &l.micros
 	if err := l.flush(); err != nil { // of the messages before the one at hand
 		return err
 	}
