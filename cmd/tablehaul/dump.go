@@ -168,7 +168,7 @@ func (p *program) dump(ctx context.Context, o dumpOptions) error {
 func (p *program) drain(ctx context.Context, o dumpOptions, open feedEnds, stream *progress.Stream) (err error) {
 	store := o.store(p)
 	store.layout = o.layout.each("")
-	refused := &refusals{warn: p.console.warn, policy: o.badMessage}
+	refused := &refusals{warn: p.console.warn, policy: o.badMessage, count: stream.Refused}
 	defer refused.total()
 	stream.Phase("connecting to " + p.hide.redact(o.source))
 	feed, err := open.feed(ctx, o.source, store, feedOptions{
@@ -223,6 +223,7 @@ func (o *dumpOptions) shape(t *schema.Table) (*schema.Table, error) {
 type refusals struct {
 	warn   func(string)
 	policy string
+	count  func()
 	n      atomic.Int64
 }
 
@@ -230,6 +231,7 @@ type refusals struct {
 const toldRefusals = 5
 
 func (r *refusals) add(_ string, why error) {
+	r.count()
 	switch n := r.n.Add(1); {
 	case n <= toldRefusals:
 		r.warn("a message is left out (--bad-message " + r.policy + "): " + progress.Printable(why.Error()))

@@ -50,6 +50,7 @@ var (
 	descFollowing = desc("following", "1 once the log is followed, 0 before.")
 	descQueue     = desc("queue_bytes", "Changes between the reader of the log and the writers.")
 	descErrors    = desc("errors_total", "Errors after which the run was begun again.")
+	descRefused   = desc("messages_refused_total", "Messages that could not be read and were left out, those read again after an error included.")
 	descCommit    = desc("commit_seconds", "Time that commits took, each of all tables that had changes.")
 
 	descRows       = desc("rows_total", "Changed rows committed.", "table")
@@ -65,7 +66,7 @@ var (
 // Describe sends all descriptions.
 func (*streamCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descLag, descFollowing, descQueue, descErrors, descCommit,
+		descLag, descFollowing, descQueue, descErrors, descRefused, descCommit,
 		descRows, descBytes, descFiles, descWritten, descCommits, descCommitTime, descLast, descFailed,
 	} {
 		ch <- d
@@ -86,6 +87,7 @@ func (c *streamCollector) Collect(ch chan<- prometheus.Metric) {
 	send(descFollowing, prometheus.GaugeValue, following)
 	send(descQueue, prometheus.GaugeValue, float64(v.Queued))
 	send(descErrors, prometheus.CounterValue, float64(v.Errors))
+	send(descRefused, prometheus.CounterValue, float64(v.Refused))
 	buckets := make(map[float64]uint64, len(progress.CommitBounds))
 	for i, b := range progress.CommitBounds {
 		buckets[b] = uint64(v.Times.Up[i])

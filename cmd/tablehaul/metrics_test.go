@@ -66,6 +66,7 @@ func TestMetrics(t *testing.T) {
 	if code, body := get(t, url+"/readyz"); code != 200 || body != "ok\n" {
 		t.Errorf("readyz: %d %s", code, body)
 	}
+	s.Refused()
 	s.Retrying(errors.New("connect to mysql://a:s3cret@h:\nrefused"), time.Minute)
 	if code, body := get(t, url+"/readyz"); code != 503 || body != "trying again: connect to mysql://a:***@h: refused\n" {
 		t.Errorf("readyz: %d %s", code, body)
@@ -93,7 +94,7 @@ func TestMetrics(t *testing.T) {
 		"tablehaul_commit_seconds_bucket{le=\"0.25\"} 0\n",
 		"tablehaul_commit_seconds_bucket{le=\"0.5\"} 1\n",
 		"tablehaul_commit_seconds_count 1\n",
-		"tablehaul_queue_bytes 5\n", "tablehaul_errors_total 1\n", "tablehaul_following 1\n", "tablehaul_lag_seconds ",
+		"tablehaul_queue_bytes 5\n", "tablehaul_errors_total 1\n", "tablehaul_messages_refused_total 1\n", "tablehaul_following 1\n", "tablehaul_lag_seconds ",
 		"tablehaul_build_info{", "go_goroutines ", "process_",
 	} {
 		if !strings.Contains(body, want) {
@@ -141,7 +142,7 @@ func TestMetricsLint(t *testing.T) {
 			t.Errorf("docs/metrics.md does not tell of %s", f.GetName())
 		}
 	}
-	if len(families) != 27 {
+	if len(families) != 28 {
 		t.Errorf("%d metrics", len(families))
 	}
 }

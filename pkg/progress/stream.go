@@ -14,6 +14,7 @@ type Stream struct {
 
 	rows, bytes atomic.Int64 // staged, those staged again after an error included
 	queued      atomic.Int64
+	refused     atomic.Int64 // messages
 	fresh       atomic.Int64 // rows committed since the last Committed
 	staged      atomic.Bool  // since the last Committed or Retrying
 
@@ -109,6 +110,13 @@ func (s *Stream) Reached(pos string, at time.Time) {
 func (s *Stream) Queued(delta int64) {
 	if s != nil {
 		s.queued.Add(delta)
+	}
+}
+
+// Refused counts a message of the log that could not be read and is left out.
+func (s *Stream) Refused() {
+	if s != nil {
+		s.refused.Add(1)
 	}
 }
 

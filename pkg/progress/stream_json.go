@@ -38,6 +38,7 @@ type followEvent struct {
 	Rows     int64   `json:"rows"`
 	Commits  int64   `json:"commits"`
 	Errors   int64   `json:"errors"`
+	Refused  int64   `json:"messages_refused,omitempty"`
 
 	Paused []string `json:"paused,omitempty"`
 }
@@ -123,7 +124,7 @@ func (j *StreamJSON) Show(v StreamView) {
 func followOf(name string, v StreamView, m *meter) followEvent {
 	return followEvent{
 		event: head(name, v.Now), Seconds: seconds(v.Elapsed), Rate: math.Round(m.rate()), Lag: seconds(v.Lag),
-		Position: v.Position, Queued: v.Queued, Rows: v.Rows, Commits: v.Last.Seq, Errors: v.Errors, Paused: v.Stock.Paused,
+		Position: v.Position, Queued: v.Queued, Rows: v.Rows, Commits: v.Last.Seq, Errors: v.Errors, Refused: v.Refused, Paused: v.Stock.Paused,
 	}
 }
 

@@ -39,6 +39,7 @@ func WriteStreamSummary(w io.Writer, s StreamStart, stream *Stream, o Outcome) e
 		Bytes    int64   `json:"bytes"`
 		Commits  int64   `json:"commits"`
 		Errors   int64   `json:"errors"`
+		Refused  int64   `json:"messages_refused,omitempty"`
 		outputReport
 		Tables []streamTableReport `json:"tables"`
 		Error  string              `json:"error,omitempty"`
@@ -46,7 +47,7 @@ func WriteStreamSummary(w io.Writer, s StreamStart, stream *Stream, o Outcome) e
 	}{
 		event: head("summary", v.Now), Status: o.Status, Exit: o.Exit, Source: s.Source, Sink: s.Sink,
 		Position: v.committed(), Seconds: seconds(v.Elapsed),
-		Rows: v.Rows, Bytes: v.Bytes, Commits: v.Last.Seq, Errors: v.Errors,
+		Rows: v.Rows, Bytes: v.Bytes, Commits: v.Last.Seq, Errors: v.Errors, Refused: v.Refused,
 		Tables: []streamTableReport{}, Error: o.Error, Hint: o.Hint,
 	}
 	var resumed int64

@@ -18,6 +18,7 @@ type StreamView struct {
 	Staged, Bytes int64  // rows and bytes staged, those staged again after an error included
 	Rows          int64  // committed
 	Queued        int64  // bytes between the log's reader and the writers
+	Refused       int64  // messages left out, those read again after an error included
 	Waiting       bool   // changes have come that are not committed
 	Started       string // where tables begin that were not copied; "" if there are none
 	Last          Commit
@@ -98,7 +99,7 @@ const grace = 15 * time.Second
 
 // View copies the counters.
 func (s *Stream) View() StreamView {
-	v := StreamView{Stock: s.stock.View(), Staged: s.rows.Load(), Bytes: s.bytes.Load(), Queued: s.queued.Load()}
+	v := StreamView{Stock: s.stock.View(), Staged: s.rows.Load(), Bytes: s.bytes.Load(), Queued: s.queued.Load(), Refused: s.refused.Load()}
 	v.Now, v.Elapsed = v.Stock.Now, v.Stock.Elapsed
 	s.mu.Lock()
 	defer s.mu.Unlock()
