@@ -72,7 +72,7 @@ type Changes struct {
 	Ops     []batch.Op
 	// Micros, if set, gets the Micros of each change that tells them.
 	Micros *int64
-	Over    bool  // nothing is to be put here any more: the table has got another shape
+	Over   bool // nothing is to be put here any more: the table has got another shape
 
 	told int // rows whose change is known
 }

@@ -70,6 +70,8 @@ public final class Debezium {
       }
       var config = new Properties();
       config.put("bootstrap.servers", brokers);
+      config.put("max.request.size", Integer.toString(64 << 20));
+      config.put("buffer.memory", Long.toString(128 << 20));
       producer = new KafkaProducer<>(config, new StringSerializer(), new StringSerializer());
     }
 
