@@ -157,6 +157,33 @@ func (u *URL) secret(own, param, variable string) (string, error) {
 	return "", hint.Wrap(fmt.Errorf("sasl=%s lacks its secret", u.Param("sasl")), "set %s, or %s=FILE in the URL", variable, param)
 }
 
+// reachTime is how long a broker may take to answer for the first time.
+const reachTime = 20 * time.Second
+
+// Connect returns a client once a broker has answered it.
+func Connect(ctx context.Context, opts ...kgo.Opt) (*kgo.Client, error) {
+	cl, err := kgo.NewClient(opts...)
+	if err != nil {
+		return nil, err
+	}
+	in, cancel := context.WithTimeout(ctx, reachTime)
+	defer cancel()
+	// What a new connection begins with minds no context: a client that is closed does.
+	stop := context.AfterFunc(in, cl.Close)
+	err = cl.Ping(in)
+	if stop() && err == nil {
+		return cl, nil
+	}
+	cl.Close()
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case in.Err() != nil:
+		return nil, hint.Transient(hint.Wrap(fmt.Errorf("reach the brokers: no answer within %s", reachTime), "is a broker running there?"))
+	}
+	return nil, fmt.Errorf("reach the brokers: %w", Explain(err))
+}
+
 // Explain adds the remedy to errors of a cluster, and says which of them may pass.
 func Explain(err error) error {
 	var authority x509.UnknownAuthorityError

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/kafka"
@@ -125,12 +124,12 @@ func Open(ctx context.Context, url string, opts Options) (*Feed, error) {
 	if err != nil {
 		return nil, err
 	}
-	cl, err := kgo.NewClient(options...)
+	cl, err := kafka.Connect(ctx, options...)
 	if err != nil {
 		return nil, err
 	}
 	f.adm = kadm.NewClient(cl)
-	if err = f.reach(ctx); err == nil {
+	if err = f.identify(ctx); err == nil {
 		_, err = f.parts(ctx)
 	}
 	if err != nil {
@@ -143,13 +142,13 @@ func Open(ctx context.Context, url string, opts Options) (*Feed, error) {
 // askTime bounds how long brokers have to answer.
 const askTime = 20 * time.Second
 
-// reach asks the brokers who they are.
-func (f *Feed) reach(ctx context.Context) error {
+// identify asks the brokers which cluster they are.
+func (f *Feed) identify(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	m, err := f.adm.BrokerMetadata(ctx)
 	if err != nil {
-		return fmt.Errorf("reach the brokers: %w", kafka.Explain(err))
+		return fmt.Errorf("ask which cluster it is: %w", kafka.Explain(err))
 	}
 	f.cluster = m.Cluster
 	return nil

@@ -50,13 +50,9 @@ func (s *Sink) admin(ctx context.Context) (*kadm.Client, error) {
 	// Who waits for brokers that come back does so elsewhere.
 	// Else a topic that was just made is not there for seconds.
 	fresh := kgo.MetadataMinAge(10 * time.Millisecond)
-	cl, err := kgo.NewClient(append(opts, fresh, kgo.RequestRetries(3), kgo.RetryTimeout(10*time.Second))...)
+	cl, err := kafka.Connect(ctx, append(opts, fresh, kgo.RequestRetries(3), kgo.RetryTimeout(10*time.Second))...)
 	if err != nil {
 		return nil, err
-	}
-	if err := cl.Ping(ctx); err != nil {
-		cl.Close()
-		return nil, kafka.Explain(err)
 	}
 	s.adm = kadm.NewClient(cl)
 	return s.adm, nil
