@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // brokerService is what a broker can do beside being talked to.
@@ -84,15 +86,44 @@ func serveFake(spec string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DataDir(words[2]), kfake.ClusterID("kfake"),
-		kfake.ListenFn(func(network, _ string) (net.Listener, error) {
-			l, err := net.Listen(network, words[0])
-			return advertised{l, addr}, err
-		}))
+	c, err := newFake(words[2], func(network, _ string) (net.Listener, error) {
+		l, err := net.Listen(network, words[0])
+		return advertised{l, addr}, err
+	})
 	if err != nil {
 		return err
 	}
 	<-ctx.Done()
 	c.Close()
 	return nil
+}
+
+// newFake starts a kfake of one broker.
+//
+// Once a fetch as a whole has reached its size, kfake does not tell any more which of the
+// transactions in it were aborted: clients take them for committed. That of a partition does
+// no harm, and is the only one that is left.
+func newFake(data string, listen func(network, addr string) (net.Listener, error)) (*kfake.Cluster, error) {
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DataDir(data), kfake.ClusterID("kfake"), kfake.ListenFn(listen))
+	if err != nil {
+		return nil, err
+	}
+	c.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		r.(*kmsg.FetchRequest).MaxBytes = math.MaxInt32
+		c.KeepControl()
+		return nil, nil, false
+	})
+	return c, nil
+}
+
+// spareFake has a kfake stopped where Kafka is killed. One that was killed takes transactions that
+// were open for aborted, but writes no mark of that: clients then leave out what the same
+// producer commits next, up to the mark of its next abort. kfake.SyncWrites is no help: the
+// files are as whole as the system keeps them for any process that is killed.
+func spareFake(timeline []event) {
+	for i := range timeline {
+		if timeline[i].fault == brokerKill {
+			timeline[i].fault = brokerStop
+		}
+	}
 }

@@ -36,7 +36,8 @@ type product struct {
 // A process is one start of the program.
 type process struct {
 	cmd    *exec.Cmd
-	struck atomic.Int32 // the last signal of ours, see send
+	struck atomic.Int32  // the last signal of ours, see send
+	sent   atomic.Uint64 // all of them, as bits
 	paired atomic.Bool
 	done   chan struct{}
 	exit   exit // once done
@@ -69,6 +70,7 @@ func appendError(errs []error, err error) []error {
 func (s *process) send(sig syscall.Signal) {
 	if !s.ended() && s.struck.Load() != int32(syscall.SIGKILL) {
 		s.struck.Store(int32(sig))
+		s.sent.Or(1 << sig)
 		_ = s.cmd.Process.Signal(sig)
 	}
 }
@@ -129,6 +131,9 @@ func (s *process) start(r role, step, log string, argv []string) error {
 			}
 		}
 		x.struck, x.paired = syscall.Signal(s.struck.Load()), s.paired.Load()
+		if s.sent.Load()&(1<<x.signal) != 0 {
+			x.struck = x.signal // though another one came right behind it
+		}
 		s.exit = x
 		close(s.done)
 	}()

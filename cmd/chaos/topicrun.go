@@ -99,6 +99,9 @@ func (j *topicJob) run(ctx context.Context, seed uint64) (*result, error) {
 func (j *topicJob) newWorld(ctx context.Context, p topicPlan) (_ *topicWorld, err error) {
 	e := j.env
 	db := e.servers[mysql]
+	if e.opts.broker == kfaked {
+		spareFake(p.timeline)
+	}
 	w := &topicWorld{plan: p, broker: j.broker, world: &world{
 		env: e, mysql: db, plan: p.plan, faults: map[string]int{}, dir: filepath.Join(e.tmp, fmt.Sprintf("seed-%d", p.seed)),
 	}}
