@@ -80,10 +80,10 @@ func testRights(t *testing.T) {
 	step("may read positions", "", "")
 }
 
-// testKilled kills the broker in the middle of a transaction of changes.
+// testKilled kills the broker in the middle of transactions, of changes and of stock.
 func testKilled(t *testing.T, script func(verb string)) {
 	p := newPlace(t, "&partitions=2")
-	a, s := logOf(t, "a"), p.sink()
+	a, b, s := logOf(t, "a"), logOf(t, "b"), p.sink()
 	kill := func() {
 		t.Helper()
 		text, err := os.ReadFile(services.Env(t, "TABLEHAUL_TEST_KAFKA_PID"))
@@ -119,4 +119,29 @@ func testKilled(t *testing.T, script func(verb string)) {
 		}
 	}
 	p.want("a1 a2")
+
+	c := p.openTo(s, b, writer.Create)
+	p.keep(c, "plan")
+	p.stock(c, 0, true, 1)
+	p.commitNow(s)
+	p.stock(c, 1, true, 2)
+	kill()
+	if err := c.Commit(t.Context(), "one"); err != nil {
+		if !hint.IsTransient(err) {
+			t.Fatalf("got %v, want an error that may pass", err)
+		}
+		c.Close()
+		c = p.openTo(s, b, writer.Create)
+		if pos, _ := c.Position(t.Context()); pos == "" {
+			p.kept(c, "plan[0] 1")
+			p.keep(c, "plan")
+			p.stock(c, 1, true, 2)
+			p.commit(s, "one", c)
+		}
+	}
+	// Kafka 4.3.0 to 4.4.0, killed before it has marked b1 as committed, may leave the mark out
+	// for good when it is back (KAFKA-20734): then the next one in the partition shows b1.
+	p.write(c, b, 3, 4) // a row in each
+	p.commit(s, "two", c)
+	p.want("a1 a2 b1 b2 b3 b4")
 }
