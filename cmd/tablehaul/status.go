@@ -29,14 +29,15 @@ func newStatus(run func(context.Context, statusOptions) error) *cobra.Command {
 		Use:   "status SINK [SOURCE]",
 		Short: "Show which tables hold a position, and how they stand to the source",
 		Long: `Show the tables at SINK that hold a position, that is those that were copied or
-are followed: the position, the last commit, the rows. With SOURCE also how far
-each is behind, and whether the source's log still holds what comes next. If the
+are followed: the position, the last commit, the rows. With SOURCE, a
+server or topics, also how far each is behind, and whether the source's log still holds what comes next. If the
 source cannot be asked, or not about all positions, the rest is shown all the same.
 
 A commit that only notes a position happens every few minutes, so a table that
 does not change shows a lag of up to that.`,
 		Example: `  tablehaul status iceberg:./lake
-  tablehaul status iceberg:./lake mysql://app@db:3306 --json`,
+  tablehaul status iceberg:./lake mysql://app@db:3306 --json
+  tablehaul status iceberg:./lake kafka://mq:9092/shop`,
 		Annotations: map[string]string{exitCodes: `  0 done, 1 failed, 2 wrong usage, 3 the source's log no longer holds what follows
   a table's position, 130 interrupted`},
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -78,14 +79,14 @@ func (p *program) status(ctx context.Context, o statusOptions) error {
 	if err != nil {
 		return &usageError{nil, err}
 	}
-	var openSource openSource
+	var openSource openPlacer
 	if o.source != "" {
-		if openSource, err = p.stores.findSource(o.source, has(p.stores.sinks, o.source), order); err != nil {
+		if openSource, err = p.stores.findPlacer(o.source, order); err != nil {
 			return &usageError{nil, err}
 		}
 	}
 	defaults := newMoveOptions()
-	if openSource != nil {
+	if openSource != nil && !has(p.stores.feeds, o.source) {
 		if err := p.logIn(ctx, &o.login, o.source); err != nil {
 			return err
 		}
@@ -109,7 +110,11 @@ func (p *program) status(ctx context.Context, o statusOptions) error {
 	if err := writeStatus(p.stdout, o.json, time.Now(), p.hide.redact(o.sink), p.hide.redact(o.source), tables, failed); err != nil {
 		return fmt.Errorf("write to standard output: %w", err)
 	}
-	if err := p.judge(tables); failed == nil {
+	remedy := "tablehaul tail --on-purged snapshot copies them anew"
+	if has(p.stores.feeds, o.source) {
+		remedy = "tablehaul dump --on-purged earliest goes on with what there is"
+	}
+	if err := p.judge(tables, remedy); failed == nil {
 		failed = err
 	}
 	return failed
@@ -142,23 +147,19 @@ func (p *program) listHeld(ctx context.Context, o statusOptions, open openSink, 
 // compare asks the source how it stands with each position: once, however many
 // tables hold it. A position that it cannot place is no reason not to ask for
 // the others; a source that is gone is.
-func (p *program) compare(ctx context.Context, o statusOptions, open openSource, store storeOptions, tables []standing) error {
+func (p *program) compare(ctx context.Context, o statusOptions, open openPlacer, store storeOptions, tables []standing) error {
 	src, err := open(ctx, o.source, store)
 	if err != nil {
 		return fmt.Errorf("open %s: %w", p.hide.redact(o.source), err)
 	}
 	defer src.Close()
-	log, ok := src.(reader.Log)
-	if !ok {
-		return fmt.Errorf("%s has no log that could be followed", p.hide.redact(o.source))
-	}
 	known := map[batch.Position]standing{}
 	for i := range tables {
 		t := &tables[i]
 		a, ok := known[t.Position]
 		if !ok {
 			if a.foreign = src.Owns(t.Position) != nil; !a.foreign {
-				a.headroom, a.err = log.Headroom(ctx, t.Position)
+				a.headroom, a.err = src.Headroom(ctx, t.Position)
 			}
 			if a.err != nil && (ctx.Err() != nil || hint.IsTransient(a.err)) {
 				return fmt.Errorf("find the position of %s in the log: %w", t.Name, a.err)
@@ -171,8 +172,8 @@ func (p *program) compare(ctx context.Context, o statusOptions, open openSource,
 }
 
 // judge warns of what needs somebody to act, and fails if it is too late, or if
-// that cannot be told.
-func (p *program) judge(tables []standing) error {
+// that cannot be told. The remedy is for tables whose log is gone.
+func (p *program) judge(tables []standing, remedy string) error {
 	var gone, late, foreign []string
 	var unknown []error
 	keep := time.Duration(0)
@@ -195,7 +196,6 @@ func (p *program) judge(tables []standing) error {
 		p.console.warn(fmt.Sprintf("%s behind by more than half of the time for which the source keeps its log (%s): %s",
 			count(len(late), "table is", "tables are"), progress.Age(keep), progress.Some(late)))
 	}
-	const remedy = "tablehaul tail --on-purged snapshot copies them anew"
 	lost := fmt.Sprintf("the log no longer holds what follows the position of %s: %s", count(len(gone), "table", "tables"), progress.Some(gone))
 	switch {
 	case len(tables) > 0 && len(foreign) == len(tables):
@@ -206,7 +206,7 @@ func (p *program) judge(tables []standing) error {
 		}
 		return errors.Join(unknown...)
 	case len(gone) > 0:
-		return hint.Wrap(fmt.Errorf("%w: %s", move.ErrIncomplete, lost), remedy)
+		return hint.Wrap(fmt.Errorf("%w: %s", move.ErrIncomplete, lost), "%s", remedy)
 	}
 	return nil
 }

@@ -22,13 +22,14 @@ type statusTable struct {
 	Rows      *int64   `json:"rows"`
 
 	// With a source.
-	State  string   `json:"state,omitempty"`
-	Lag    *float64 `json:"lag_seconds,omitempty"`
-	Behind *int64   `json:"bytes_behind,omitempty"`
-	Before *int64   `json:"bytes_before,omitempty"`
-	Keep   *float64 `json:"keep_seconds,omitempty"`
-	Error  string   `json:"error,omitempty"`
-	Hint   string   `json:"hint,omitempty"`
+	State    string   `json:"state,omitempty"`
+	Lag      *float64 `json:"lag_seconds,omitempty"`
+	Behind   *int64   `json:"bytes_behind,omitempty"`
+	Messages int64    `json:"messages_behind,omitempty"`
+	Before   *int64   `json:"bytes_before,omitempty"`
+	Keep     *float64 `json:"keep_seconds,omitempty"`
+	Error    string   `json:"error,omitempty"`
+	Hint     string   `json:"hint,omitempty"`
 }
 
 // The states of a table as to its source.
@@ -147,7 +148,11 @@ func headroomCells(t standing) []string {
 	if h.Behind > 0 {
 		lag = progress.Age(h.Behind)
 	}
-	return []string{lag, size(h.Ahead), size(h.Before)}
+	ahead := size(h.Ahead)
+	if h.Messages > 0 {
+		ahead = progress.Plural(h.Messages, "message")
+	}
+	return []string{lag, ahead, size(h.Before)}
 }
 
 func statusTotal(tables []standing) string {
@@ -204,6 +209,7 @@ func writeStatusJSON(w io.Writer, now time.Time, sink, source string, tables []s
 			if h.Before >= 0 {
 				s.Before = &h.Before
 			}
+			s.Messages = h.Messages
 			if h.Keep > 0 {
 				s.Keep = seconds(h.Keep)
 			}

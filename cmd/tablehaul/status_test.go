@@ -58,7 +58,7 @@ unknown: the source could not be asked, or does not know the position; the error
 func TestJudge(t *testing.T) {
 	var out strings.Builder
 	p := &program{console: &console{stderr: &out}}
-	err := p.judge(standings()[:5])
+	err := p.judge(standings()[:5], "copy them anew")
 	if !errors.Is(err, move.ErrIncomplete) || !strings.HasSuffix(err.Error(), "the position of 1 table: lake.gone") || hint.Of(err) == "" {
 		t.Errorf("got %v", err)
 	}
@@ -67,11 +67,11 @@ func TestJudge(t *testing.T) {
 	if out.String() != want {
 		t.Errorf("got %s", &out)
 	}
-	if err := p.judge(standings()[:2]); err != nil {
+	if err := p.judge(standings()[:2], "copy them anew"); err != nil {
 		t.Error(err)
 	}
 	// What is not known may be worse than what is.
-	err = p.judge(standings())
+	err = p.judge(standings(), "copy them anew")
 	if err == nil || errors.Is(err, move.ErrIncomplete) || err.Error() != "find the position of lake.odd in the log: no such place" || hint.Of(err) != "copy it anew" {
 		t.Errorf("got %v", err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 
+	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/message"
 	"github.com/tablehaul/tablehaul/pkg/reader"
@@ -57,6 +58,7 @@ type (
 	openFeed   func(ctx context.Context, url string, o storeOptions, f feedOptions) (reader.Feed, error)
 	openSource func(ctx context.Context, url string, o storeOptions) (source, error)
 	openSink   func(ctx context.Context, url string, o storeOptions) (writer.Sink, error)
+	openPlacer func(ctx context.Context, url string, o storeOptions) (placer, error)
 )
 
 // stores are the kinds of source and sink, by the scheme of their URLs.
@@ -125,6 +127,50 @@ func (s stores) findFeed(o dumpOptions) (e feedEnds, err error) {
 	}
 	return e, err
 }
+
+// A placer tells how positions stand in the log that they are of.
+type placer interface {
+	Owns(pos batch.Position) error
+	Headroom(ctx context.Context, pos batch.Position) (reader.Headroom, error)
+	Close() error
+}
+
+// findPlacer picks what opens the log of a source, of whatever kind.
+func (s stores) findPlacer(url, order string) (openPlacer, error) {
+	if kind, ok := s.feeds[scheme(url)]; ok {
+		return func(ctx context.Context, url string, o storeOptions) (placer, error) {
+			feed, err := kind.open(ctx, url, o, feedOptions{})
+			if err != nil {
+				return nil, err
+			}
+			share, err := feed.Take(ctx)
+			if err != nil {
+				return nil, errors.Join(err, feed.Close())
+			}
+			return feedPlacer{share, feed}, nil
+		}, kind.check(url, feedOptions{})
+	}
+	open, err := s.findSource(url, has(s.sinks, url), order)
+	return func(ctx context.Context, url string, o storeOptions) (placer, error) {
+		src, err := open(ctx, url, o)
+		if err != nil {
+			return nil, err
+		}
+		if p, ok := src.(placer); ok {
+			return p, nil
+		}
+		return nil, errors.Join(errors.New("it has no log that could be followed"), src.Close())
+	}, err
+}
+
+// A feedPlacer is a whole feed.
+type feedPlacer struct {
+	reader.Share
+	feed reader.Feed
+}
+
+// Close closes the feed with the share.
+func (p feedPlacer) Close() error { return errors.Join(p.Share.Close(), p.feed.Close()) }
 
 // ends are what opens the two URLs of a command.
 type ends struct {

@@ -51,8 +51,11 @@ type Headroom struct {
 	AtEnd  bool          // nothing follows the position
 	Behind time.Duration // since the commit of what the position ends with; 0 if AtEnd or not known
 	Ahead  int64         // bytes of log from the position to its end; -1 if not known
-	Before int64         // bytes of log from its start to the position, which may be purged without harm; -1 if not known
-	Keep   time.Duration // how long the source keeps its log; 0 without end or not known
+	// Messages is how many follow the position, in a log of messages; 0 if AtEnd or not known.
+	// Offsets count: transactions' marks and what was compacted away are among them.
+	Messages int64
+	Before   int64         // bytes of log from its start to the position, which may be purged without harm; -1 if not known
+	Keep     time.Duration // how long the source keeps its log; 0 without end or not known
 }
 
 // A Loose Snapshot pins no point: its splits show points of their own, none of

@@ -200,6 +200,7 @@ func (s *share) Headroom(ctx context.Context, pos batch.Position) (reader.Headro
 	for _, p := range s.parts {
 		h.Gone = h.Gone || at[p] < first[p]
 		h.AtEnd = h.AtEnd && at[p] >= ends[p]
+		h.Messages += max(0, ends[p]-max(at[p], first[p]))
 	}
 	return h, nil
 }
