@@ -208,7 +208,7 @@ func TestSparkTakesDDL(t *testing.T) {
 	python(t, spark+`
 for q in sys.argv[2].split(';\n'):
     s.sql(q)
-print('[]')
+out([])
 `, lake, statements)
 	got, err := s.cat.LoadTable(t.Context(), []string{"shop", "every `type`"})
 	must(t, err)

@@ -2,7 +2,6 @@ package iceberg
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -159,37 +158,6 @@ func wantIDs(t *testing.T, got map[int]int, from, to int) {
 	if len(got) != to-from {
 		t.Fatalf("got %d ids, want %d", len(got), to-from)
 	}
-}
-
-// python runs a script with DuckDB and PyIceberg at hand and returns what it
-// prints as JSON.
-func python(t *testing.T, script string, args ...string) any {
-	t.Helper()
-	interpreter := service(t, "readers", "TABLEHAUL_TEST_PYTHON")
-	extensions := service(t, "readers", "TABLEHAUL_TEST_DUCKDB_EXTENSIONS")
-	prelude := `
-import sys, json, os, datetime, decimal
-def duck():
-    import duckdb
-    c = duckdb.connect(config={'allow_unsigned_extensions': 'true'})
-    for x in ('avro', 'httpfs', 'iceberg'):
-        c.execute("LOAD '%s/%s.duckdb_extension'" % (os.environ['TABLEHAUL_TEST_DUCKDB_EXTENSIONS'], x))
-    c.execute("SET TimeZone='UTC'")
-    c.execute('SET enable_progress_bar = false') # it goes to standard output
-    return c
-def out(x):
-    print(json.dumps(x, default=lambda v: v.hex() if isinstance(v, bytes) else str(v)))
-`
-	cmd := exec.CommandContext(t.Context(), interpreter, append([]string{"-c", prelude + script}, args...)...)
-	cmd.Env = append(os.Environ(), "TABLEHAUL_TEST_DUCKDB_EXTENSIONS="+extensions)
-	cmd.Stderr = os.Stderr
-	text, err := cmd.Output()
-	must(t, err)
-	var v any
-	if err := json.Unmarshal(text, &v); err != nil {
-		t.Fatalf("%v: %s", err, text)
-	}
-	return v
 }
 
 // filesIn lists the files below dir, by their paths from it.

@@ -39,7 +39,12 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if err := outsideReader.stop(); err != nil {
+		fmt.Printf("the outside reader: %v\n", err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
 }
 
 var roles = map[string]func(arg string) error{

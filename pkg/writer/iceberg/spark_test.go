@@ -23,8 +23,8 @@ func needSpark(t *testing.T) {
 	}
 }
 
-// spark is Python that opens a lake. None of its scripts runs long enough for what the
-// second compiler and more than one partition of a shuffle cost.
+// spark is Python that opens a lake, in a session of its own. None of its scripts runs long
+// enough for what the second compiler and more than one partition of a shuffle cost.
 const spark = `
 from pyspark.sql import SparkSession
 d = sys.argv[1]
@@ -34,11 +34,13 @@ s = (SparkSession.builder.master('local[1]').config('spark.jars', os.environ['TA
     .config('spark.ui.enabled', 'false').config('spark.ui.showConsoleProgress', 'false').config('spark.sql.session.timeZone', 'UTC').config('spark.driver.host', '127.0.0.1').config('spark.driver.bindAddress', '127.0.0.1')
     .config('spark.sql.extensions', 'org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions')
     .config('spark.sql.catalog.default', 'org.apache.iceberg.spark.SparkCatalog')
-    .config('spark.sql.catalog.default.catalog-impl', 'org.apache.iceberg.jdbc.JdbcCatalog')
-    .config('spark.sql.catalog.default.uri', 'jdbc:sqlite:' + d + '/catalog.db')
-    .config('spark.sql.catalog.default.warehouse', 'file://' + d)
-    .config('spark.sql.catalog.default.jdbc.schema-version', 'V1')
-    .getOrCreate())
+    .getOrCreate().newSession())
+for k, v in {
+    'catalog-impl': 'org.apache.iceberg.jdbc.JdbcCatalog', 'uri': 'jdbc:sqlite:' + d + '/catalog.db',
+    'warehouse': 'file://' + d, 'jdbc.schema-version': 'V1', 'cache-enabled': 'false',
+}.items(): s.conf.set('spark.sql.catalog.default.' + k, v)
+def done(): # or its connection goes on locking the database
+    s._jsparkSession.sessionState().catalogManager().catalog('default').icebergCatalog().close()
 s.sparkContext.setLogLevel('ERROR')
 `
 
