@@ -51,6 +51,15 @@ func service(t *testing.T, name, setting string, args ...string) string {
 	return ""
 }
 
+// measures ends a test under -short that measures memory or sizes, which takes many rows
+// and shows the race detector nothing that fewer do not.
+func measures(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("measures what takes many rows: left out by -short")
+	}
+}
+
 // cols makes columns from "name native" strings; a trailing ! makes one required.
 func cols(specs ...string) []schema.Column {
 	out := make([]schema.Column, len(specs))

@@ -14,6 +14,7 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/batch/batchtest"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
+	"github.com/tablehaul/tablehaul/testdata/services"
 )
 
 // writeOrigin writes rows of an origin.
@@ -55,6 +56,7 @@ func partitionsOf(t *testing.T, w *Writer) []string {
 // TestKeptPartitions takes files of partitions of every kind over, and has PyIceberg
 // compare them with those of tables that were written in one go.
 func TestKeptPartitions(t *testing.T) {
+	services.Need(t)
 	lake := t.TempDir()
 	layout := Layout{Sort: "c"}
 	s := openSink(t, "iceberg:"+lake, Options{KeepEvery: 1, Layout: func(*schema.Table) Layout { return layout }})

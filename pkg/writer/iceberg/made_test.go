@@ -51,6 +51,7 @@ func dieAt(arg string) error {
 // Whatever step a run dies at, the next one that opens the table leaves no file that
 // the table does not name, with rows or without, whether it was there or not.
 func TestNothingIsLeftOfDeadCommits(t *testing.T) {
+	kills(t)
 	for _, step := range []string{"rows written", "files durable", "manifests written", "commit sent", "commit landed", "tidied"} {
 		for _, n := range []string{"10", "0"} {
 			for _, exists := range []bool{true, false} {
@@ -78,6 +79,7 @@ func TestNothingIsLeftOfDeadCommits(t *testing.T) {
 // What a process leaves that dies in the midst of writing the names for readers
 // without a catalog goes with the dead run.
 func TestHalfAnAliasIsDiscarded(t *testing.T) {
+	kills(t)
 	lake := t.TempDir()
 	s := openSink(t, "iceberg:"+lake, Options{})
 	tbl := accounts("t")

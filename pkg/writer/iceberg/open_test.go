@@ -209,6 +209,7 @@ func TestCatalogNameOfOthers(t *testing.T) {
 }
 
 func TestThousandsOfTables(t *testing.T) {
+	measures(t)
 	s := openSink(t, "iceberg:"+t.TempDir(), Options{Parallel: 8})
 	start, routines := time.Now(), runtime.NumGoroutine()
 	var before, after runtime.MemStats
@@ -236,6 +237,7 @@ func TestThousandsOfTables(t *testing.T) {
 
 // The budget holds for very wide tables and for huge rows too.
 func TestMemoryIsBounded(t *testing.T) {
+	measures(t)
 	specs := []string{"id int!"}
 	for i := range 1000 {
 		specs = append(specs, fmt.Sprintf("c%d varchar(20)", i))

@@ -57,6 +57,15 @@ var roles = map[string]func(arg string) error{
 	"share": shareTable,
 }
 
+// kills ends a test under -short that has processes of its own killed or starved: these are
+// slow to start with the race detector, and tell nothing of what it finds.
+func kills(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("has processes of its own killed or starved: left out by -short")
+	}
+}
+
 // child starts a process in a role.
 func child(t *testing.T, role, arg string) (*exec.Cmd, *bufio.Reader) {
 	t.Helper()
@@ -92,6 +101,7 @@ func stageForEver(lake string) error {
 }
 
 func TestKilledRunIsDiscarded(t *testing.T) {
+	kills(t)
 	for _, exists := range []bool{false, true} {
 		lake := t.TempDir()
 		s := openSink(t, "iceberg:"+lake, Options{})
@@ -180,6 +190,7 @@ func keepForEver(lake string) error {
 
 // TestKilledRunOfALayoutGoesOn takes over what a process had kept that was killed.
 func TestKilledRunOfALayoutGoesOn(t *testing.T) {
+	kills(t)
 	lake := t.TempDir()
 	cmd, out := child(t, "keep", lake)
 	if line, _ := out.ReadString('\n'); line != "kept\n" {
@@ -431,6 +442,7 @@ func fillDisk(lake string) error {
 }
 
 func TestDiskFull(t *testing.T) {
+	kills(t)
 	lake := t.TempDir()
 	cmd, out := child(t, "small", lake)
 	text, _ := io.ReadAll(out)

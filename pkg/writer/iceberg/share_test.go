@@ -97,6 +97,7 @@ func sharePart(ctx context.Context, s *Sink, part, commits int) (err error) {
 // at every step of a commit and started again. None takes another's files for those of a
 // dead one, whose own are gone in the end.
 func TestProcessesShareATable(t *testing.T) {
+	kills(t)
 	lake := t.TempDir()
 	shareATable(t, "iceberg:"+lake)
 	s := openSink(t, "iceberg:"+lake, Options{})

@@ -76,7 +76,10 @@ func dataFiles(t *testing.T, w *Writer) []iceberg.DataFile {
 // once, in no order: there must be about one file for each, and the memory that
 // was promised.
 func TestManyPartitionsAtRandom(t *testing.T) {
-	const days, rows = 600, 12000
+	days, rows := 600, 12000
+	if testing.Short() {
+		days, rows = 60, 1200
+	}
 	for _, sort := range []string{"", "name, id"} {
 		w, _ := spreadTable(t, Layout{Partition: "day(at)", Sort: sort}, Options{Memory: 8 << 20, Parallel: 4, SpillDir: t.TempDir()})
 		r := rand.New(rand.NewPCG(1, 2))
@@ -107,9 +110,13 @@ func TestPartitionsByTime(t *testing.T) {
 	w, _ := spreadTable(t, Layout{Partition: "day(at)"}, Options{Memory: 64 << 20, Parallel: 4, SpillDir: filepath.Join(dir, "is not there")})
 	w.spreads.most = 8
 	r := rand.New(rand.NewPCG(1, 2))
-	model := fill(t, w, 40000, func(id int) batchtest.Row {
+	n := 40000
+	if testing.Short() {
+		n = 5000
+	}
+	model := fill(t, w, n, func(id int) batchtest.Row {
 		row := event(r, id)
-		row[1] = fmt.Sprintf("20%02d-01-01 00:00:00.000000", id/800)
+		row[1] = fmt.Sprintf("20%02d-01-01 00:00:00.000000", id/(n/50))
 		return row
 	})
 	if n := len(dataFiles(t, w)); n > 2*50 {
@@ -214,6 +221,7 @@ func TestFullSpillDirIsNamed(t *testing.T) {
 
 // TestTargetFileSize checks what docs/iceberg.md says of the size of files.
 func TestTargetFileSize(t *testing.T) {
+	measures(t)
 	const target = 1 << 20
 	for _, l := range []Layout{{}, {Partition: "bucket(2,id)"}, {Sort: "big"}} {
 		w, _ := spreadTable(t, l, Options{TargetFileSize: target, Parallel: 1, Codec: "none"})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"testing"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/batch/batchtest"
@@ -186,6 +187,9 @@ func (k *kit) randomChanges() {
 	for seed, size := range []struct{ keys, changes, batch int }{
 		{10, 2000, 40}, {1000, 20000, 400}, {20000, 120000, 3000}, {100, 600, 1},
 	} {
+		if testing.Short() && size.changes > 100000 {
+			continue // with the race detector it takes a minute, and does what fewer do
+		}
 		r := rand.New(rand.NewPCG(uint64(seed), 1))
 		t := batchtest.Shape("random", fmt.Sprintf("keys_%d", size.keys), "note varchar(50)", "id bigint key")
 		model := map[int]batchtest.Row{}

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"testing"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/batch/batchtest"
@@ -113,6 +114,10 @@ func (k *kit) crowd(members []*member, read *schema.Table, want []batchtest.Row)
 // sharedCrowd has two and four runs insert, change and delete rows of their own.
 func (k *kit) sharedCrowd() {
 	k.share(k.restart(notes("probe"), writer.Extend, ""), MergePart("a"))
+	commits := 120
+	if testing.Short() {
+		commits = 40 // enough to meet, and slow with the race detector
+	}
 	for _, n := range []int{2, 4} {
 		t := notes(fmt.Sprintf("crowd_%d", n))
 		var members []*member
@@ -121,7 +126,7 @@ func (k *kit) sharedCrowd() {
 			r := rand.New(rand.NewPCG(uint64(i), uint64(n)))
 			m := &member{part: string(rune('a' + i))}
 			model := map[int]batchtest.Row{}
-			for c := range 120 / n {
+			for c := range commits / n {
 				s := step{table: t}
 				for range r.IntN(6) { // none: a position alone
 					for _, c := range randomChange(r, 12, c, model) {
