@@ -26,6 +26,9 @@ gofumpt := $(tools)/gofumpt-$(GOFUMPT_VERSION)/gofumpt
 golangci := $(tools)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 goreleaser := $(tools)/goreleaser-$(GORELEASER_VERSION)/goreleaser
 
+# All packages, those first whose tests take longest, so that none of these runs alone in the end.
+packages := ./pkg/writer/iceberg ./cmd/tablehaul ./pkg/reader/mysql ./...
+
 # The services that tests use, in the order in which they are started.
 services := mysql mariadb iceberg-rest s3 azurite gcs kafka debezium readers
 
@@ -47,7 +50,8 @@ quick: ## run the tests that need no server
 
 .PHONY: test
 test: build services ## install and start what is needed, and run every test
-	@$(env) && $(GO) test -vet=off -timeout $(TIMEOUT) ./... ./testdata/services
+	@# One package more at a time than there are processors: they wait for servers and disks.
+	@$(env) && $(GO) test -vet=off -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) -timeout $(TIMEOUT) $(packages) ./testdata/services
 	@$(env) && $(both) testdata/compare/corpora testdata/sql --bin bin/tablehaul --server $$s; $(end_both)
 	@$(env) && $$TABLEHAUL_TEST_PYTHON testdata/compare/messages.py testdata/messages/maxwell --bin bin/tablehaul
 	@$(MAKE) --no-print-directory -j2 -O test-keys test-chaos
@@ -95,7 +99,7 @@ check: $(gofumpt) $(golangci) ## format, vet, lint and race tests
 	$(golangci) run ./...
 	@# Vetted they are already. The detector has each process that ends wait a second for others'
 	@# reports: tests start hundreds.
-	GORACE="$${GORACE:-} atexit_sleep_ms=20" $(GO) test -vet=off -race -short -timeout 30m ./...
+	GORACE="$${GORACE:-} atexit_sleep_ms=20" $(GO) test -vet=off -race -short -timeout 30m $(packages)
 
 .PHONY: format
 format: $(gofumpt) ## format all Go files
