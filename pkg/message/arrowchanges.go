@@ -25,6 +25,9 @@ func (r *ArrowReader) changes(t *arrowShape, n, size int) error {
 			return fmt.Errorf("column %s of %s, which is of its key, has NULL", t.shape.Columns[k].Name, t.shape)
 		}
 	}
+	if err := r.texts(t, n); err != nil {
+		return err
+	}
 	rows := r.pick(t, n)
 	into := t.rows.Into
 	for i, take := range t.take {

@@ -60,6 +60,9 @@ func (r *CanalReader) Decode(_, value []byte) error {
 	if len(value) == 0 || string(value) == "null" {
 		return nil
 	}
+	if err := wholeText(value); err != nil {
+		return err
+	}
 	for {
 		if r.last != nil {
 			r.last.mark()

@@ -55,6 +55,9 @@ func (r *MaxwellReader) Decode(key, value []byte) error {
 	if len(value) == 0 || string(value) == "null" {
 		return nil
 	}
+	if err := wholeText(value); err != nil {
+		return err
+	}
 	if r.last != nil {
 		r.last.mark()
 	}
