@@ -126,7 +126,7 @@ func checkTopics(url string, f feedOptions) error {
 	if err := topics.CheckStart(f.start); err != nil {
 		return fmt.Errorf("--start: %w", err)
 	}
-	if _, err := topics.ParseBadPolicy(f.badMessage); err != nil {
+	if err := topics.CheckBad(url, f.badMessage); err != nil {
 		return fmt.Errorf("--bad-message: %w", err)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -37,18 +38,53 @@ func ParseBadPolicy(text string) (BadPolicy, error) {
 	return BadPolicy{}, fmt.Errorf("%q: want fail, skip or topic:NAME", text)
 }
 
+// CheckBad finds what is wrong with a policy for the topics of a source's URL.
+func CheckBad(url, text string) error {
+	policy, err := ParseBadPolicy(text)
+	if err != nil {
+		return err
+	}
+	_, patterns, err := parseURL(url)
+	if err != nil {
+		return err
+	}
+	return policy.check(patterns)
+}
+
+// check makes sure that what is copied is not read, and copied again, for ever.
+func (p BadPolicy) check(patterns []string) error {
+	if p.Topic == "" || !matchAny(patterns, p.Topic) {
+		return nil
+	}
+	return hint.Wrap(fmt.Errorf("topic %s is among those that are read: what is copied there would be read and copied again", p.Topic),
+		"name one that SOURCE does not stand for")
+}
+
 // bad is where messages go that cannot be read.
 type bad struct {
 	feed  *Feed
 	cl    *kgo.Client
-	ready bool // the topic is there
-	sent  bool // something was since the last flush
+	ready bool         // the topic is there
+	sent  bool         // something was since the last flush
+	most  atomic.Int32 // what it takes of a batch, in bytes
 
 	mu  sync.Mutex
 	err error
 }
 
-func newBad(f *Feed, cl *kgo.Client) *bad { return &bad{feed: f, cl: cl} }
+const (
+	usualBytes = 1_000_012 // that brokers take of a batch unless they are told otherwise
+	mostBytes  = 64 << 20  // a request has to hold it
+)
+
+func newBad(f *Feed) *bad {
+	b := &bad{feed: f}
+	b.most.Store(usualBytes)
+	return b
+}
+
+// limit is for the client, which asks before the first message goes to the topic.
+func (b *bad) limit(string) int32 { return b.most.Load() }
 
 // refuse sees to a message that is not to be read, for a reason.
 func (b *bad) refuse(ctx context.Context, r *kgo.Record, why error) error {
@@ -91,6 +127,16 @@ func (b *bad) make(ctx context.Context, topic string) error {
 		return fmt.Errorf("create topic %s for bad messages: %w", topic, kafka.Explain(err))
 	}
 	b.ready = true
+	// Messages as large as the topic takes were written by others, who may know its limit. It
+	// stays the usual one where this user may not look.
+	configs, _ := b.feed.adm.DescribeTopicConfigs(ctx, topic)
+	for _, c := range configs {
+		for _, e := range c.Configs {
+			if n, err := strconv.ParseInt(e.MaybeValue(), 10, 32); e.Key == "max.message.bytes" && err == nil {
+				b.most.Store(int32(min(max(n, 1024), mostBytes)))
+			}
+		}
+	}
 	return nil
 }
 
@@ -108,6 +154,9 @@ func (b *bad) flush() error {
 		err = b.err
 	}
 	b.sent, b.err = false, nil
+	if errors.Is(err, kerr.MessageTooLarge) {
+		err = hint.Wrap(err, "one is larger than the topic's max.message.bytes, its headers included: raise that")
+	}
 	if err != nil {
 		return fmt.Errorf("write bad messages to topic %s: %w", b.feed.opts.Bad.Topic, kafka.Explain(err))
 	}

@@ -102,6 +102,9 @@ func Open(ctx context.Context, url string, opts Options) (*Feed, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := opts.Bad.check(patterns); err != nil {
+		return nil, err
+	}
 	opts.Memory = cmp.Or(opts.Memory, 32<<20)
 	opts.Refresh = cmp.Or(opts.Refresh, 30*time.Second)
 	opts.Away = cmp.Or(opts.Away, 20*time.Second)

@@ -71,7 +71,7 @@ const (
 func newLog(s *share, begins offsets, sink reader.FeedSink) (*log, error) {
 	f := s.feed
 	l := &log{
-		share: s, want: sink.Want, parts: map[part]*progress{}, tables: map[string]*table{}, decoders: map[string]message.Decoder{},
+		share: s, bad: newBad(f), want: sink.Want, parts: map[part]*progress{}, tables: map[string]*table{}, decoders: map[string]message.Decoder{},
 		barriers: map[string]*barrier{}, heard: time.Now(), moving: true,
 	}
 	l.pool.Limit = f.opts.Memory
@@ -101,11 +101,12 @@ func newLog(s *share, begins offsets, sink reader.FeedSink) (*log, error) {
 		kgo.KeepControlRecords(),
 		kgo.FetchMaxBytes(int32(min(f.opts.Memory/4, 64<<20))), kgo.FetchMaxPartitionBytes(int32(min(f.opts.Memory/4, 16<<20))),
 		kgo.FetchMaxWait(500*time.Millisecond), kgo.MaxConcurrentFetches(2),
+		kgo.ProducerBatchMaxBytesFn(l.bad.limit),
 	)...)
 	if err != nil {
 		return nil, err
 	}
-	l.bad = newBad(f, l.cl)
+	l.bad.cl = l.cl
 	l.push(&batch.Batch{Pos: l.position()}) // where it begins
 	return l, nil
 }
@@ -138,8 +139,8 @@ func (l *log) Read(ctx context.Context) (*batch.Batch, error) {
 			return nil, err
 		}
 		err := l.more(ctx)
-		if e := l.due(err != nil); e != nil && err == nil {
-			err = e
+		if e := l.due(err != nil); e != nil && (err == nil || errors.Is(err, io.EOF)) {
+			err = e // what has come was not handed on: it is no end
 		}
 		if errors.Is(err, errApart) {
 			l.share.feed.leave()

@@ -176,6 +176,21 @@ func TestMerge(t *testing.T) {
 	}
 }
 
+// TestStartLater has a member get a partition later than others, and begin where it was told.
+func TestStartLater(t *testing.T) {
+	p := newPlace(t, 2)
+	p.send(1, true, change("a", "INSERT", "id=1"), change("a", "INSERT", "id=2"))
+	f := p.feed(Options{Group: p.topic, Start: "offsets:" + p.topic + "/1=1"})
+	for n := range int32(2) {
+		if err := f.limits(t.Context(), []part{{p.topic, n}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := f.starts[part{p.topic, 1}]; got != 1 {
+		t.Errorf("got offset %d, want 1", got)
+	}
+}
+
 func TestParseStart(t *testing.T) {
 	for text, ok := range map[string]bool{
 		"": true, "earliest": true, "latest": true, "time:2026-07-01T12:00:00Z": true, "offsets:a.b/0=5,a.b/1=0": true,

@@ -60,8 +60,10 @@ func parseStart(text string) (s start, err error) {
 }
 
 // match reports whether a topic is one of the Feed's.
-func (f *Feed) match(topic string) bool {
-	return slices.ContainsFunc(f.patterns, func(p string) bool { return reader.Glob(p, topic) })
+func (f *Feed) match(topic string) bool { return matchAny(f.patterns, topic) }
+
+func matchAny(patterns []string, topic string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool { return reader.Glob(p, topic) })
 }
 
 // anyPattern reports whether topics are to be found out.
@@ -146,7 +148,8 @@ func (f *Feed) limits(ctx context.Context, all []part) error {
 		if !ok {
 			return hint.Transient(fmt.Errorf("%s has no offsets yet", p))
 		}
-		if asked, ok := f.start.offsets[p]; ok && !f.taken {
+		// In a group it may be the first time that this member has it.
+		if asked, ok := f.start.offsets[p]; ok && (!f.taken || f.opts.Group != "") {
 			if asked < first[p] || asked > ends[p] {
 				return fmt.Errorf("start at offset %d of %s: it holds those from %d to %d", asked, p, first[p], ends[p])
 			}
