@@ -199,7 +199,7 @@ func TestUntilEnd(t *testing.T) {
 	if got, want := sorted(told), []string{"a after 1 | y", "a insert 1 | x", "b insert 7"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if want := batch.Position(fmt.Sprintf("kafka:%s;%s:0=5,1=2,2=0", f.cluster, p.topic)); last != want {
+	if want := batch.Position(fmt.Sprintf("kafka:%s;%s@%s:0=5,1=2,2=0", f.cluster, p.topic, s.(*share).ids[p.topic])); last != want {
 		t.Errorf("got position %s, want %s", last, want)
 	}
 	// The next one goes on there.
@@ -219,7 +219,7 @@ func TestApart(t *testing.T) {
 	p.send(0, true, change("a", "INSERT", "id=1"), change("b", "INSERT", "id=2"), change("a", "INSERT", "id=3"), change("b", "INSERT", "id=4"), change("c", "INSERT", "id=5"))
 	f := p.feed(Options{UntilEnd: true})
 	at := func(offset int64) reader.Held {
-		return reader.Held{Position: offsets{part{p.topic, 0}: offset}.position(f.cluster)}
+		return reader.Held{Position: offsets{part{p.topic, 0}: offset}.position(f.cluster, nil)}
 	}
 	told, _, err := p.read(p.take(f), map[string]reader.Held{"d.a": at(3), "d.b": at(1)})
 	if err != nil {
@@ -241,7 +241,7 @@ func TestReshape(t *testing.T) {
 	// What the sink holds counts as well.
 	wide := batchtest.Shape("d", "a", "id int key", "v varchar(20)")
 	f := p.feed(Options{UntilEnd: true})
-	told, _, err = p.read(p.take(f), map[string]reader.Held{"d.a": {Position: offsets{part{p.topic, 0}: 2}.position(f.cluster), Shape: wide.Shape()}})
+	told, _, err = p.read(p.take(f), map[string]reader.Held{"d.a": {Position: offsets{part{p.topic, 0}: 2}.position(f.cluster, nil), Shape: wide.Shape()}})
 	if want := []string{"a insert 3 | NULL", "a delete 2 | x"}; err != nil || !slices.Equal(told, want) {
 		t.Errorf("got %q, %v, want %q", told, err, want)
 	}
@@ -280,7 +280,7 @@ func TestPurged(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := p.feed(Options{UntilEnd: true})
-	held := map[string]reader.Held{"d.a": {Position: offsets{part{p.topic, 0}: 1}.position(f.cluster)}}
+	held := map[string]reader.Held{"d.a": {Position: offsets{part{p.topic, 0}: 1}.position(f.cluster, nil)}}
 	if _, _, err := p.read(p.take(f), held); !errors.Is(err, reader.ErrPurged) {
 		t.Errorf("got %v, want ErrPurged", err)
 	}
@@ -290,7 +290,7 @@ func TestPurged(t *testing.T) {
 		t.Errorf("got %q, %v, %d warnings, want %q and one", told, err, len(warned), want)
 	}
 	// Nor where the topic is shorter.
-	held["d.a"] = reader.Held{Position: offsets{part{p.topic, 0}: 100}.position(f.cluster)}
+	held["d.a"] = reader.Held{Position: offsets{part{p.topic, 0}: 100}.position(f.cluster, nil)}
 	if _, _, err := p.read(p.take(p.feed(Options{UntilEnd: true})), held); !errors.Is(err, errShorter) {
 		t.Errorf("got %v, want %v", err, errShorter)
 	}

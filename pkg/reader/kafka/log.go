@@ -121,7 +121,7 @@ func (l *log) position() batch.Position {
 		o[p] = pr.next
 	}
 	l.moving, l.told = false, time.Now()
-	return o.position(l.share.feed.cluster)
+	return o.position(l.share.feed.cluster, l.share.ids)
 }
 
 // Read implements reader.Reader.

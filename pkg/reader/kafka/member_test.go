@@ -165,6 +165,7 @@ func TestMerge(t *testing.T) {
 		{"kafka:c;t:0=9,1=2", "kafka:c;t:0=9,1=2", "kafka:c;t:0=5,1=6", "kafka:c;t:0=9,1=6"},
 		{"kafka:c;t:2=3", "", "kafka:c;t:0=5,1=6,2=1", "kafka:c;t:0=5,1=6,2=3"},
 		{"kafka:c;s:0=1;t:0=1", "kafka:c;s:0=1;t:0=1", "kafka:c;t:0=2", "kafka:c;s:0=1;t:0=2"},
+		{"kafka:c;s@x:0=1;t@y:0=1,2=7", "kafka:c;t@y:0=1,2=7", "kafka:c;t@z:0=5", "kafka:c;s@x:0=1;t@z:0=5,2=7"},
 		{"kafka:c;t:0=2", "kafka:c;t:0=1", "kafka:c;t:0=5", ""},
 		{"kafka:c;t:0=2", "", "kafka:c;t:0=5", ""},
 		{"", "kafka:c;t:0=2", "kafka:c;t:0=5", ""},

@@ -12,9 +12,10 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/reader"
 )
 
-// A position is text such as kafka:CLUSTER;orders:0=12,1=40;users:0=3: for each partition
-// of each topic the offset of the message that comes next. Names of topics have none of
-// these signs.
+// A position is text such as kafka:CLUSTER;orders@ID:0=12,1=40;users@ID:0=3: for each
+// partition of each topic the offset of the message that comes next. The ID tells a topic
+// from one that has been made anew under its name; it is left out where brokers know none.
+// Names of topics have none of these signs.
 
 // A part is one partition.
 type part struct {
@@ -46,6 +47,7 @@ func parsePosition(pos batch.Position) (cluster string, o offsets, err error) {
 	cluster, rest, _ = strings.Cut(rest, ";")
 	for text := range strings.SplitSeq(rest, ";") {
 		topic, parts, _ := strings.Cut(text, ":")
+		topic, _, _ = strings.Cut(topic, "@")
 		for p := range strings.SplitSeq(parts, ",") {
 			if p == "" {
 				continue
@@ -65,14 +67,29 @@ func parsePosition(pos batch.Position) (cluster string, o offsets, err error) {
 	return cluster, o, nil
 }
 
-// position writes offsets.
-func (o offsets) position(cluster string) batch.Position {
+// idsOf returns the IDs of a position's topics, as far as it tells them.
+func idsOf(pos batch.Position) map[string]string {
+	ids := map[string]string{}
+	for text := range strings.SplitSeq(string(pos), ";") {
+		name, _, _ := strings.Cut(text, ":")
+		if topic, id, ok := strings.Cut(name, "@"); ok {
+			ids[topic] = id
+		}
+	}
+	return ids
+}
+
+// position writes offsets, with the IDs of their topics.
+func (o offsets) position(cluster string, ids map[string]string) batch.Position {
 	b := []byte(scheme + cluster)
 	last := ""
 	for i, p := range slices.SortedFunc(maps.Keys(o), compareParts) {
 		if i == 0 || p.topic != last {
-			b = append(append(append(b, ';'), p.topic...), ':')
-			last = p.topic
+			b = append(append(b, ';'), p.topic...)
+			if id := ids[p.topic]; id != "" {
+				b = append(append(b, '@'), id...)
+			}
+			b, last = append(b, ':'), p.topic
 		} else {
 			b = append(b, ',')
 		}
@@ -109,5 +126,7 @@ func merge(own func(part) bool, held, known, next batch.Position) (batch.Positio
 		// ended between two commits, stays so until these have come to it.
 		is[p] = max(a, at)
 	}
-	return is.position(cluster), nil
+	ids := idsOf(held)
+	maps.Copy(ids, idsOf(next))
+	return is.position(cluster, ids), nil
 }

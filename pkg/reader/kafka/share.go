@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -16,8 +17,9 @@ import (
 // A share is the partitions that this process reads.
 type share struct {
 	feed  *Feed
-	parts []part // sorted
-	lost  func() // called once the share is closed; may be nil
+	parts []part            // sorted
+	lost  func()            // called once the share is closed; may be nil
+	ids   map[string]string // of topics, as of Changes; those that have none are not there
 
 	moved     chan struct{} // closed once partitions change hands
 	movedOnce sync.Once
@@ -72,6 +74,10 @@ func (s *share) Merge(held, known, next batch.Position) (batch.Position, error) 
 
 // Changes implements reader.Share.
 func (s *share) Changes(ctx context.Context, sink reader.FeedSink) (reader.Reader, error) {
+	var err error
+	if s.ids, err = s.feed.ids(ctx, topicsOf(s.parts)); err != nil {
+		return nil, err
+	}
 	from, begins, err := s.from(ctx, sink.Held)
 	if err != nil {
 		return nil, err
@@ -105,6 +111,9 @@ func (s *share) from(ctx context.Context, held map[string]reader.Held) (tables m
 		if err != nil {
 			return nil, nil, err
 		}
+		if err := s.same(name, h.Position); err != nil {
+			return nil, nil, err
+		}
 		tables[name] = pos
 		for p, at := range pos {
 			topics[p.topic] = true
@@ -134,6 +143,18 @@ func (s *share) from(ctx context.Context, held map[string]reader.Held) (tables m
 		}
 	}
 	return tables, begins, nil
+}
+
+// same makes sure that a table's position is in the topics of now: in those that were made
+// anew it would stand for other messages.
+func (s *share) same(table string, pos batch.Position) error {
+	for topic, was := range idsOf(pos) {
+		if is := s.ids[topic]; is != "" && is != was {
+			err := fmt.Errorf("topic %s was deleted and made again since %s was dumped from it: where to go on there is not known", topic, table)
+			return hint.Wrap(err, "drop the tables that came from it at the sink, to have them made of what it holds now; or write to a topic of another name")
+		}
+	}
+	return nil
 }
 
 func (s *share) bounds(ctx context.Context) (first, ends offsets, err error) {
@@ -177,7 +198,12 @@ func (s *share) watch(ctx context.Context) {
 		case <-tick.C:
 		}
 		// An error is none of the reader's, which has its own where it matters.
-		if all, err := s.feed.parts(ctx); err == nil && !slices.Equal(all, s.parts) {
+		all, err := s.feed.parts(ctx)
+		if err != nil {
+			continue
+		}
+		ids, err := s.feed.ids(ctx, topicsOf(all))
+		if !slices.Equal(all, s.parts) || err == nil && !maps.Equal(ids, s.ids) {
 			s.move()
 			return
 		}

@@ -112,6 +112,29 @@ func (f *Feed) parts(ctx context.Context) ([]part, error) {
 	return all, nil
 }
 
+// ids returns the IDs of topics, where brokers know any.
+func (f *Feed) ids(ctx context.Context, topics []string) (map[string]string, error) {
+	ids := make(map[string]string, len(topics))
+	if len(topics) == 0 { // which asks for all
+		return ids, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	all, err := f.adm.ListTopics(ctx, topics...)
+	if err == nil {
+		err = all.Error()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look at topics: %w", kafka.Explain(err))
+	}
+	for _, t := range all {
+		if t.ID != (kadm.TopicID{}) {
+			ids[t.Topic] = t.ID.String()
+		}
+	}
+	return ids, nil
+}
+
 // limits notes where partitions that are taken for the first time start and end.
 func (f *Feed) limits(ctx context.Context, all []part) error {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
