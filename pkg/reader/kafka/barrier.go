@@ -3,11 +3,14 @@ package kafka
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/message"
 )
 
@@ -53,6 +56,7 @@ func (l *log) wait(db, table string, c message.Change) error {
 
 // settle opens the barriers that all partitions have come to.
 func (l *log) settle(ctx context.Context) error {
+	opened := false
 	for name, b := range l.barriers {
 		if b.apart {
 			if err := l.stand(b); err != nil {
@@ -85,6 +89,32 @@ func (l *log) settle(ctx context.Context) error {
 				return err
 			}
 		}
+		opened = true
+	}
+	if opened {
+		return nil
+	}
+	return l.crossed()
+}
+
+// crossed is an error if the partitions of a topic wait for each other, some at one barrier
+// and some at another: who emptied the tables wrote to the topic at the same time.
+func (l *log) crossed() error {
+	tables := map[string][]string{} // by topic
+	for name, b := range l.barriers {
+		if topic, _, _ := strings.Cut(name, "/"); !b.apart {
+			tables[topic] = append(tables[topic], b.db+"."+b.table)
+		}
+	}
+	for _, pr := range l.parts {
+		if !pr.done && pr.pending == nil {
+			delete(tables, pr.topic)
+		}
+	}
+	for topic, names := range tables {
+		slices.Sort(names)
+		err := fmt.Errorf("%s were emptied at the same time, and partitions of %s tell of it in different orders", strings.Join(names, " and "), topic)
+		return hint.Wrap(err, "--tables %s --until end brings the first of them past that by itself; then go on with all", names[0])
 	}
 	return nil
 }

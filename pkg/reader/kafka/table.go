@@ -134,7 +134,7 @@ func (t *table) known(like *schema.Table) *schema.Table {
 // Emptied implements message.Target.
 func (l *log) Emptied(db, name string, c message.Change) error {
 	t := l.tables[db+"."+name]
-	if t != nil && (t.unwanted || l.has(t)) {
+	if t != nil && (t.unwanted || l.has(t)) || t == nil && l.foreign(db, name) {
 		return nil
 	}
 	if c.Once && l.several(l.cur.topic) {
@@ -147,6 +147,13 @@ func (l *log) Emptied(db, name string, c message.Change) error {
 		return &ownError{err}
 	}
 	return nil
+}
+
+// foreign reports whether a table is not wanted whose columns no message has told yet:
+// nothing is to wait for it.
+func (l *log) foreign(db, name string) bool {
+	to, err := l.want(schema.New(db, name, nil, nil))
+	return to == nil && err == nil
 }
 
 // several reports whether a topic has more than one partition. With a group others may
