@@ -105,7 +105,7 @@ func (s *share) from(ctx context.Context, held map[string]reader.Held) (tables m
 		return nil, nil, err
 	}
 	begins, tables = offsets{}, map[string]offsets{}
-	furthest, topics := offsets{}, map[string]bool{}
+	furthest, topics, of := offsets{}, map[string]bool{}, map[string][]string{}
 	for name, h := range held {
 		_, pos, err := parsePosition(h.Position)
 		if err != nil {
@@ -114,7 +114,7 @@ func (s *share) from(ctx context.Context, held map[string]reader.Held) (tables m
 		if err := s.same(name, h.Position); err != nil {
 			return nil, nil, err
 		}
-		tables[name] = pos
+		tables[name], of[name] = pos, topicsOf(slices.Collect(maps.Keys(pos)))
 		for p, at := range pos {
 			topics[p.topic] = true
 			if b, ok := begins[p]; !ok || at < b {
@@ -131,11 +131,17 @@ func (s *share) from(ctx context.Context, held map[string]reader.Held) (tables m
 			}
 			furthest[p] = begins[p]
 		}
-		for _, pos := range tables {
+		for name, pos := range tables {
+			if _, ok := pos[p]; ok {
+				continue
+			}
 			// Nobody who has read the partition so far has met the table there: it would
 			// have been made, or committed to, before any table got past its first message.
-			if _, ok := pos[p]; !ok {
-				pos[p] = furthest[p]
+			pos[p] = furthest[p]
+			if s.feed.opts.Group == "" && slices.Contains(of[name], p.topic) {
+				// But it may have been left behind since before the topic had this partition.
+				pos[p] = first[p]
+				begins[p] = min(begins[p], first[p])
 			}
 		}
 		if err := s.kept(p, begins, first[p], ends[p]); err != nil {
