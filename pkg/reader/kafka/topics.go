@@ -171,8 +171,7 @@ func (f *Feed) limits(ctx context.Context, all []part) error {
 		if !ok {
 			return hint.Transient(fmt.Errorf("%s has no offsets yet", p))
 		}
-		// In a group it may be the first time that this member has it.
-		if asked, ok := f.start.offsets[p]; ok && (!f.taken || f.opts.Group != "") {
+		if asked, ok := f.asked(p); ok {
 			if asked < first[p] || asked > ends[p] {
 				return fmt.Errorf("start at offset %d of %s: it holds those from %d to %d", asked, p, first[p], ends[p])
 			}
@@ -190,6 +189,13 @@ func (f *Feed) limits(ctx context.Context, all []part) error {
 	}
 	f.taken = true
 	return nil
+}
+
+// asked returns the offset that a partition is to start at, if there is one for it. In a
+// group a member may have it for the first time when it has had others.
+func (f *Feed) asked(p part) (int64, bool) {
+	at, ok := f.start.offsets[p]
+	return at, ok && (!f.taken || f.opts.Group != "")
 }
 
 // committed returns behind which messages all are committed that come before.
