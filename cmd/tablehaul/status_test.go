@@ -75,7 +75,7 @@ func TestJudge(t *testing.T) {
 	if err == nil || errors.Is(err, move.ErrIncomplete) || err.Error() != "find the position of lake.odd in the log: no such place" || hint.Of(err) != "copy it anew" {
 		t.Errorf("got %v", err)
 	}
-	if !strings.Contains(out.String(), "warning: the log no longer holds what follows the position of 1 table: lake.gone (tablehaul tail ") {
+	if !strings.Contains(out.String(), "warning: the log no longer holds what follows the position of 1 table: lake.gone (copy them anew)") {
 		t.Errorf("got %s", &out)
 	}
 }
