@@ -61,6 +61,11 @@ func (r *DebeziumReader) Decode(key, value []byte) error {
 	if len(value) == 0 {
 		return nil // a tombstone, behind the delete that says all
 	}
+	for _, text := range [][]byte{value, key} {
+		if err := wholeText(text); err != nil {
+			return err
+		}
+	}
 	if r.last.wanted() {
 		r.last.before = r.last.rows.Into.mark()
 	}

@@ -13,7 +13,7 @@ import (
 func TestNotUTF8(t *testing.T) {
 	table := batchtest.Shape("d", "t", "id int key", "v varchar(9)")
 	b := logged(t, table, []string{"c", "c"}, []batchtest.Row{{int64(1), "söme"}, {int64(2), "text"}})
-	for _, format := range []string{"canal-json", "maxwell-json", "arrow"} {
+	for _, format := range []string{"canal-json", "maxwell-json", "debezium-json", "arrow"} {
 		e, err := NewEncoder(format, b.Table, one, Options{})
 		if err != nil {
 			t.Fatal(err)

@@ -50,14 +50,14 @@ func Dump(ctx context.Context, feed reader.Feed, sink writer.Sink, opts DumpOpti
 	if _, ok := sink.(writer.Lister); !ok {
 		return errors.New("the sink does not tell which tables hold positions")
 	}
-	run := &dumpRun{feed: feed, opts: opts, positions: map[string]bool{}}
+	run := &dumpRun{feed: feed, opts: opts, placed: map[string]bool{}}
 	run.streamRun = streamRun{sink: sink, opts: streamOptions(TailOptions{
 		IdleExit: opts.IdleExit, CommitInterval: opts.CommitInterval, CommitSize: opts.CommitSize, IdleCommit: opts.IdleCommit,
 		RetryTime: opts.RetryTime, RetryPause: opts.RetryPause, Memory: opts.Memory,
 		Progress: opts.Progress, Warn: opts.Warn,
 	}), failed: map[string]error{}, going: true}
 	run.attempt = run.once
-	run.bound = func(name string) bool { return !run.positions[name] }
+	run.bound = func(name string) bool { return !run.placed[name] }
 	return interrupted(ctx, run.outcome(ctx, run.persist(ctx)))
 }
 
@@ -66,9 +66,10 @@ type dumpRun struct {
 	streamRun
 	feed reader.Feed
 	opts DumpOptions
-	// positions tells which tables hold one. It is for the goroutine that writes.
-	positions map[string]bool
-	beaten    atomic.Int32 // how often another run was ahead
+	// placed tells which tables hold a position by which the next run begins them where this
+	// one has left them. It is for the goroutine that writes.
+	placed map[string]bool
+	beaten atomic.Int32 // how often another run was ahead
 }
 
 // A dumper is one attempt of a Dump: the time that a Share lasts.
@@ -99,7 +100,7 @@ func (r *dumpRun) dump(ctx context.Context, share reader.Share) (err error) {
 	d := &dumper{follower: follower{streamRun: &r.streamRun}, run: r, share: share, names: map[string]*followed{}}
 	defer func() {
 		for name, c := range d.names {
-			r.positions[name] = r.positions[name] || c.held != ""
+			r.placed[name] = r.placed[name] || r.places(share, c.held)
 		}
 		// As in tailRun.once: what was not removed now is discarded by the next Open.
 		if e := errors.Join(d.close(), share.Close()); e != nil && err == nil {
@@ -120,6 +121,13 @@ func (r *dumpRun) dump(ctx context.Context, share reader.Share) (err error) {
 	return d.follow(ctx, rd)
 }
 
+// places reports whether a table may be left behind that holds a position. Of members that
+// share the parts, others get past its changes in those where it has none: the next run would
+// begin it behind them.
+func (r *dumpRun) places(share reader.Share, held batch.Position) bool {
+	return held != "" && (!r.opts.Shared || share.Begun(held))
+}
+
 // list finds out what the sink holds of the feed's tables.
 func (d *dumper) list(ctx context.Context) error {
 	all, err := d.sink.(writer.Lister).List(ctx)
@@ -129,11 +137,18 @@ func (d *dumper) list(ctx context.Context) error {
 	d.held = map[string]reader.Held{}
 	for _, h := range all {
 		db, table, ok := strings.Cut(h.Source, ".")
-		if !ok || !d.run.opts.Match(db, table) || d.share.Owns(h.Position) != nil || d.failed[h.Source] != nil {
+		if !ok || !d.run.opts.Match(db, table) || d.share.Owns(h.Position) != nil {
+			continue
+		}
+		placed := d.run.places(d.share, h.Position)
+		if err := d.failed[h.Source]; err != nil {
+			if !placed {
+				return fmt.Errorf("it was left behind, and not in all partitions that are to be read now: %w", err)
+			}
 			continue
 		}
 		d.held[h.Source] = reader.Held{Position: h.Position, Shape: h.Shape}
-		d.run.positions[h.Source] = true
+		d.run.placed[h.Source] = placed
 	}
 	return nil
 }
