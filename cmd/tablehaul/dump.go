@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -136,6 +137,14 @@ func (o *dumpOptions) decoder(topic string, to message.Target) (message.Decoder,
 	return message.NewDecoder(o.format.value, to)
 }
 
+// named is the format that messages of changes were said to have, if any.
+func (o *dumpOptions) named() string {
+	if f := o.format.value; f != message.Auto && !isLog(f) {
+		return f
+	}
+	return ""
+}
+
 // bounded reports whether the run has an end of its own.
 func (o *dumpOptions) bounded() bool { return o.until != "" || o.idleExit > 0 }
 
@@ -172,7 +181,7 @@ func (p *program) drain(ctx context.Context, o dumpOptions, open feedEnds, strea
 	defer refused.total()
 	stream.Phase("connecting to " + p.hide.redact(o.source))
 	feed, err := open.feed(ctx, o.source, store, feedOptions{
-		decoder: o.decoder, start: o.start, untilEnd: o.until == "end", group: o.group,
+		decoder: o.decoder, format: o.named(), start: o.start, untilEnd: o.until == "end", group: o.group,
 		purged: o.onPurged.value == "earliest", badMessage: o.badMessage, refused: refused.add,
 	})
 	if err != nil {
@@ -197,12 +206,16 @@ func (p *program) drain(ctx context.Context, o dumpOptions, open feedEnds, strea
 	if err != nil {
 		return err
 	}
-	return move.Dump(ctx, feed, sink, move.DumpOptions{
+	err = move.Dump(ctx, feed, sink, move.DumpOptions{
 		Match: matcher.Match, Shape: o.shape, Shared: o.group != "",
 		IdleExit: o.idleExit, CommitInterval: o.commitInterval, CommitSize: int64(o.commitSize),
 		RetryTime: retryTime, Memory: int64(o.memory) / queueShare,
 		Progress: stream, Warn: p.console.warn,
 	})
+	if err == nil && stream.View().Last.Seq == 0 && (o.start == "latest" || strings.HasPrefix(o.start, "time:")) {
+		p.console.warn("nothing has come, and no table holds a position: --start " + o.start + " counts anew in the next run")
+	}
+	return err
 }
 
 // shape gives a table that has turned up the form that it is to have at the sink.
@@ -242,6 +255,6 @@ func (r *refusals) add(_ string, why error) {
 
 func (r *refusals) total() {
 	if n := r.n.Load(); n > 0 {
-		r.warn(count(int(n), "message was", "messages were") + " left out, as it could not be read (--bad-message " + r.policy + ")")
+		r.warn(count(int(n), "message was", "messages were") + " left out, as they could not be read (--bad-message " + r.policy + ")")
 	}
 }

@@ -49,6 +49,7 @@ type storeOptions struct {
 // feedOptions are what a command line says of a feed.
 type feedOptions struct {
 	start, group, badMessage string
+	format                   string // that was named for messages, "" if they tell
 	untilEnd, purged         bool
 	decoder                  func(topic string, to message.Target) (message.Decoder, error)
 	refused                  func(topic string, why error) // told of each message that is left out

@@ -53,6 +53,10 @@ func ParseURL(s string, known ...string) (*URL, error) {
 	return u, nil
 }
 
+// Positions is where writers of topics keep how far these are, unless they are told
+// another topic. No pattern of those that are read stands for it.
+const Positions = "tablehaul-positions"
+
 // TooLargeHeader is the header of a message without a value that stands for one that was
 // too large for its topic. Its own value is how large that was, in bytes.
 const TooLargeHeader = "tablehaul-too-large"

@@ -155,8 +155,8 @@ func WriteStreamText(w io.Writer, stream *Stream) error {
 		b.WriteString("no change, ")
 	}
 	b.WriteString(Seconds(v.Elapsed))
-	if output != nil {
-		b.WriteString(", " + output.String())
+	if text := output.String(); text != "" {
+		b.WriteString(", " + text)
 	}
 	if v.Errors > 0 {
 		fmt.Fprintf(&b, ", %s", Plural(v.Errors, "error"))

@@ -15,6 +15,7 @@ import (
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/kafka"
+	"github.com/tablehaul/tablehaul/pkg/message"
 )
 
 // A BadPolicy says what becomes of a message that cannot be read: unless it is left out or
@@ -91,6 +92,9 @@ func (b *bad) refuse(ctx context.Context, r *kgo.Record, why error) error {
 	policy := b.feed.opts.Bad
 	if !policy.Skip && policy.Topic == "" {
 		err := fmt.Errorf("message at offset %d of %s: %w", r.Offset, part{r.Topic, r.Partition}, why)
+		if other, e := message.Detect(r.Key, r.Value); e == nil && other != "" && b.feed.opts.Format != "" && other != b.feed.opts.Format {
+			return hint.Wrap(err, "the message looks like one of %s: --format %s, or auto", other, other)
+		}
 		return hint.Wrap(err, "--bad-message skip leaves such messages out, --bad-message topic:NAME has them copied there")
 	}
 	b.feed.opts.Refused(r.Topic, fmt.Errorf("offset %d of %s: %w", r.Offset, part{r.Topic, r.Partition}, why))

@@ -23,6 +23,8 @@ import (
 type Options struct {
 	// Decoder makes what reads a topic's messages; nil has them tell their format.
 	Decoder func(topic string, to message.Target) (message.Decoder, error)
+	// Format is what messages were said to be, if they do not tell.
+	Format string
 	// Start is where partitions are begun that no table has a position in: "earliest",
 	// which "" means too, "latest", "time:" and an RFC 3339 time, or
 	// "offsets:TOPIC/PARTITION=OFFSET,…" with the others from the earliest.

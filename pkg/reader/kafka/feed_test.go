@@ -357,3 +357,22 @@ func TestBad(t *testing.T) {
 		t.Errorf("got headers %q", headers)
 	}
 }
+
+// TestMatch has patterns stand for topics, but not for that of positions.
+func TestMatch(t *testing.T) {
+	for _, c := range []struct {
+		pattern, topic string
+		want           bool
+	}{
+		{"cdc.*", "cdc.orders", true},
+		{"cdc.*", "cdc", false},
+		{"cdc.?", "cdc.a", true},
+		{"a", "a", true},
+		{"*", "tablehaul-positions", false},
+		{"tablehaul-positions", "tablehaul-positions", true},
+	} {
+		if got := matchAny([]string{c.pattern}, c.topic); got != c.want {
+			t.Errorf("%s, %s: got %t", c.pattern, c.topic, got)
+		}
+	}
+}

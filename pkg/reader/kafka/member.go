@@ -57,6 +57,9 @@ func (f *Feed) join() (*member, error) {
 			regex[i] = asRegexp(p)
 		}
 		topics = []kgo.Opt{kgo.ConsumeTopics(regex...), kgo.ConsumeRegex()}
+		if !f.match(kafka.Positions) {
+			topics = append(topics, kgo.ConsumeExcludeTopics(asRegexp(kafka.Positions)))
+		}
 	}
 	opts = append(append(opts, topics...),
 		kgo.ConsumerGroup(f.opts.Group), kgo.DisableAutoCommit(), kgo.RebalanceTimeout(rebalanceTime),

@@ -63,7 +63,7 @@ func parseStart(text string) (s start, err error) {
 func (f *Feed) match(topic string) bool { return matchAny(f.patterns, topic) }
 
 func matchAny(patterns []string, topic string) bool {
-	return slices.ContainsFunc(patterns, func(p string) bool { return reader.Glob(p, topic) })
+	return slices.Contains(patterns, topic) || topic != kafka.Positions && slices.ContainsFunc(patterns, func(p string) bool { return reader.Glob(p, topic) })
 }
 
 // anyPattern reports whether topics are to be found out.
@@ -102,11 +102,12 @@ func (f *Feed) parts(ctx context.Context) ([]part, error) {
 	}
 	for _, p := range f.patterns {
 		if !slices.ContainsFunc(all, func(a part) bool { return reader.Glob(p, a.topic) }) && !strings.ContainsAny(p, "*?") {
-			return nil, hint.Transient(fmt.Errorf("there is no topic %s", p)) // or not yet at all brokers
+			return nil, f.missing(ctx, p)
 		}
 	}
 	if len(all) == 0 && f.opts.UntilEnd {
-		return nil, fmt.Errorf("no topic is like %s", strings.Join(f.patterns, ", "))
+		err := fmt.Errorf("no topic is like %s", strings.Join(f.patterns, ", "))
+		return nil, hint.Wrap(err, "kafka-topics.sh --list shows those that are there")
 	}
 	slices.SortFunc(all, compareParts)
 	return all, nil
@@ -133,6 +134,17 @@ func (f *Feed) ids(ctx context.Context, topics []string) (map[string]string, err
 		}
 	}
 	return ids, nil
+}
+
+// missing is the error of a topic that is not there, or that not all brokers know yet.
+func (f *Feed) missing(ctx context.Context, topic string) error {
+	err := hint.Transient(fmt.Errorf("there is no topic %s", topic))
+	if all, e := f.adm.ListTopics(ctx); e == nil {
+		if near := hint.Nearest(topic, all.Names()); near != "" {
+			return hint.Wrap(err, "did you mean %s?", near)
+		}
+	}
+	return hint.Wrap(err, "kafka-topics.sh --list shows those that are there")
 }
 
 // limits notes where partitions that are taken for the first time start and end.

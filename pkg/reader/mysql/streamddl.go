@@ -165,7 +165,7 @@ func (r *stream) renamed(q binlog.QueryEvent, st binlog.Statement) error {
 const (
 	copyAnew  = "copy the table anew with snapshot --mode replace --tables %s and run the command again"
 	allAnew   = "copy the tables anew with snapshot --mode replace and run the command again"
-	dropFirst = "drop the table at the sink and run the command again, which copies it anew"
+	dropFirst = "drop the table at the sink and run the command again, which copies it anew; in a topic, snapshot --mode replace does"
 	goOn      = "run the command again, which goes on with the table as it is now"
 )
 

@@ -103,7 +103,7 @@ func newSink(text string, opts Options) (*Sink, error) {
 	opts.KeepEvery = cmp.Or(opts.KeepEvery, keepEvery)
 	s := &Sink{
 		url: u, opts: opts, now: time.Now, topics: map[string]*topic{}, told: map[string]bool{}, tooLarge: cmp.Or(u.Param("too-large"), tooLargeFail),
-		positions: cmp.Or(u.Param("positions"), "tablehaul-positions"), job: cmp.Or(u.Param("job"), "tablehaul."+u.Topic),
+		positions: cmp.Or(u.Param("positions"), kafka.Positions), job: cmp.Or(u.Param("job"), "tablehaul."+u.Topic),
 	}
 	if _, err := s.topicOf(&schema.Table{DB: "d", Name: "t"}); err != nil {
 		return nil, fmt.Errorf("bad Kafka URL: %w", err)
