@@ -208,10 +208,10 @@ func Explain(err error) error {
 		return hint.Wrap(err, "the broker does not take the token: see token-file= and %s", TokenVariable)
 	case errors.Is(err, kerr.UnsupportedVersion), strings.Contains(err.Error(), "request key is unknown"), strings.Contains(err.Error(), "broker is too old"):
 		return hint.Wrap(err, "the brokers know no transactions, or not of this kind: Kafka 2.5 or newer is needed, with transaction.state.log in order")
-	case strings.Contains(err.Error(), "invalid large response size"): // all that the client tells
-		return hint.Wrap(err, "is it a broker's port?")
 	case errors.As(err, &early), strings.Contains(err.Error(), "tls alert record"):
 		return hint.Transient(hint.Wrap(err, "does the broker's listener have TLS (tls=true) or not, or want a login (sasl=%s)?", strings.Join(mechanisms, "|")))
+	case strings.Contains(err.Error(), "invalid large response size"): // all that the client tells
+		return hint.Wrap(err, "is it a broker's port?")
 	case errors.As(err, &name) && name.IsNotFound:
 		return hint.Transient(hint.Wrap(err, "no such host: see the brokers' names, those that they give for themselves (advertised.listeners) included"))
 	case errors.As(err, &conn):
