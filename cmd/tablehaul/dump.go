@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -177,7 +176,7 @@ func (p *program) dump(ctx context.Context, o dumpOptions) error {
 func (p *program) drain(ctx context.Context, o dumpOptions, open feedEnds, stream *progress.Stream) (err error) {
 	store := o.store(p)
 	store.layout = o.layout.each("")
-	refused := &refusals{warn: p.console.warn, policy: o.badMessage, count: stream.Refused}
+	refused := &refusals{warn: p.console.warn, policy: o.badMessage, stream: stream}
 	defer refused.total()
 	stream.Phase("connecting to " + p.hide.redact(o.source))
 	feed, err := open.feed(ctx, o.source, store, feedOptions{
@@ -236,16 +235,14 @@ func (o *dumpOptions) shape(t *schema.Table) (*schema.Table, error) {
 type refusals struct {
 	warn   func(string)
 	policy string
-	count  func()
-	n      atomic.Int64
+	stream *progress.Stream // which counts them
 }
 
 // toldRefusals is how many of them are told one by one.
 const toldRefusals = 5
 
 func (r *refusals) add(_ string, why error) {
-	r.count()
-	switch n := r.n.Add(1); {
+	switch n := r.stream.Refused(); {
 	case n <= toldRefusals:
 		r.warn("a message is left out (--bad-message " + r.policy + "): " + progress.Printable(why.Error()))
 	case n == toldRefusals+1:
@@ -254,7 +251,7 @@ func (r *refusals) add(_ string, why error) {
 }
 
 func (r *refusals) total() {
-	if n := r.n.Load(); n > 0 {
+	if n := r.stream.View().Refused; n > 0 {
 		r.warn(count(int(n), "message was", "messages were") + " left out, as they could not be read (--bad-message " + r.policy + ")")
 	}
 }

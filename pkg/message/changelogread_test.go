@@ -9,9 +9,8 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
-// readBack writes the changes of b in a format and reads them into a changelog or, if log is
-// not set, into a table of the source's shape.
-func readBack(t *testing.T, format string, b *batch.Batch, log bool) *union {
+// encoded writes the changes of b in a format.
+func encoded(t *testing.T, format string, b *batch.Batch) []Record {
 	t.Helper()
 	e, err := NewEncoder(format, b.Table, one, Options{})
 	if err != nil {
@@ -21,6 +20,14 @@ func readBack(t *testing.T, format string, b *batch.Batch, log bool) *union {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return records
+}
+
+// readBack writes the changes of b in a format and reads them into a changelog or, if log is
+// not set, into a table of the source's shape.
+func readBack(t *testing.T, format string, b *batch.Batch, log bool) *union {
+	t.Helper()
+	records := encoded(t, format, b)
 	u := &union{log: log}
 	r, err := NewDecoder(format, u)
 	if err != nil {

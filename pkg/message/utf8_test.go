@@ -14,14 +14,7 @@ func TestNotUTF8(t *testing.T) {
 	table := batchtest.Shape("d", "t", "id int key", "v varchar(9)")
 	b := logged(t, table, []string{"c", "c"}, []batchtest.Row{{int64(1), "söme"}, {int64(2), "text"}})
 	for _, format := range []string{"canal-json", "maxwell-json", "debezium-json", "arrow"} {
-		e, err := NewEncoder(format, b.Table, one, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		records, err := e.Encode(nil, b)
-		if err != nil {
-			t.Fatal(err)
-		}
+		records := encoded(t, format, b)
 		for _, broken := range []string{"s\xc3me\xc3", "s\xffme.", "söm\xc3"} {
 			u := &union{}
 			r, err := NewDecoder(format, u)
@@ -43,11 +36,7 @@ func TestNotUTF8(t *testing.T) {
 		}
 	}
 	// Two halves of a letter in two rows.
-	e, _ := NewEncoder("arrow", b.Table, one, Options{})
-	records, err := e.Encode(nil, logged(t, table, []string{"c", "c"}, []batchtest.Row{{int64(1), "x\x01"}, {int64(2), "\x02y"}}))
-	if err != nil {
-		t.Fatal(err)
-	}
+	records := encoded(t, "arrow", logged(t, table, []string{"c", "c"}, []batchtest.Row{{int64(1), "x\x01"}, {int64(2), "\x02y"}}))
 	halves := bytes.Replace(records[0].Value, []byte("x\x01\x02y"), []byte("x\xc3\xb6y"), 1)
 	if err := NewArrowReader(&union{}).Decode(nil, halves); err == nil {
 		t.Error("half a letter is a text")

@@ -190,6 +190,24 @@ func TestDumpEveryFault(t *testing.T) {
 	}
 }
 
+// madeByAnother returns a sink with table a as a member has made it that has partition 1.
+func (p *topic) madeByAnother() *wmem.State {
+	p.t.Helper()
+	m, err := kadm.NewClient(p.cl).BrokerMetadata(p.t.Context())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	state := &wmem.State{}
+	w, err := wmem.Sink{State: state}.Open(p.t.Context(), batchtest.Shape("d", "a", "id int key", "v varchar(9)"), writer.Extend)
+	if err == nil {
+		err = w.Commit(p.t.Context(), batch.Position(fmt.Sprintf("kafka:%s;%s:1=0", m.Cluster, p.name)))
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return state
+}
+
 // TestDumpOthersTable begins with a table that a member has made whose partition is another,
 // and fails every operation of the sink.
 func TestDumpOthersTable(t *testing.T) {
@@ -199,21 +217,11 @@ func TestDumpOthersTable(t *testing.T) {
 		p.put("b", 2, "y")
 		p.put("c", 4, "z")
 	})
-	m, err := kadm.NewClient(p.cl).BrokerMetadata(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	for n, fired := 1, true; fired; n++ {
-		state := &wmem.State{}
-		w, err := wmem.Sink{State: state}.Open(t.Context(), batchtest.Shape("d", "a", "id int key", "v varchar(9)"), writer.Extend)
-		if err == nil {
-			err = w.Commit(t.Context(), batch.Position(fmt.Sprintf("kafka:%s;%s:1=0", m.Cluster, p.name)))
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		state := p.madeByAnother()
 		plan := &fault.Plan{At: n}
 		sink := fault.Wrap(wmem.Sink{State: state}, plan)
+		var err error
 		for try := 0; ; try++ {
 			if err = p.dump(t.Context(), sink, kafka.Options{UntilEnd: true}, move.DumpOptions{RetryTime: -1}); err == nil || try == 3 {
 				break
@@ -311,20 +319,9 @@ func TestDumpLeavesBehind(t *testing.T) {
 		p.put("b", 2, "y")
 		p.send("a", 0, `"pkNames":["id"],"isDdl":false,"type":"INSERT","mysqlType":{"id":"int","v":"date"},"old":null,"data":[{"id":"4","v":"2026-01-01"}],"_tablehaul":{"op":"c"}}`)
 	})
-	m, err := kadm.NewClient(p.cl).BrokerMetadata(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	for group, behind := range map[string]bool{"": true, p.name: false} {
-		state := &wmem.State{}
-		w, err := wmem.Sink{State: state}.Open(t.Context(), batchtest.Shape("d", "a", "id int key", "v varchar(9)"), writer.Extend)
-		if err == nil {
-			err = w.Commit(t.Context(), batch.Position(fmt.Sprintf("kafka:%s;%s:1=0", m.Cluster, p.name)))
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = p.dump(t.Context(), wmem.Sink{State: state}, kafka.Options{UntilEnd: true, Group: group}, move.DumpOptions{RetryTime: -1})
+		state := p.madeByAnother()
+		err := p.dump(t.Context(), wmem.Sink{State: state}, kafka.Options{UntilEnd: true, Group: group}, move.DumpOptions{RetryTime: -1})
 		if err == nil || !strings.Contains(err.Error(), "d.a: column v was varchar(9) and is date") || errors.Is(err, move.ErrIncomplete) != behind {
 			t.Errorf("group %q: got %v, want it left behind: %t", group, err, behind)
 		}

@@ -113,11 +113,13 @@ func (s *Stream) Queued(delta int64) {
 	}
 }
 
-// Refused counts a message of the log that could not be read and is left out.
-func (s *Stream) Refused() {
-	if s != nil {
-		s.refused.Add(1)
+// Refused counts a message of the log that could not be read and is left out, and returns
+// how many there were.
+func (s *Stream) Refused() int64 {
+	if s == nil {
+		return 0
 	}
+	return s.refused.Add(1)
 }
 
 // Committed says that all changes up to pos, which the source committed at that

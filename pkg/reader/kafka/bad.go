@@ -73,14 +73,9 @@ type bad struct {
 	err error
 }
 
-const (
-	usualBytes = 1_000_012 // that brokers take of a batch unless they are told otherwise
-	mostBytes  = 64 << 20  // a request has to hold it
-)
-
 func newBad(f *Feed) *bad {
 	b := &bad{feed: f}
-	b.most.Store(usualBytes)
+	b.most.Store(kafka.DefaultMessage)
 	return b
 }
 
@@ -136,8 +131,8 @@ func (b *bad) make(ctx context.Context, topic string) error {
 	configs, _ := b.feed.adm.DescribeTopicConfigs(ctx, topic)
 	for _, c := range configs {
 		for _, e := range c.Configs {
-			if n, err := strconv.ParseInt(e.MaybeValue(), 10, 32); e.Key == "max.message.bytes" && err == nil {
-				b.most.Store(int32(min(max(n, 1024), mostBytes)))
+			if e.Key == "max.message.bytes" {
+				b.most.Store(kafka.MessageLimit(e.MaybeValue()))
 			}
 		}
 	}

@@ -30,6 +30,7 @@ type place struct {
 	topic   string
 	cl      *kgo.Client
 	adm     *kadm.Client
+	time    time.Time // that the last position read has told
 }
 
 func newPlace(t *testing.T, partitions int32) *place {
@@ -158,7 +159,7 @@ func (p *place) read(s reader.Share, held map[string]reader.Held) (told []string
 			}
 		}
 		if b.Pos != "" {
-			last = b.Pos
+			last, p.time = b.Pos, b.Time
 		}
 		b.Release()
 	}

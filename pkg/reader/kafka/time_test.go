@@ -1,14 +1,9 @@
 package kafka
 
 import (
-	"errors"
-	"io"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/tablehaul/tablehaul/pkg/reader"
-	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
 // TestTime has batches tell when the source committed what they end with.
@@ -25,27 +20,11 @@ func TestTime(t *testing.T) {
 		{"its own, as it tells none", at(`"us":0`), func(got time.Time) bool { return time.Since(got).Abs() < time.Hour }},
 	} {
 		p.send(0, true, c.message)
-		r, err := p.take(p.feed(Options{UntilEnd: true})).Changes(t.Context(), reader.FeedSink{
-			Want: func(t *schema.Table) (*schema.Table, error) { return t, nil },
-		})
-		if err != nil {
+		if _, _, err := p.read(p.take(p.feed(Options{UntilEnd: true})), nil); err != nil {
 			t.Fatal(err)
 		}
-		defer r.Close()
-		var last time.Time
-		for {
-			b, err := r.Read(t.Context())
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			last = b.Time
-			b.Release()
-		}
-		if !c.want(last) {
-			t.Errorf("%s: got time %v", c.name, last)
+		if !c.want(p.time) {
+			t.Errorf("%s: got time %v", c.name, p.time)
 		}
 	}
 }

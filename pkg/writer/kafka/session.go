@@ -54,7 +54,7 @@ func (s *Sink) connect(ctx context.Context) (*session, error) {
 	cl, err := kgo.NewClient(append(append(opts, s.more...),
 		kgo.TransactionalID(s.job), kgo.TransactionTimeout(s.opts.TransactionTimeout),
 		kgo.ProducerBatchCompression(s.codec), kgo.ProducerBatchMaxBytesFn(s.limit),
-		kgo.MaxBufferedBytes(int(max(s.opts.Memory, maxMessage))), kgo.MaxBufferedRecords(1<<20),
+		kgo.MaxBufferedBytes(int(max(s.opts.Memory, kafka.MaxMessage))), kgo.MaxBufferedRecords(1<<20),
 		kgo.ProducerLinger(5*time.Millisecond), kgo.MetadataMinAge(500*time.Millisecond),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.RecordDeliveryTimeout(max(s.opts.TransactionTimeout, endTime)), kgo.UnknownTopicRetries(5),

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -26,16 +25,11 @@ type topic struct {
 }
 
 const (
-	// defaultMessage is what brokers take that were not told otherwise, in whose configuration
-	// this user may not look.
-	defaultMessage = 1_000_012
 	// arrowMessage is what a message of many rows may have.
 	arrowMessage = 950_000
 	// topicTime is how long brokers may take to know a topic that has just been made: not all
 	// of them have heard of it when the request is answered.
 	topicTime = 30 * time.Second
-	// maxMessage bounds what is made of the limit of a topic: a request has to hold it.
-	maxMessage = 64 << 20
 )
 
 // admin returns the client that asks about topics. The caller holds s.mu.
@@ -97,11 +91,7 @@ func (s *Sink) look(ctx context.Context, name string) (*topic, error) {
 		}
 	}
 	s.topics[name] = t
-	limit := int32(defaultMessage)
-	if n, err := strconv.ParseInt(t.config["max.message.bytes"], 10, 32); err == nil {
-		limit = int32(min(max(n, 1024), maxMessage))
-	}
-	s.limits.Store(name, limit)
+	s.limits.Store(name, kafka.MessageLimit(t.config["max.message.bytes"]))
 	return t, nil
 }
 
@@ -110,7 +100,7 @@ func (s *Sink) limit(topic string) int32 {
 	if n, ok := s.limits.Load(topic); ok {
 		return n.(int32)
 	}
-	return defaultMessage
+	return kafka.DefaultMessage
 }
 
 // ready returns a topic, which it makes unless it is there. The caller holds s.mu.
