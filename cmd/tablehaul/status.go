@@ -29,9 +29,10 @@ func newStatus(run func(context.Context, statusOptions) error) *cobra.Command {
 		Use:   "status SINK [SOURCE]",
 		Short: "Show which tables hold a position, and how they stand to the source",
 		Long: `Show the tables at SINK that hold a position, that is those that were copied or
-are followed: the position, the last commit, the rows. With SOURCE, a
-server or topics, also how far each is behind, and whether the source's log still holds what comes next. If the
-source cannot be asked, or not about all positions, the rest is shown all the same.
+are followed: the position, the last commit, the rows. With SOURCE, a server or
+topics, also how far each is behind, and whether the source's log still holds what
+comes next. If the source cannot be asked, or not about all positions, the rest is
+shown all the same.
 
 A commit that only notes a position happens every few minutes, so a table that
 does not change shows a lag of up to that.`,
