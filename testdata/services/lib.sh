@@ -126,7 +126,7 @@ start_failed() { # MESSAGE
 wait_ready() {
 	local deadline=$((SECONDS + start_timeout))
 	until service_ready; do
-		alive || { [[ $1 == yes ]] || return 1; forget; start_failed "the server ended while starting"; }
+		alive || break
 		if ((SECONDS >= deadline)); then
 			[[ $1 == yes ]] || die "runs as pid $(pid), but has not answered on 127.0.0.1:$port for $start_timeout s; see $log, or '$0 stop --port $port'"
 			kill_server
@@ -134,8 +134,9 @@ wait_ready() {
 		fi
 		sleep 0.1
 	done
-	# What answered may be another program, which took the port just before.
-	alive || { forget; start_failed "the server ended while starting"; }
+	# What answered may be another program, which took the port just before, or a server
+	# that was killed and has not closed it yet.
+	alive || { [[ $1 == yes ]] || return 1; forget; start_failed "the server ended while starting"; }
 }
 
 # --- installing --------------------------------------------------------------
