@@ -55,7 +55,7 @@ func (l *log) wait(db, table string, c message.Change) error {
 }
 
 // settle opens the barriers that all partitions have come to.
-func (l *log) settle(ctx context.Context) error {
+func (l *log) settle() error {
 	opened := false
 	for name, b := range l.barriers {
 		if b.apart {
@@ -78,17 +78,12 @@ func (l *log) settle(ctx context.Context) error {
 		}
 		// All are behind it before anything else comes: a position in between would have
 		// the table emptied again by the next run.
-		behind := make(map[*progress][]*kgo.Record, len(b.waiting))
 		for p := range b.waiting {
-			pr := l.parts[p]
-			behind[pr] = pr.pending[1:]
-			pr.next, pr.pending = pr.pending[0].Offset+1, nil
+			l.parts[p].waits = false
+			l.parts[p].next++
 		}
-		for pr, records := range behind {
-			if err := l.goOn(ctx, pr, records); err != nil {
-				return err
-			}
-		}
+		l.moving = true
+		l.goOn(slices.Collect(maps.Keys(b.waiting)))
 		opened = true
 	}
 	if opened {
@@ -107,7 +102,7 @@ func (l *log) crossed() error {
 		}
 	}
 	for _, pr := range l.parts {
-		if !pr.done && pr.pending == nil {
+		if !pr.done && !pr.waits {
 			delete(tables, pr.topic)
 		}
 	}
@@ -129,12 +124,22 @@ func (l *log) stand(b *barrier) error {
 	return nil
 }
 
-// goOn takes what has come to a partition behind the message that it has waited at.
-func (l *log) goOn(ctx context.Context, pr *progress, records []*kgo.Record) error {
-	if pr.end >= 0 && pr.next >= pr.end {
-		l.ended(pr)
-		return nil
+// goOn has partitions read on that have waited.
+func (l *log) goOn(waited []part) {
+	from := map[string]map[int32]kgo.EpochOffset{}
+	again := map[string][]int32{}
+	for _, p := range waited {
+		pr := l.parts[p]
+		if pr.end >= 0 && pr.next >= pr.end {
+			l.ended(pr)
+			continue
+		}
+		if from[p.topic] == nil {
+			from[p.topic] = map[int32]kgo.EpochOffset{}
+		}
+		from[p.topic][p.partition] = kgo.EpochOffset{Epoch: -1, Offset: pr.next}
+		again[p.topic] = append(again[p.topic], p.partition)
 	}
-	l.cl.ResumeFetchPartitions(map[string][]int32{pr.topic: {pr.partition}})
-	return l.takeAll(ctx, pr, records)
+	l.cl.SetOffsets(from)
+	l.cl.ResumeFetchPartitions(again)
 }

@@ -52,12 +52,12 @@ type log struct {
 // A progress is how far a partition has been read.
 type progress struct {
 	part
-	next    int64         // offset of the next message
-	end     int64         // where the Feed ends; -1 if it does not
-	done    bool          // it has come there
-	stable  int64         // where the partition ended when it was last fetched, but for open transactions
-	micros  int64         // when the last message's change was committed, or the message written; 0 before
-	pending []*kgo.Record // what has come behind a message to wait at
+	next   int64 // offset of the next message
+	end    int64 // where the Feed ends; -1 if it does not
+	done   bool  // it has come there
+	waits  bool  // at a barrier, which next is the message of
+	stable int64 // where the partition ended when it was last fetched, but for open transactions
+	micros int64 // when the last message's change was committed, or the message written; 0 before
 }
 
 // When batches are made of what has come.
@@ -192,7 +192,7 @@ func (l *log) more(ctx context.Context) error {
 		l.heard = time.Now()
 	}
 	if len(l.barriers) > 0 {
-		return l.settle(ctx)
+		return l.settle()
 	}
 	return nil
 }
@@ -213,9 +213,8 @@ func (l *log) fetchError(p part, err error) error {
 
 // takeAll takes messages of one partition.
 func (l *log) takeAll(ctx context.Context, pr *progress, records []*kgo.Record) error {
-	if pr.pending != nil { // it waits
-		pr.pending = append(pr.pending, records...)
-		return nil
+	if pr.waits {
+		return nil // what is fetched meanwhile is fetched again
 	}
 	decoder := l.decoders[pr.topic]
 	if decoder == nil {
@@ -228,7 +227,7 @@ func (l *log) takeAll(ctx context.Context, pr *progress, records []*kgo.Record) 
 	if d, ok := decoder.(message.Partitioned); ok {
 		d.Partition(int(pr.partition))
 	}
-	for i, r := range records {
+	for _, r := range records {
 		if pr.done {
 			return nil
 		}
@@ -244,7 +243,7 @@ func (l *log) takeAll(ctx context.Context, pr *progress, records []*kgo.Record) 
 		}
 		if l.stopped {
 			l.stopped = false
-			pr.pending = records[i:]
+			pr.waits, pr.next = true, r.Offset
 			l.pause(pr)
 			return nil
 		}

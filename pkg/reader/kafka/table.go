@@ -187,6 +187,5 @@ func (l *log) empty(db, name string, c message.Change) error {
 		return err
 	}
 	l.push(t.changes.Emptied(c))
-	l.moving = true
 	return nil
 }
