@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -22,7 +23,10 @@ import (
 type session struct {
 	sink *Sink
 	cl   *kgo.Client
-	gate gate // of stock
+	adm  *kadm.Client // of the same connections
+	gate gate         // of stock
+
+	looks bool // for the marks of transactions
 
 	life context.Context // what is sent outlives the call that sends it
 	stop context.CancelFunc
@@ -33,11 +37,13 @@ type session struct {
 	held   map[string]heldTable // as of its last commit
 	copies map[string]*copying  // of tables whose stock is on its way
 	begun  bool                 // a transaction is
-	staged bool                 // it holds changes of tables that are followed
-	since  time.Time            // when the first stock came to it
-	due    *time.Timer          // ends one with stock before the brokers do
-	dues   sync.WaitGroup
-	err    error // what it died of
+	// touched is where the transaction is, or the last one, if nobody has seen its marks there.
+	touched kadm.TopicsSet
+	staged  bool        // it holds changes of tables that are followed
+	since   time.Time   // when the first stock came to it
+	due     *time.Timer // ends one with stock before the brokers do
+	dues    sync.WaitGroup
+	err     error // what it died of
 }
 
 // endTime bounds how long the end of a transaction is waited for: cut short, it would
@@ -62,10 +68,13 @@ func (s *Sink) connect(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &session{sink: s, cl: cl, copies: map[string]*copying{}}
+	n := &session{sink: s, cl: cl, adm: kadm.NewClient(cl), copies: map[string]*copying{}, touched: kadm.TopicsSet{}}
 	n.life, n.stop = context.WithCancel(context.Background())
 	fence := rand.Text()
 	r, err := s.positionRecord("", heldTable{Fence: fence})
+	if err == nil {
+		err = n.takeOver(ctx)
+	}
 	if err == nil {
 		err = n.produce(ctx, r)
 	}
@@ -111,6 +120,7 @@ func (n *session) send(ctx context.Context, records ...*kgo.Record) error {
 		n.begun = true
 	}
 	for _, r := range records {
+		n.touch(r)
 		n.cl.Produce(n.life, r, n.produced)
 	}
 	if lost := n.lost.Load(); lost != nil {
@@ -147,6 +157,11 @@ func (n *session) end(ctx context.Context) error {
 		n.sink.step("transaction ended")
 	}
 	n.begun, n.staged = false, false
+	if err == nil {
+		if err = n.settle(ctx, ending{in: n.touched, commit: true}); err == nil {
+			n.touched = kadm.TopicsSet{}
+		}
+	}
 	if err != nil {
 		n.err = failed(fmt.Errorf("commit: %w", err))
 	}

@@ -57,6 +57,7 @@ type Sink struct {
 	session *session          // nil: none yet, or the last one is over
 	topics  map[string]*topic // those that are there
 	told    map[string]bool   // topics that were warned of
+	last    ending            // of the job's last transaction, while there is no session
 
 	more []kgo.Opt // of the producer's client, for tests
 
@@ -254,7 +255,7 @@ func (s *Sink) begin(ctx context.Context) (*session, error) {
 	}
 	if s.session != nil {
 		s.session.close()
-		s.session = nil
+		s.last.in, s.session = s.session.touched, nil
 	}
 	clear(s.topics) // they may have been deleted
 	t, err := s.ready(ctx, s.positions, 1, compacted)
