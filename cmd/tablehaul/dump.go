@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -153,7 +152,7 @@ func (p *program) dump(ctx context.Context, o dumpOptions) error {
 	if err != nil {
 		return &usageError{nil, err}
 	}
-	debug.SetMemoryLimit(int64(o.memory))
+	keepWithin(o.memory)
 	stream := progress.NewStream()
 	start := progress.StreamStart{
 		Version: versionNumber(), Command: "dump",

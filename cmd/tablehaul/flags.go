@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -34,6 +35,14 @@ type moveOptions struct {
 
 // minMemory is what the program needs for itself and one small table.
 const minMemory = 64 << 20
+
+// programSize is about what the program's own pages take, which the runtime does not count.
+const programSize = 48 << 20
+
+// keepWithin has the process keep to that much memory, as far as the runtime can.
+func keepWithin(memory byteSize) {
+	debug.SetMemoryLimit(int64(max(memory-programSize, memory/2)))
+}
 
 func newMoveOptions() moveOptions {
 	return moveOptions{

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -74,7 +73,7 @@ func (p *program) snapshot(ctx context.Context, o snapshotOptions) error {
 	if err != nil {
 		return &usageError{nil, err}
 	}
-	debug.SetMemoryLimit(int64(o.memory))
+	keepWithin(o.memory)
 	start := progress.Start{
 		Version: versionNumber(), Command: "snapshot",
 		Source: p.hide.redact(o.source), Sink: p.hide.redact(o.sink),

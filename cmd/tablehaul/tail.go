@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -193,7 +192,7 @@ func (p *program) tail(ctx context.Context, o tailOptions) (err error) {
 	if err != nil {
 		return &usageError{nil, err}
 	}
-	debug.SetMemoryLimit(int64(o.memory))
+	keepWithin(o.memory)
 	stream := progress.NewStream()
 	start := progress.StreamStart{
 		Version: versionNumber(), Command: "tail",
