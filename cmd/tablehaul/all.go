@@ -53,6 +53,7 @@ const (
 	readerShare = 8
 	sinkShare   = 2
 	queueShare  = 8 // of changes between the two
+	topicShare  = 8 // of messages that brokers have not taken; each costs half as much again
 )
 
 func openMySQL(ctx context.Context, url string, o storeOptions) (source, error) {
@@ -97,7 +98,7 @@ func openIceberg(ctx context.Context, url string, o storeOptions) (writer.Sink, 
 }
 
 func openKafka(ctx context.Context, url string, o storeOptions) (writer.Sink, error) {
-	s, err := kafka.Open(ctx, url, kafka.Options{Memory: o.memory / sinkShare, KeepEvery: o.keepEvery, Warn: o.warn, Step: o.step})
+	s, err := kafka.Open(ctx, url, kafka.Options{Memory: o.memory / topicShare, KeepEvery: o.keepEvery, Warn: o.warn, Step: o.step})
 	if err != nil {
 		return nil, err // not a *kafka.Sink that is nil
 	}
