@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,7 @@ func (s *Sink) List(ctx context.Context) ([]writer.Held, error) {
 	var held []writer.Held
 	for _, table := range slices.Sorted(maps.Keys(all)) {
 		if h := all[table]; h.Position != "" {
-			held = append(held, writer.Held{Name: s.called(h.Topic, table), Source: table, Position: h.Position, Committed: h.Committed, Rows: -1})
+			held = append(held, writer.Held{Name: s.called(h.Topic, table), Source: table, Position: h.Position, Shape: h.Shape, Committed: h.Committed, Rows: -1})
 		}
 	}
 	return held, nil
@@ -133,7 +134,7 @@ func (s *Sink) Describe(ctx context.Context, t *schema.Table, mode writer.Mode) 
 		return d, err
 	}
 	h := held[t.String()]
-	if err := lost(t, name, there, h, mode); err != nil {
+	if err := cmp.Or(lost(t, name, there, h, mode), reshaped(t, h, mode)); err != nil {
 		return refuse(err)
 	}
 	d.Fate = fate(h, mode)

@@ -27,6 +27,8 @@ type heldTable struct {
 	Partitions int32     `json:"partitions,omitempty"`
 	Committed  time.Time `json:"committed"`
 	Tag        string    `json:"tag,omitempty"` // what the commit was of
+	// Shape is the source's table as of the commit: schema.Table.Shape, "" if not known.
+	Shape string `json:"shape,omitempty"`
 
 	// Note, Origins, Rows and Bytes are what a copy has got done.
 	Note    string `json:"note,omitempty"`

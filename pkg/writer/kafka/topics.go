@@ -148,6 +148,9 @@ func (s *Sink) placed(ctx context.Context, t *schema.Table, name string, held he
 	if err == nil {
 		err = lost(t, name, there, held, mode)
 	}
+	if err == nil {
+		err = reshaped(t, held, mode)
+	}
 	if err != nil {
 		return heldTable{}, err
 	}
@@ -160,7 +163,7 @@ func (s *Sink) placed(ctx context.Context, t *schema.Table, name string, held he
 		err := fmt.Errorf("topic %s takes messages of %d bytes, arrow needs %d", name, s.limit(name), least)
 		return heldTable{}, &schema.TableError{Table: t.String(), Err: hint.Wrap(err, "set max.message.bytes of the topic, or take another format")}
 	}
-	h := heldTable{Topic: name, TopicID: there.id, Partitions: there.partitions}
+	h := heldTable{Topic: name, TopicID: there.id, Partitions: there.partitions, Shape: source(t).Shape()}
 	more := there.partitions
 	if held.Partitions > 0 && held.TopicID == there.id {
 		h.Partitions = min(held.Partitions, there.partitions)

@@ -1,0 +1,31 @@
+package kafka
+
+import (
+	"fmt"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+// source is the table whose changes t has, as its shape is kept. The key is part of it: a
+// message's key and partition are made of it.
+func source(t *schema.Table) *schema.Table {
+	src := *t
+	src.Key = t.RowKey
+	return &src
+}
+
+// reshaped returns an error if the source's table was altered since its position: the log
+// does not tell what that did to rows that the topic has already.
+func reshaped(t *schema.Table, held heldTable, mode writer.Mode) error {
+	if held.Position == "" || mode != writer.Follow && mode != writer.Create {
+		return nil
+	}
+	diff := source(t).Since(held.Shape)
+	if diff == "" {
+		return nil
+	}
+	err := fmt.Errorf("its shape at the source has changed since topic %s got its changes: %s", held.Topic, diff)
+	return &schema.TableError{Table: t.String(), Err: hint.Wrap(err, "snapshot --mode replace --tables %s copies it anew", t)}
+}
