@@ -134,8 +134,15 @@ func (s *Sink) Describe(ctx context.Context, t *schema.Table, mode writer.Mode) 
 		return d, err
 	}
 	h := held[t.String()]
-	if err := cmp.Or(lost(t, name, there, h, mode), reshaped(t, h, mode)); err != nil {
+	err = cmp.Or(lost(t, name, there, h, mode), reshaped(t, h, mode))
+	if err == nil && there != nil {
+		_, err = s.over(ctx, t, name, known(held, t.String(), name), mode)
+	}
+	if te := (*schema.TableError)(nil); errors.As(err, &te) {
 		return refuse(err)
+	}
+	if err != nil {
+		return d, err
 	}
 	d.Fate = fate(h, mode)
 	switch {

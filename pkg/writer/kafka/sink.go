@@ -53,10 +53,12 @@ type Sink struct {
 	limits      sync.Map // topic → int32
 
 	mu      sync.Mutex
+	cl      *kgo.Client // that of adm
 	adm     *kadm.Client
 	session *session          // nil: none yet, or the last one is over
 	topics  map[string]*topic // those that are there
 	told    map[string]bool   // topics that were warned of
+	holding map[string]bool   // whether topics held messages before the session
 	last    ending            // of the job's last transaction, while there is no session
 
 	more []kgo.Opt // of the producer's client, for tests
@@ -103,7 +105,7 @@ func newSink(text string, opts Options) (*Sink, error) {
 	opts.TransactionTimeout = cmp.Or(opts.TransactionTimeout, 5*time.Minute)
 	opts.KeepEvery = cmp.Or(opts.KeepEvery, keepEvery)
 	s := &Sink{
-		url: u, opts: opts, now: time.Now, topics: map[string]*topic{}, told: map[string]bool{}, tooLarge: cmp.Or(u.Param("too-large"), tooLargeFail),
+		url: u, opts: opts, now: time.Now, topics: map[string]*topic{}, told: map[string]bool{}, holding: map[string]bool{}, tooLarge: cmp.Or(u.Param("too-large"), tooLargeFail),
 		positions: cmp.Or(u.Param("positions"), kafka.Positions), job: cmp.Or(u.Param("job"), "tablehaul."+u.Topic),
 	}
 	if _, err := s.topicOf(&schema.Table{DB: "d", Name: "t"}); err != nil {
@@ -206,13 +208,17 @@ func (s *Sink) Open(ctx context.Context, t *schema.Table, mode writer.Mode) (wri
 		return nil, err
 	}
 	n.mu.Lock()
-	held := n.held[t.String()]
+	held, known := n.held[t.String()], known(n.held, t.String(), name)
 	n.mu.Unlock()
 	place, err := s.placed(ctx, t, name, held, mode)
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{sink: s, session: n, table: t, place: place, pos: held.Position, tagged: held.Tag}
+	over, err := s.over(ctx, t, name, known, mode)
+	if err != nil {
+		return nil, err
+	}
+	w := &Writer{sink: s, session: n, table: t, place: place, pos: held.Position, tagged: held.Tag, over: over}
 	e, err := w.encoder() // what it refuses is told before anything is written
 	if err != nil {
 		return nil, err
@@ -258,6 +264,7 @@ func (s *Sink) begin(ctx context.Context) (*session, error) {
 		s.last.in, s.session = s.session.touched, nil
 	}
 	clear(s.topics) // they may have been deleted
+	clear(s.holding)
 	t, err := s.ready(ctx, s.positions, 1, compacted)
 	if err == nil {
 		err = s.mayHold(t)

@@ -129,7 +129,7 @@ func (n *session) copy(w *Writer, mode writer.Mode) *copying {
 	c.free = c.add
 	held, before := n.held[name], n.copies[name]
 	again := before != nil && before.dirty
-	if again && !c.add || held.begun() || mode == writer.Replace && held.Position != "" {
+	if again && !c.add || held.begun() || mode == writer.Replace && held.Position != "" || w.over {
 		c.empty = w.emptied
 	}
 	if again { // and was sent, whatever comes of this copy

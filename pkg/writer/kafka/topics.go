@@ -48,7 +48,7 @@ func (s *Sink) admin(ctx context.Context) (*kadm.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.adm = kadm.NewClient(cl)
+	s.cl, s.adm = cl, kadm.NewClient(cl)
 	return s.adm, nil
 }
 

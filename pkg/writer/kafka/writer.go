@@ -20,6 +20,7 @@ type Writer struct {
 	place   heldTable // where its messages go
 	pos     batch.Position
 	stock   *copying // nil: the table is followed
+	over    bool     // the topic may have rows of it of which nothing is known
 	tag     string
 	tagged  string
 
