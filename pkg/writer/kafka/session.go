@@ -15,7 +15,6 @@ import (
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/kafka"
-	"github.com/tablehaul/tablehaul/pkg/writer"
 )
 
 // A session is the time that one producer lives: from when it has fenced those before
@@ -31,7 +30,8 @@ type session struct {
 	life context.Context // what is sent outlives the call that sends it
 	stop context.CancelFunc
 
-	lost atomic.Pointer[error] // what the first record died of that did not arrive
+	lost    atomic.Pointer[error]     // what the first record died of that did not arrive
+	started atomic.Pointer[time.Time] // when the last transaction was
 
 	mu     sync.Mutex
 	held   map[string]heldTable // as of its last commit
@@ -114,10 +114,12 @@ func (n *session) send(ctx context.Context, records ...*kgo.Record) error {
 	defer context.AfterFunc(ctx, n.stop)()
 	if !n.begun {
 		if err := n.cl.BeginTransaction(); err != nil {
-			n.err = failed(err)
+			n.err = n.failed(err)
 			return n.err
 		}
 		n.begun = true
+		now := time.Now()
+		n.started.Store(&now)
 	}
 	for _, r := range records {
 		n.touch(r)
@@ -134,7 +136,7 @@ func (n *session) produced(r *kgo.Record, err error) {
 	if err == nil {
 		return
 	}
-	err = failed(fmt.Errorf("write to topic %s: %w", r.Topic, err))
+	err = n.failed(fmt.Errorf("write to topic %s: %w", r.Topic, err))
 	n.lost.CompareAndSwap(nil, &err) // not under mu, which Produce may be called under
 }
 
@@ -163,17 +165,16 @@ func (n *session) end(ctx context.Context) error {
 		}
 	}
 	if err != nil {
-		n.err = failed(fmt.Errorf("commit: %w", err))
+		n.err = n.failed(fmt.Errorf("commit: %w", err))
 	}
 	return n.err
 }
 
 // failed is the error of a session that has ended so.
-func failed(err error) error {
+func (n *session) failed(err error) error {
 	switch {
 	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch), errors.Is(err, kerr.InvalidProducerIDMapping):
-		return hint.Transient(hint.Wrap(fmt.Errorf("%w (%w)", writer.ErrFenced, err),
-			"either another run of the same job has begun: give each its own job=NAME; or a transaction took longer than the brokers were told: a longer transaction-timeout="))
+		return n.sink.overtaken(err, n.started.Load())
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, kgo.ErrRecordTimeout), errors.Is(err, kgo.ErrRecordRetries):
 		return hint.Transient(hint.Wrap(err, "the brokers do not answer, or too few of them for the topic's min.insync.replicas"))
 	case errors.Is(err, kerr.MessageTooLarge):

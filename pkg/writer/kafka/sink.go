@@ -59,6 +59,7 @@ type Sink struct {
 	topics  map[string]*topic // those that are there
 	told    map[string]bool   // topics that were warned of
 	holding map[string]bool   // whether topics held messages before the session
+	rival   []time.Time       // when other runs of the job were met, of late
 	last    ending            // of the job's last transaction, while there is no session
 
 	more []kgo.Opt // of the producer's client, for tests
@@ -261,6 +262,7 @@ func (s *Sink) begin(ctx context.Context) (*session, error) {
 	}
 	if s.session != nil {
 		s.session.close()
+		s.count(s.session.err)
 		s.last.in, s.session = s.session.touched, nil
 	}
 	clear(s.topics) // they may have been deleted
@@ -272,8 +274,12 @@ func (s *Sink) begin(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.rivals(); err != nil {
+		return nil, err
+	}
 	n, err := s.connect(ctx)
 	if err != nil {
+		s.count(err)
 		return nil, err
 	}
 	s.session = n
