@@ -34,7 +34,10 @@ type exit struct {
 }
 
 // One of fenceWords stands in the error of a run that another one has overtaken.
-var fenceWords = []string{"another run has committed to the table", "another run has moved the table's position"}
+var fenceWords = []string{
+	"another run has committed to the table", "another run has moved the table's position",
+	"another run of the job ", "a transaction of the job ", // of topics
+}
 
 // crashWords are those of Go's runtime and of the race detector.
 var crashWords = []string{"panic:", "fatal error:", "DATA RACE"}

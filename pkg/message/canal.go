@@ -135,6 +135,9 @@ func (e *canal) Encode(dst []Record, b *batch.Batch) ([]Record, error) {
 	var out arena
 	err := e.each(b, func(k kind, i int) {
 		value := out.end(e.message(out.begin(), k, i, at))
+		if e.shortened(k, len(value), e.keyOf) {
+			value = out.end(e.message(out.begin(), k, i, at))
+		}
 		dst = e.records(dst, &out, k, value)
 	})
 	return dst, err

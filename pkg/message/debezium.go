@@ -68,6 +68,9 @@ func (e *debezium) Encode(dst []Record, b *batch.Batch) ([]Record, error) {
 	var out arena
 	err := e.each(b, func(k kind, i int) {
 		value := out.end(e.message(out.begin(), k, i, at))
+		if e.shortened(k, len(value), e.rowKey) {
+			value = out.end(e.message(out.begin(), k, i, at))
+		}
 		n := len(dst)
 		dst = e.records(dst, &out, k, value)
 		var key []byte

@@ -107,6 +107,9 @@ func (e *maxwell) Encode(dst []Record, b *batch.Batch) ([]Record, error) {
 	var out arena
 	err := e.each(b, func(k kind, i int) {
 		value := out.end(e.message(out.begin(), k, i))
+		if e.shortened(k, len(value), e.keyOf) {
+			value = out.end(e.message(out.begin(), k, i))
+		}
 		dst = e.records(dst, &out, k, value)
 	})
 	return dst, err

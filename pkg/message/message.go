@@ -38,26 +38,37 @@ type Encoder interface {
 // Formats are the formats that can be written, by name; the first is the usual one.
 var Formats = []string{"canal-json", "debezium-json", "maxwell-json", "arrow"}
 
-// Options tell an Encoder of debezium-json how to go about it; others have none.
+// Options tell an Encoder how to go about it.
 type Options struct {
-	Schemas      bool // each message and key has its schema with it
-	NoTombstones bool // no message without a value follows the delete of a row
+	Schemas      bool // of debezium-json: each message and key has its schema with it
+	NoTombstones bool // of debezium-json: no message without a value follows the delete of a row
+	// Limit, unless it is 0, is how many bytes key and value may have: if the delete of a row has
+	// more, it goes with the columns of the key alone, and the others as NULL. Not in arrow.
+	Limit int
 }
 
 // NewEncoder returns an Encoder of a format for a table that has the shape of
 // schema.Changelog.
-func NewEncoder(format string, t *schema.Table, p Partitions, o Options) (Encoder, error) {
+func NewEncoder(format string, t *schema.Table, p Partitions, o Options) (e Encoder, err error) {
 	switch format {
 	case "canal-json":
-		return NewCanal(t, p)
+		e, err = NewCanal(t, p)
 	case "debezium-json":
-		return NewDebezium(t, p, o)
+		e, err = NewDebezium(t, p, o)
 	case "maxwell-json":
-		return NewMaxwell(t, p)
+		e, err = NewMaxwell(t, p)
 	case "arrow":
-		return NewArrow(t, p)
+		e, err = NewArrow(t, p)
+	default:
+		return nil, fmt.Errorf("format %q is not known", format)
 	}
-	return nil, fmt.Errorf("format %q is not known", format)
+	if err != nil {
+		return nil, err
+	}
+	if w, ok := e.(interface{ bound(limit int) }); ok {
+		w.bound(o.Limit)
+	}
+	return e, nil
 }
 
 // Auto is the name of the Decoder that finds out the format by itself.

@@ -3,6 +3,7 @@ package message
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -51,7 +52,10 @@ type rowWriter struct {
 	old, fresh row
 
 	keyHead []byte // of a record's key
+	limit   int    // Options.Limit
 }
+
+func (w *rowWriter) bound(limit int) { w.limit = limit }
 
 // newRowWriter makes a rowWriter whose columns are written as format, of the name, has
 // them.
@@ -159,6 +163,28 @@ func (w *rowWriter) object(b []byte, r, other *row) []byte {
 	}
 	return append(b, '}')
 }
+
+// shortened reports whether the message of a change, of that size, is too large and is to be written
+// again: of a row that is deleted its key is enough, with which fresh is left then.
+func (w *rowWriter) shortened(k kind, size int, key func(b []byte) []byte) bool {
+	if k != deleted || len(w.key) == 0 || w.limit == 0 || size <= w.limit/2 || size+len(key(nil)) <= w.limit {
+		return false
+	}
+	var short row
+	for c := range w.columns {
+		if slices.Contains(w.key, c) {
+			short.text = append(short.text, w.fresh.value(c)...)
+		} else {
+			short.text = append(short.text, "null"...)
+		}
+		short.ends = append(short.ends, len(short.text))
+	}
+	w.fresh = short
+	return true
+}
+
+// keyOf appends the key of a record of the row at hand.
+func (w *rowWriter) keyOf(b []byte) []byte { return w.recordKey(b, deleted) }
 
 // records appends the message of a change of the row at hand.
 func (w *rowWriter) records(dst []Record, a *arena, k kind, value []byte) []Record {

@@ -14,10 +14,12 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kversion"
 
+	"github.com/tablehaul/tablehaul/pkg/batch/batchtest"
 	"github.com/tablehaul/tablehaul/pkg/finding"
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/schema"
@@ -157,6 +159,54 @@ func TestTooLarge(t *testing.T) {
 		}
 		if (len(keys) == 2) != (policy == "key") {
 			t.Errorf("%s: got keys %q", policy, keys)
+		}
+	}
+}
+
+// TestTooLargeDelete has a large row deleted, and get another key: of what is gone the key is told,
+// whatever becomes of large messages, and however it is written.
+func TestTooLargeDelete(t *testing.T) {
+	long := strings.Repeat("x", 6000)
+	for format, id := range map[string]string{"canal-json": `"id":"%d"`, "debezium-json": `"id":%d`, "debezium-json&schemas=true": `"id":%d`, "maxwell-json": `"id":%d`} {
+		for _, policy := range []string{"fail", "skip", "key"} {
+			p := newPlace(t, "&config.max.message.bytes=5000&too-large="+policy+"&format="+format)
+			a := logWith(t, "a", "v longtext", "n int not null")
+			s := p.sink()
+			s.opts.Warn = func(msg string) { t.Errorf("%s: warned: %s", format, msg) }
+			w := p.open(s, a)
+			b := batchtest.Build(memory.DefaultAllocator, a, []batchtest.Row{
+				{int64(1), long, int64(7), "d", nil, nil, nil},
+				{int64(2), long, int64(8), "b", nil, nil, nil},
+				{int64(3), "short", int64(8), "u", nil, nil, nil},
+				{int64(4), "short", int64(9), "d", nil, nil, nil},
+			})
+			err := w.Write(t.Context(), b)
+			b.Release()
+			if err != nil {
+				t.Fatalf("%s, %s: %v", format, policy, err)
+			}
+			p.commit(s, "one", w)
+			var keys []string
+			shorts := 0
+			for _, r := range p.records() {
+				text := string(r.Value)
+				if text == "" {
+					continue // a tombstone of Debezium's
+				}
+				if strings.Contains(text, "xxx") || len(r.Headers) > 0 {
+					t.Errorf("%s, %s: got %d bytes, headers %v", format, policy, len(text), r.Headers)
+				}
+				shorts += strings.Count(text, `"short"`)
+				for i := range 4 { // the keys of rows that are gone
+					null := strings.Contains(text, `"v":null`) && strings.Contains(text, `"n":null`)
+					if null && strings.Contains(text, fmt.Sprintf(id, i+1)) {
+						keys = append(keys, fmt.Sprint(i+1))
+					}
+				}
+			}
+			if got := strings.Join(keys, " "); got != "1 2" || shorts != 2 {
+				t.Errorf("%s, %s: got the keys %q and %d other rows", format, policy, got, shorts)
+			}
 		}
 	}
 }

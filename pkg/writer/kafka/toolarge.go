@@ -10,7 +10,8 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
-// What becomes of a message that is larger than its topic takes. It is measured as it is
+// What becomes of a message that is larger than its topic takes, and that is not the delete of
+// a row, for which its key is enough. It is measured as it is
 // before it is compressed: whether a row passes must not be up to its neighbours.
 const (
 	tooLargeFail = "fail"
@@ -61,8 +62,12 @@ func (w *Writer) tellLeftOut() {
 	}
 	what := "left out"
 	if w.sink.tooLarge == tooLargeKey {
-		what = "sent as their keys alone"
+		what = "sent by key alone"
 	}
-	w.sink.warn(fmt.Sprintf("%s: %d messages larger than topic %s takes were %s (too-large=%s), the first with the key %s and %d bytes",
-		w.table, left.count, w.place.Topic, what, w.sink.tooLarge, left.first, left.size))
+	messages, were, first := "1 message", "was", ""
+	if left.count > 1 {
+		messages, were, first = fmt.Sprint(left.count, " messages"), "were", "the first "
+	}
+	w.sink.warn(fmt.Sprintf("%s: %s larger than topic %s takes %s %s (too-large=%s), %swith the key %s and %d bytes",
+		w.table, messages, w.place.Topic, were, what, w.sink.tooLarge, first, left.first, left.size))
 }

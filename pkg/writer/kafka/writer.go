@@ -72,7 +72,9 @@ func (w *Writer) encode(b *batch.Batch) ([]*kgo.Record, error) {
 }
 
 func (w *Writer) encoder() (message.Encoder, error) {
-	return message.NewEncoder(w.sink.format, w.table, partitions(w.place.Partitions), w.sink.messages)
+	o := w.sink.messages
+	o.Limit = int(w.sink.limit(w.place.Topic)) - recordOverhead
+	return message.NewEncoder(w.sink.format, w.table, partitions(w.place.Partitions), o)
 }
 
 // Position implements writer.Writer.
