@@ -45,6 +45,7 @@ type log struct {
 	moving bool      // the position is another than that told last
 	told   time.Time // when it was
 	heard  time.Time // when the brokers last gave a sign of life
+	asked  time.Time // when they were last asked whether there is more
 	out    []*batch.Batch
 	err    error // behind out
 }
@@ -65,6 +66,7 @@ const (
 	flushBytes = 4 << 20
 	flushTime  = 100 * time.Millisecond
 	tellTime   = time.Second
+	stillTime  = 5 * time.Second  // after which a position that stands still is told again
 	silence    = 15 * time.Second // after which the brokers are asked whether they are there
 )
 
@@ -185,6 +187,8 @@ func (l *log) more(ctx context.Context) error {
 		return err
 	case got:
 		l.heard = time.Now()
+	case time.Since(l.told) > stillTime && time.Since(l.asked) > stillTime:
+		l.still(ctx)
 	case time.Since(l.heard) > silence:
 		if err := l.ping(ctx); err != nil {
 			return hint.Transient(fmt.Errorf("reach the brokers: %w", err))
@@ -195,6 +199,25 @@ func (l *log) more(ctx context.Context) error {
 		return l.settle()
 	}
 	return nil
+}
+
+// still tells the position again if the partitions hold nothing behind it: that nothing
+// comes would count as a lag otherwise. Nothing is told if the brokers do not answer.
+func (l *log) still(ctx context.Context) {
+	l.asked = time.Now()
+	ctx, cancel := context.WithTimeout(ctx, stillTime)
+	defer cancel()
+	ends, err := l.share.feed.committed(ctx, topicsOf(l.share.parts))
+	if err != nil {
+		return
+	}
+	l.heard = time.Now()
+	for p, pr := range l.parts {
+		if pr.stable = max(pr.stable, ends[p]); !pr.done && pr.next < pr.stable {
+			return
+		}
+	}
+	l.push(&batch.Batch{Pos: l.position(), Time: l.time()})
 }
 
 func (l *log) ping(ctx context.Context) error {

@@ -4,6 +4,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
 // TestTime has batches tell when the source committed what they end with.
@@ -48,5 +52,37 @@ func TestTimeOfParts(t *testing.T) {
 		if got := l.time(); got.IsZero() != (c.want == 0) || c.want != 0 && got.UnixMicro() != c.want {
 			t.Errorf("%s: got %v, want %d", c.name, got, c.want)
 		}
+	}
+}
+
+// TestStill has a position told again at the end of the partitions, and nowhere else.
+func TestStill(t *testing.T) {
+	p := newPlace(t, 2)
+	p.send(0, true, change("a", "INSERT", "id=1"))
+	r, err := p.take(p.feed(Options{})).Changes(t.Context(), reader.FeedSink{Want: func(t *schema.Table) (*schema.Table, error) { return t, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	l := r.(*log)
+	next := func() batch.Position {
+		b, err := l.Read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Release()
+		return b.Pos
+	}
+	pos := next()
+	for !strings.HasSuffix(string(pos), ":0=2,1=0") {
+		pos = next()
+	}
+	l.told = time.Time{} // long ago
+	if got := next(); got != pos {
+		t.Errorf("at the end: got %q, want %q", got, pos)
+	}
+	l.parts[part{p.topic, 0}].next--
+	if l.still(t.Context()); len(l.out) > 0 {
+		t.Errorf("before the end: got %q", l.out[0].Pos)
 	}
 }
