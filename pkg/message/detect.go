@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
 )
@@ -46,8 +47,12 @@ func detectObject(text []byte) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("its format cannot be told, it begins with %q: %w", text[:min(len(text), seen)], err)
 	}
-	return "", fmt.Errorf("%w, it begins with %q", errNone, text[:min(len(text), seen)])
+	err = fmt.Errorf("%w, it begins with %q", errNone, text[:min(len(text), seen)])
+	return "", hint.Wrap(err, linesHint, "JSON", "--format json")
 }
+
+// linesHint is the remedy for what is most likely a log's line.
+const linesHint = "if the topic holds lines in %s that are no changes of tables, %s with --table db.name reads them; --bad-message skip leaves such messages out"
 
 var errNone = errors.New("no format has its members")
 
@@ -115,11 +120,14 @@ var magics = []struct{ begin, name string }{
 	{"\xff\xfe", "text in UTF-16"},
 	{"\xfe\xff", "text in UTF-16"},
 	{"<", "XML"},
-	{"[", "a JSON array: one change is an object"},
 }
 
 // unknown is the error of a message that is none of the formats that are read.
 func unknown(key, value []byte) error {
+	if text := bytes.TrimLeft(value, " \t\r\n"); text[0] == '[' {
+		err := fmt.Errorf("it is a JSON array, and one change is an object; it begins with %q", text[:min(len(text), seen)])
+		return hint.Wrap(err, linesHint, "JSON", "--format json")
+	}
 	for _, m := range magics {
 		if bytes.HasPrefix(value, []byte(m.begin)) {
 			return notRead(m.name, value)
@@ -134,7 +142,11 @@ func unknown(key, value []byte) error {
 	case len(value) > 1 && value[0] < ' ' && value[0]&7 <= 2 && (value[1] < ' ' || value[1] >= 0x80): // a field's number and kind, and a small number
 		return notRead("Protocol Buffers, as of Canal with canal.mq.flatMessage=false", value)
 	}
-	return fmt.Errorf("it is of no format that is known, it begins with %q", value[:min(len(value), seen)])
+	err := fmt.Errorf("it is of no format that is known, it begins with %q", value[:min(len(value), seen)])
+	if !utf8.Valid(value) || bytes.IndexByte(value, 0) >= 0 {
+		return err
+	}
+	return hint.Wrap(err, linesHint, "CSV or JSON", "--format csv or json")
 }
 
 // notRead is the error of a message of a format that is known and not read.
@@ -182,6 +194,9 @@ func (r *autoReader) Decode(key, value []byte) error {
 	}
 	r.tell(d)
 	if err := d.Decode(key, value); err != nil {
+		if r.now == nil && !bytes.Contains(value, []byte(`"table"`)) { // which changes of every format have
+			err = hint.Wrap(err, linesHint, "JSON", "--format json")
+		}
 		return err
 	}
 	r.now, r.format = d, format

@@ -56,6 +56,27 @@ func TestDetect(t *testing.T) {
 	}
 }
 
+// TestDetectLines has what may be a log's line be told how it is read.
+func TestDetectLines(t *testing.T) {
+	for value, want := range map[string]string{
+		`{"level":"info"}`:                 "--format json with",
+		` [{"level":"info"}]`:              "--format json with",
+		`{"source":"web","event":"click"}`: "--format json with",
+		"7;click":                          "--format csv or json with",
+		"\x01\x02\xff":                     "",
+		`{"database":"d","table":"t","pkNames":["id"],"isDdl":false,"type":"INSERT","mysqlType":{"id":"int"},"data":[{"id":"x"}]}`: "",
+	} {
+		r, err := NewDecoder(Auto, &union{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = r.Decode(nil, []byte(value))
+		if got := hint.Of(err); err == nil || want == "" && strings.Contains(got, "--format") || !strings.Contains(got, want) {
+			t.Errorf("%q: got %v, hint %q, want %q", value, err, got, want)
+		}
+	}
+}
+
 // TestAuto has every format that is written be told, all of them in one topic, and what is
 // none between them.
 func TestAuto(t *testing.T) {
