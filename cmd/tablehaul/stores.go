@@ -112,7 +112,11 @@ type feedEnds struct {
 
 // findFeed picks the constructors. What it complains about is wrong usage.
 func (s stores) findFeed(o dumpOptions) (e feedEnds, err error) {
-	kind, err := pick("SOURCE", o.source, s.feeds, has(s.sinks, o.source), sourceFirst)
+	swapped, order := has(s.sinks, o.source), sourceFirst
+	if has(s.sources, o.source) {
+		swapped, order = true, "dump reads topics: 'tablehaul tail' follows a server's tables, and 'tablehaul snapshot' copies them"
+	}
+	kind, err := pick("SOURCE", o.source, s.feeds, swapped, order)
 	if err == nil {
 		err = kind.check(o.source, feedOptions{start: o.start, badMessage: o.badMessage})
 	}
@@ -201,6 +205,9 @@ func (s stores) findSink(sink, order string) (openSink, error) {
 }
 
 func (s stores) findSource(source string, swapped bool, order string) (openSource, error) {
+	if has(s.feeds, source) {
+		swapped, order = true, "'tablehaul dump' reads topics"
+	}
 	open, err := pick("SOURCE", source, s.sources, swapped, order)
 	if err == nil && isServer(source) {
 		err = checkServer(source)
