@@ -251,6 +251,6 @@ func (r *refusals) add(_ string, why error) {
 
 func (r *refusals) total() {
 	if n := r.stream.View().Refused; n > 0 {
-		r.warn(count(int(n), "message was", "messages were") + " left out, as they could not be read (--bad-message " + r.policy + ")")
+		r.warn(count(int(n), "message was left out, as it", "messages were left out, as they") + " could not be read (--bad-message " + r.policy + ")")
 	}
 }
