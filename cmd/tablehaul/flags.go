@@ -57,7 +57,8 @@ const endsHelp = `SOURCE  mysql://user@host:3306/database or mariadb://…; with
 SINK    iceberg:FOLDER                  a lake in a folder, with its own catalog
         iceberg+rest://host:8181        a REST catalog (iceberg+rests:// with TLS)
         iceberg+sql:FILE?warehouse=…    a catalog in SQLite, files in a folder or on s3://
-        iceberg://NAME                  a catalog of your .iceberg-go.yaml`
+        iceberg://NAME                  a catalog of your .iceberg-go.yaml
+        kafka://host:9092/TOPIC         topics; {db} and {table} may stand in TOPIC (docs/topics.md)`
 
 // secretsHelp tells where secrets come from.
 const secretsHelp = `The source's password comes from TABLEHAUL_PASSWORD, --password-file,
