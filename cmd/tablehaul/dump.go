@@ -200,16 +200,19 @@ func (p *program) drain(ctx context.Context, o dumpOptions, open feedEnds, strea
 	if retryTime == 0 {
 		retryTime = -1 // not at all
 	}
-	matcher, err := reader.Selection{Include: o.tables, Exclude: o.exclude}.Matcher()
+	tables, err := newTopicTables(reader.Selection{Include: o.tables, Exclude: o.exclude})
 	if err != nil {
 		return err
 	}
 	err = move.Dump(ctx, feed, sink, move.DumpOptions{
-		Match: matcher.Match, Shape: o.shape, Shared: o.group != "",
+		Match: tables.match, Shape: o.shape, Shared: o.group != "",
 		IdleExit: o.idleExit, CommitInterval: o.commitInterval, CommitSize: int64(o.commitSize),
 		RetryTime: retryTime, Memory: int64(o.memory) / queueShare,
 		Progress: stream, Warn: p.console.warn,
 	})
+	if text := tables.unused(); text != "" && (err == nil || isCancelled(err)) {
+		p.console.warn(text)
+	}
 	if err == nil && stream.View().Last.Seq == 0 && (o.start == "latest" || strings.HasPrefix(o.start, "time:")) {
 		p.console.warn("nothing has come, and no table holds a position: --start " + o.start + " counts anew in the next run")
 	}
