@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -176,6 +177,7 @@ func (p *program) compare(ctx context.Context, o statusOptions, open openPlacer,
 // that cannot be told. The remedy is for tables whose log is gone.
 func (p *program) judge(tables []standing, remedy string) error {
 	var gone, late, foreign []string
+	var why error // of some that are gone
 	var unknown []error
 	keep := time.Duration(0)
 	for _, t := range tables {
@@ -185,7 +187,7 @@ func (p *program) judge(tables []standing, remedy string) error {
 		case t.err != nil:
 			unknown = append(unknown, fmt.Errorf("find the position of %s in the log: %w", t.Name, t.err))
 		case h.Gone:
-			gone = append(gone, t.Name)
+			gone, why = append(gone, t.Name), cmp.Or(why, h.Why)
 		case h.Keep > 0 && h.Behind > h.Keep/2:
 			late, keep = append(late, t.Name), h.Keep
 		}
@@ -198,6 +200,9 @@ func (p *program) judge(tables []standing, remedy string) error {
 			count(len(late), "table is", "tables are"), progress.Age(keep), progress.Some(late)))
 	}
 	lost := fmt.Sprintf("the log no longer holds what follows the position of %s: %s", count(len(gone), "table", "tables"), progress.Some(gone))
+	if why != nil {
+		lost, remedy = lost+": "+why.Error(), hint.Of(why)
+	}
 	switch {
 	case len(tables) > 0 && len(foreign) == len(tables):
 		return hint.Wrap(errors.New("no table of the sink is from this source"), "name the source that they are followed from")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"math"
@@ -196,8 +197,8 @@ func writeStatusJSON(w io.Writer, now time.Time, sink, source string, tables []s
 		if t.Rows >= 0 {
 			s.Rows = &t.Rows
 		}
-		if t.err != nil {
-			s.Error, s.Hint = oneLine(t.err), hint.Of(t.err)
+		if err := cmp.Or(t.err, t.headroom.Why); err != nil {
+			s.Error, s.Hint = oneLine(err), hint.Of(err)
 		}
 		if h := t.headroom; s.State == stateCurrent || s.State == stateBehind {
 			if h.AtEnd || h.Behind > 0 {

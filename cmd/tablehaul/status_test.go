@@ -70,6 +70,11 @@ func TestJudge(t *testing.T) {
 	if err := p.judge(standings()[:2], "copy them anew"); err != nil {
 		t.Error(err)
 	}
+	anew := standings()[3:4]
+	anew[0].headroom.Why = hint.Wrap(errors.New("its topic was made again"), "drop it")
+	if err := p.judge(anew, "copy them anew"); !errors.Is(err, move.ErrIncomplete) || !strings.HasSuffix(err.Error(), "lake.gone: its topic was made again") || hint.Of(err) != "drop it" {
+		t.Errorf("made again: got %v", err)
+	}
 	// What is not known may be worse than what is.
 	err = p.judge(standings(), "copy them anew")
 	if err == nil || errors.Is(err, move.ErrIncomplete) || err.Error() != "find the position of lake.odd in the log: no such place" || hint.Of(err) != "copy it anew" {

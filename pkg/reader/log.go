@@ -48,6 +48,7 @@ type Log interface {
 // A Headroom is what lies before and behind a position in a log.
 type Headroom struct {
 	Gone   bool          // the log no longer holds what follows the position
+	Why    error         // why that is so, with a remedy, if it is not that the log is kept no longer
 	AtEnd  bool          // nothing follows the position
 	Behind time.Duration // since the commit of what the position ends with; 0 if AtEnd or not known
 	Ahead  int64         // bytes of log from the position to its end; -1 if not known

@@ -46,8 +46,15 @@ func TestAnew(t *testing.T) {
 	if told, _, err := p.read(p.take(p.feed(Options{UntilEnd: true})), held); err == nil || !strings.Contains(err.Error(), "made again since d.a") {
 		t.Errorf("the next run: got %q, %v", told, err)
 	}
-	told, _, err = p.read(p.take(p.feed(Options{UntilEnd: true})), nil)
+	h, err := p.take(p.feed(Options{})).Headroom(t.Context(), last)
+	if err != nil || !h.Gone || h.Why == nil || !strings.Contains(h.Why.Error(), "made again since the table") {
+		t.Errorf("headroom: got %+v, %v", h, err)
+	}
+	told, now, err := p.read(p.take(p.feed(Options{UntilEnd: true})), nil)
 	if want := []string{"a insert 3", "a insert 4", "a insert 5", "a insert 6"}; err != nil || !slices.Equal(told, want) {
 		t.Errorf("the table dropped: got %q, %v", told, err)
+	}
+	if h, err := p.take(p.feed(Options{})).Headroom(t.Context(), now); err != nil || h.Gone || h.Why != nil || !h.AtEnd {
+		t.Errorf("headroom of the table dropped: got %+v, %v", h, err)
 	}
 }

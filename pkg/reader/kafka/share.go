@@ -111,7 +111,7 @@ func (s *share) from(ctx context.Context, held map[string]reader.Held) (tables m
 		if err != nil {
 			return nil, nil, err
 		}
-		if err := s.same(name, h.Position); err != nil {
+		if err := same(s.ids, name, h.Position); err != nil {
 			return nil, nil, err
 		}
 		tables[name], of[name] = pos, topicsOf(slices.Collect(maps.Keys(pos)))
@@ -153,9 +153,9 @@ func (s *share) from(ctx context.Context, held map[string]reader.Held) (tables m
 
 // same makes sure that a table's position is in the topics of now: in those that were made
 // anew it would stand for other messages.
-func (s *share) same(table string, pos batch.Position) error {
+func same(ids map[string]string, table string, pos batch.Position) error {
 	for topic, was := range idsOf(pos) {
-		if is := s.ids[topic]; is != "" && is != was {
+		if is := ids[topic]; is != "" && is != was {
 			err := fmt.Errorf("topic %s was deleted and made again since %s was dumped from it: where to go on there is not known", topic, table)
 			return hint.Wrap(err, "drop the tables that came from it at the sink, to have them made of what it holds now; or write to a topic of another name")
 		}
@@ -228,7 +228,14 @@ func (s *share) Headroom(ctx context.Context, pos batch.Position) (reader.Headro
 	if err != nil {
 		return h, err
 	}
-	h.AtEnd = true
+	ids := s.ids
+	if ids == nil { // nothing is read
+		if ids, err = s.feed.ids(ctx, topicsOf(s.parts)); err != nil {
+			return h, err
+		}
+	}
+	h.Why = same(ids, "the table", pos)
+	h.AtEnd, h.Gone = true, h.Why != nil
 	for _, p := range s.parts {
 		h.Gone = h.Gone || at[p] < first[p]
 		h.AtEnd = h.AtEnd && at[p] >= ends[p]
