@@ -108,7 +108,7 @@ func TestCanalUnsized(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := r.Decode(nil, []byte(head+`{"id":"3","n":"0.125","b":"1","e":"1","s":"1","v":"[1]","at":null}]}`)); err == nil || !strings.Contains(err.Error(), `column n: "0.125" is no decimal(38,2)`) {
+	if err := r.Decode(nil, []byte(head+`{"id":"3","n":"0.125","b":"1","e":"1","s":"1","v":"[1]","at":null}]}`)); err == nil || !strings.Contains(err.Error(), `column n: "0.125" is no decimal(38,2): it has more digits behind the point than that`) {
 		t.Errorf("more digits than before: got %v", err)
 	}
 	if got, want := shapeText(u.tables["d.t"]), "id int64, v list<item: float32>, b decimal(20, 0), e utf8, s utf8, at timestamp[us], n decimal(38, 2)"; got != want {

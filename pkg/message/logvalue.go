@@ -105,9 +105,6 @@ func longRead(b *batch.Fixed[int64]) readFunc {
 func decimalRead(t *arrow.Decimal128Type, b *batch.Fixed[decimal128.Num]) readFunc {
 	return func(text []byte) error {
 		v, err := parseDecimal(text, int(t.Precision), int(t.Scale))
-		if err == nil && !v.FitsInPrecision(t.Precision) {
-			err = badValue(text, fmt.Sprintf("decimal(%d,%d)", t.Precision, t.Scale))
-		}
 		if err == nil {
 			b.Append(v)
 		}

@@ -137,7 +137,7 @@ func parseDecimal(text []byte, precision, scale int) (decimal128.Num, error) {
 		if point {
 			if behind++; behind > scale {
 				if c != '0' {
-					return decimal128.Num{}, badValue(text, fmt.Sprintf("decimal(%d,%d)", precision, scale))
+					return decimal128.Num{}, tooLong(text, precision, scale, "behind")
 				}
 				behind--
 				continue
@@ -152,7 +152,7 @@ func parseDecimal(text []byte, precision, scale int) (decimal128.Num, error) {
 	if digits+scale-behind > 18 { // v may have overflowed, or may yet
 		n, err := decimal128.FromString(string(text), int32(precision), int32(scale))
 		if err != nil {
-			return n, badValue(text, fmt.Sprintf("decimal(%d,%d)", precision, scale))
+			return n, tooLong(text, precision, scale, "before")
 		}
 		return n, nil
 	}
@@ -162,7 +162,17 @@ func parseDecimal(text []byte, precision, scale int) (decimal128.Num, error) {
 	if negative {
 		v = -v
 	}
-	return decimal128.FromI64(v), nil
+	n := decimal128.FromI64(v)
+	if !n.FitsInPrecision(int32(precision)) {
+		return n, tooLong(text, precision, scale, "before")
+	}
+	return n, nil
+}
+
+// tooLong is the error of a number that has more digits on one side of its point than its
+// type has room for.
+func tooLong(text []byte, precision, scale int, side string) error {
+	return badValue(text, fmt.Sprintf("decimal(%d,%d): it has more digits %s the point than that", precision, scale, side))
 }
 
 // digits reads so many digits, -1 if there are others.
