@@ -168,7 +168,7 @@ func (r *LogReader) known(t *schema.Table, columns []LogColumn) []LogColumn {
 // Decode implements Decoder.
 func (r *LogReader) Decode(_, value []byte) error {
 	value = bytes.TrimPrefix(value, utf8BOM)
-	if len(value) == 0 {
+	if r.o.silent(value) {
 		return nil
 	}
 	if r.shape == nil {
@@ -183,6 +183,11 @@ func (r *LogReader) Decode(_, value []byte) error {
 		}
 	}
 	return err
+}
+
+// silent reports whether a message says nothing: it is empty or, in JSON, null.
+func (o *LogOptions) silent(value []byte) bool {
+	return len(value) == 0 || o.Format == "json" && string(bytes.Trim(value, " \t\r\n")) == "null"
 }
 
 // grow adds columns for what is new in a message.

@@ -151,6 +151,7 @@ func TestLogJSON(t *testing.T) {
 "\"x\"" | "x"`},
 		{"a mark of byte order", "a long", "\ufeff{\"a\":1}", "a bigint\n1"},
 		{"no value", "a long", "", ""},
+		{"null", "a long", " null\n", ""},
 		{"blanks", "a long", " \n", "a bigint"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -239,6 +240,7 @@ func TestLogInferred(t *testing.T) {
 3 | NULL | 5
 4 | NULL | NULL`,
 		},
+		{"null first", LogOptions{Format: "json"}, []string{"null", `{"a":1}`, "null"}, "a bigint\n1"},
 		{"nothing yet", LogOptions{Format: "csv", Header: true}, []string{"id,at\n", ""}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -256,7 +258,7 @@ func TestInferLog(t *testing.T) {
 		samples []string
 		want    string
 	}{
-		{LogOptions{Format: "json"}, []string{"", "no JSON", `{"a":1,"b":null}`, `{"c":true,"a":2.5`, `{"B":"x","a":3e2}`}, "a double\nB string\n"},
+		{LogOptions{Format: "json"}, []string{"", "null", "no JSON", `{"a":1,"b":null}`, `{"c":true,"a":2.5`, `{"B":"x","a":3e2}`}, "a double\nB string\n"},
 		{LogOptions{Format: "csv"}, []string{"1,2", "1,2,3", "x\"", "2,x"}, "c1 long #1\nc2 string #2\n"},
 		{LogOptions{Format: "csv", Header: true, Delimiter: ';', Null: "-"}, []string{"a;b;c\n-;1;\"-\""}, "b long\nc string\n"},
 	} {
@@ -356,8 +358,10 @@ func TestLogBad(t *testing.T) {
 		{LogOptions{Format: "json"}, `[{"id":1},{"id":2}`, "cut short"},
 		{LogOptions{Format: "json"}, `{"id":3000000000}`, "32 bits"},
 		{LogOptions{Format: "json"}, `{"v":"2026-02-30"}`, `"2026-02-30" is no date`},
-		{LogOptions{Format: "json"}, `{"p":1000}`, "decimal(4,1)"},
-		{LogOptions{Format: "json"}, `{"id":7,"s":"y","p":1.25}`, "decimal(4,1)"},
+		{LogOptions{Format: "json"}, `{"p":1000}`, `"1000" is no decimal(4,1): it has more digits before the point`},
+		{LogOptions{Format: "json"}, `{"id":7,"s":"y","p":1.25}`, `"1.25" is no decimal(4,1): it has more digits behind the point`},
+		{LogOptions{Format: "json"}, `null null`, "the end is wanted"},
+		{LogOptions{Format: "csv"}, "null", `"null" is no number`},
 		{LogOptions{Format: "json"}, `{"at":"2026-02-28 01:02:03"}`, "with a zone"},
 		{LogOptions{Format: "json"}, `{"at":1772240523}`, "with a zone"},
 		{LogOptions{Format: "json"}, `{"ms":17722405230000000}`, "1 to 9999"},

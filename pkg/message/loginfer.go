@@ -31,7 +31,7 @@ func inferLog(samples [][]byte, o *LogOptions) (*inference, error) {
 	in := newInference(nil, 0)
 	err := errors.New("there are no messages")
 	for _, s := range samples {
-		if s = bytes.TrimPrefix(s, utf8BOM); len(s) == 0 {
+		if s = bytes.TrimPrefix(s, utf8BOM); o.silent(s) {
 			continue
 		}
 		next := in.clone()
