@@ -48,11 +48,6 @@ func (s *Sink) called(topic, table string) string {
 func (s *Sink) peek(ctx context.Context) (map[string]heldTable, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.heldNow(ctx)
-}
-
-// heldNow is peek for a caller that holds s.mu.
-func (s *Sink) heldNow(ctx context.Context) (map[string]heldTable, error) {
 	there, err := s.look(ctx, s.positions)
 	if there == nil || err != nil {
 		return nil, err

@@ -5,8 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
+	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -21,15 +22,20 @@ import (
 // partitions a moment later. Kafka 4.3.0 to 4.4.0 leaves the mark out, for good, where a
 // partition has no leader then (KAFKA-20734). What is open there shares the fate of the job's next
 // transaction in the partition: with one that is aborted a commit is lost, and with one that is
-// committed comes to light what was aborted. So the marks of each transaction are looked for
+// committed comes to light what was aborted. So each transaction's marks are looked for
 // before the next one begins, and those that are missing are written.
 
-// An ending is how a transaction ends, and where.
+// An ending is a transaction that has ended or is about to, how, and where it was.
 type ending struct {
-	in     kadm.TopicsSet // nil: not known
-	known  bool           // whether it is a commit
+	id     int64 // of the producer
+	epoch  int16 // which only this transaction has, or only those of its session
 	commit bool
+	in     kadm.TopicsSet
 }
+
+// unknownTime is how long brokers may not know a partition that they will know: one that was
+// just made, or that they are just taking over.
+const unknownTime = 3 * time.Second
 
 // touch notes a partition that the transaction is in.
 func (n *session) touch(r *kgo.Record) {
@@ -38,8 +44,8 @@ func (n *session) touch(r *kgo.Record) {
 	}
 }
 
-// takeOver makes this session's producer the only one of the job, once the last transaction
-// has come to its end.
+// takeOver sees to the end of the job's last transaction, before this session's producer is
+// known: from then on nobody can tell how it has ended.
 func (n *session) takeOver(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, endTime)
 	defer cancel()
@@ -47,71 +53,91 @@ func (n *session) takeOver(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Kafka 3.0 knows the question; none before it leaves marks out.
-	n.looks = slices.ContainsFunc(versions.ApiKeys, func(k kmsg.ApiVersionsResponseApiKey) bool { return k.ApiKey == kmsg.DescribeProducers.Int16() })
-	// It is to be asked before this producer is known: then nothing is told of others any more.
-	if n.looks {
-		if err := n.findEnding(ctx); err != nil {
-			return err
-		}
+	n.looks = true // Kafka 3.0 and later; none before it leaves marks out
+	for _, key := range []kmsg.Key{kmsg.DescribeProducers, kmsg.DescribeTransactions, kmsg.WriteTxnMarkers} {
+		n.looks = n.looks && slices.ContainsFunc(versions.ApiKeys, func(k kmsg.ApiVersionsResponseApiKey) bool { return k.ApiKey == key.Int16() })
 	}
-	if _, _, err := n.cl.ProducerID(ctx); err != nil {
-		return err
-	}
-	if err := n.settle(ctx, n.sink.last); err != nil {
-		return err
-	}
-	n.sink.last = ending{}
-	return nil
-}
-
-// findEnding finds out how the job's last transaction ends. The caller holds the sink's mu.
-func (n *session) findEnding(ctx context.Context) error {
-	s := n.sink
-	if s.last.known {
-		return nil // from a session that could not see to it, and nothing has begun since
-	}
-	var t kadm.DescribedTransaction
-	err := patiently(ctx, func() (_ bool, err error) {
-		t, err = n.transaction(ctx)
-		return true, err
+	// In version 2 of transactions each has an epoch of its own, and a producer whose transaction is
+	// aborted is fenced by that.
+	second := slices.ContainsFunc(versions.FinalizedFeatures, func(f kmsg.ApiVersionsResponseFinalizedFeature) bool {
+		return f.Name == "transaction.version" && f.MaxVersionLevel >= 2
 	})
-	switch {
-	case errors.Is(err, kerr.TransactionalIDNotFound):
+	if !n.looks || !second {
 		return nil
-	case err != nil:
+	}
+	last, err := n.lastEnding(ctx)
+	if err != nil || last == nil {
 		return err
-	case t.State == "PrepareCommit", t.State == "CompleteCommit":
-		s.last.commit = true
-	case t.State == "Empty", t.State == "Dead": // another session has begun, and has seen to it
-		s.last = ending{}
-		return nil
 	}
-	s.last.known = true
-	if s.last.in == nil { // of a process that is gone: wherever it may have written
-		if s.last.in, err = n.partitionsOfJob(ctx); err != nil {
-			return err
-		}
-	}
-	for topic, partitions := range t.Topics {
-		s.last.in.Add(topic, slices.Collect(maps.Keys(partitions))...)
-	}
-	return nil
+	return n.settle(ctx, *last)
 }
 
-// partitionsOfJob returns all of the topics that the job's tables are in, and where their
-// positions are. The caller holds the sink's mu.
-func (n *session) partitionsOfJob(ctx context.Context) (kadm.TopicsSet, error) {
-	held, err := n.sink.heldNow(ctx)
-	if err != nil {
+// lastEnding waits until the job's last transaction has ended, and ends it if nobody else does.
+// It is nil if there is none that may lack a mark.
+func (n *session) lastEnding(ctx context.Context) (*ending, error) {
+	last := ending{in: kadm.TopicsSet{}, epoch: -1}
+	var none bool
+	err := n.patiently(ctx, func() (bool, error) {
+		t, err := n.transaction(ctx)
+		if errors.Is(err, kerr.TransactionalIDNotFound) {
+			none = true
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		for topic, partitions := range t.Topics {
+			for p := range partitions {
+				last.in.Add(topic, p)
+			}
+		}
+		last.commit = t.State == "CompleteCommit"
+		switch t.State {
+		case "Ongoing":
+			last.id, last.epoch = t.ProducerID, t.ProducerEpoch
+			// Not by the new producer's coming: this fails if it is committed right now.
+			end := kmsg.NewPtrEndTxnRequest()
+			end.TransactionalID, end.ProducerID, end.ProducerEpoch = n.sink.job, t.ProducerID, t.ProducerEpoch
+			_, err := end.RequestWith(ctx, n.cl) // what has become of it is asked for
+			return false, err
+		case "CompleteCommit", "CompleteAbort":
+			if last.epoch < 0 {
+				last.id, last.epoch = t.ProducerID, t.ProducerEpoch-1 // the end has taken one
+			}
+			return true, nil
+		case "Empty", "Dead": // who has begun a session since has come past here
+			none = true
+			return true, nil
+		}
+		return false, nil // on its way
+	})
+	if err != nil || none {
 		return nil, err
 	}
-	names := map[string]bool{n.sink.positions: true}
-	for _, h := range held {
-		names[h.Topic] = true
+	return &last, n.addPartitions(ctx, last.in)
+}
+
+// addPartitions adds all partitions that a transaction of the job may be in.
+func (n *session) addPartitions(ctx context.Context, in kadm.TopicsSet) error {
+	names := []string{n.sink.positions, n.sink.url.Topic}
+	pattern := strings.NewReplacer(`\{db\}`, ".+", `\{table\}`, ".+").Replace(regexp.QuoteMeta(n.sink.url.Topic))
+	ours := regexp.MustCompile("^" + pattern + "$")
+	if strings.Contains(n.sink.url.Topic, "{") {
+		names = nil
 	}
-	topics, err := n.adm.ListTopics(ctx, slices.Collect(maps.Keys(names))...)
-	return topics.TopicsSet(), err
+	topics, err := n.adm.ListTopics(ctx, names...)
+	if err != nil {
+		return err
+	}
+	for _, t := range topics {
+		if t.Topic != n.sink.positions && !ours.MatchString(t.Topic) {
+			continue
+		}
+		for p := range t.Partitions {
+			in.Add(t.Topic, p)
+		}
+	}
+	return nil
 }
 
 // settle waits until a transaction is marked as ended wherever it was, and writes what marks are
@@ -120,42 +146,45 @@ func (n *session) settle(ctx context.Context, e ending) error {
 	if !n.looks || len(e.in) == 0 {
 		return nil
 	}
-	id, epoch, err := n.cl.ProducerID(ctx)
-	if err != nil {
-		return err
-	}
-	complete := false
-	return patiently(ctx, func() (bool, error) {
-		open, err := n.open(ctx, e.in, id, epoch)
-		switch {
-		case err != nil || len(open) == 0:
-			return true, err
-		case complete:
-			return false, n.mark(ctx, open, e.commit)
-		}
-		// Asked for before the partitions are looked at again: behind it no mark is on its way.
+	begun := time.Now()
+	return n.patiently(ctx, func() (bool, error) {
+		// Asked for before the partitions are looked at: behind it no mark is on its way.
 		t, err := n.transaction(ctx)
+		if err != nil {
+			return false, err
+		}
 		switch t.State {
 		case "Ongoing", "PrepareCommit", "PrepareAbort", "PrepareEpochFence":
-		default:
-			complete = err == nil
+			if t.ProducerID == e.id && t.ProducerEpoch <= e.epoch+1 { // else it is another's
+				return false, nil
+			}
 		}
-		return false, err
+		open, err := n.open(ctx, e, time.Since(begun) > unknownTime)
+		if err == nil && len(open) > 0 {
+			err = n.mark(ctx, open)
+		}
+		return len(open) == 0, err
 	})
 }
 
 // patiently calls ask until that is done, or fails in a way that does not pass or has a
-// remedy, or ctx ends.
-func patiently(ctx context.Context, ask func() (done bool, err error)) error {
+// remedy, or ctx ends. Brokers that do not understand the question are not asked again: without
+// an answer the run is as safe as its brokers are.
+func (n *session) patiently(ctx context.Context, ask func() (done bool, err error)) error {
 	for pause := time.Millisecond; ; pause = min(2*pause, 250*time.Millisecond) {
 		done, err := ask()
-		if final := (*kerr.Error)(nil); done && err == nil || hint.Of(err) != "" || errors.As(err, &final) && !final.Retriable {
+		switch final := (*kerr.Error)(nil); {
+		case err == nil && done, err != nil && hint.Of(err) != "", errors.Is(err, kerr.TransactionalIDAuthorizationFailed):
 			return err
+		case errors.As(err, &final) && !final.Retriable:
+			n.looks = false
+			n.sink.warn("the brokers do not tell whether transactions were marked as ended, which matters with Kafka 4.3.0 to 4.4.0 alone (KAFKA-20734): " + err.Error())
+			return nil
 		}
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return errors.Join(ctx.Err(), err)
+			return hint.Transient(cmp.Or(err, ctx.Err()))
 		}
 	}
 }
@@ -167,61 +196,72 @@ func (n *session) transaction(ctx context.Context) (kadm.DescribedTransaction, e
 	return t, cmp.Or(err, t.Err)
 }
 
-// open returns in which of the partitions this producer, or one of the job before it, has a
-// transaction open. What one that comes later does has a higher epoch and is its own business.
-func (n *session) open(ctx context.Context, in kadm.TopicsSet, id int64, epoch int16) ([]kadm.TxnMarkers, error) {
+// open returns in which partitions a transaction is still open. Others are taken out of e.in;
+// those that brokers do not know as well, if they are gone by now.
+func (n *session) open(ctx context.Context, e ending, gone bool) ([]kadm.TxnMarkers, error) {
 	req := kmsg.NewPtrDescribeProducersRequest()
-	for _, t := range in.IntoList() {
+	for _, t := range e.in.IntoList() {
 		of := kmsg.NewDescribeProducersRequestTopic()
 		of.Topic, of.Partitions = t.Topic, t.Partitions
 		req.Topics = append(req.Topics, of)
 	}
 	var open []kadm.TxnMarkers
 	var failed error
-	for _, shard := range n.cl.RequestSharded(ctx, req) {
-		if errors.Is(shard.Err, kerr.UnknownTopicOrPartition) {
-			for _, t := range shard.Req.(*kmsg.DescribeProducersRequest).Topics {
-				in.Delete(t.Topic, t.Partitions...)
-			}
-			continue
+	answered := func(topic string, p int32, err error, producers []kmsg.DescribeProducersResponseTopicPartitionActiveProducer) {
+		switch {
+		case errors.Is(err, kerr.TopicAuthorizationFailed), gone && errors.Is(err, kerr.UnknownTopicOrPartition):
+			e.in.Delete(topic, p)
+			return
+		case err != nil:
+			failed = fmt.Errorf("look at the transactions in topic %s, partition %d: %w", topic, p, err)
+			return
 		}
+		left := false
+		for _, who := range producers {
+			switch {
+			case who.ProducerID != e.id || who.CurrentTxnStartOffset < 0:
+			case who.ProducerEpoch == int32(e.epoch):
+				m := kadm.TxnMarkers{ProducerID: e.id, ProducerEpoch: e.epoch, Commit: e.commit, CoordinatorEpoch: max(who.CoordinatorEpoch, 0), Topics: kadm.TopicsSet{}}
+				m.Topics.Add(topic, p)
+				open, left = append(open, m), true
+			case who.ProducerEpoch < int32(e.epoch):
+				n.sink.warn(fmt.Sprintf("topic %s, partition %d: brokers have never marked the end of the transaction at offset %d, and how it ended is not known any more: "+
+					"snapshot --mode replace copies the tables that are in it anew", topic, p, who.CurrentTxnStartOffset))
+			}
+		}
+		if !left {
+			e.in.Delete(topic, p)
+		}
+	}
+	for _, shard := range n.cl.RequestSharded(ctx, req) {
 		if shard.Err != nil {
-			failed = shard.Err
+			for _, t := range shard.Req.(*kmsg.DescribeProducersRequest).Topics {
+				for _, p := range t.Partitions {
+					answered(t.Topic, p, shard.Err, nil)
+				}
+			}
 			continue
 		}
 		for _, t := range shard.Resp.(*kmsg.DescribeProducersResponse).Topics {
 			for _, p := range t.Partitions {
-				switch err := kerr.ErrorForCode(p.ErrorCode); {
-				case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.TopicAuthorizationFailed):
-					in.Delete(t.Topic, p.Partition)
-				case err != nil:
-					failed = fmt.Errorf("topic %s, partition %d: %w", t.Topic, p.Partition, err)
-				}
-				for _, who := range p.ActiveProducers {
-					if who.ProducerID != id || who.ProducerEpoch > int32(epoch) || who.CurrentTxnStartOffset < 0 {
-						continue
-					}
-					m := kadm.TxnMarkers{ProducerID: id, ProducerEpoch: int16(who.ProducerEpoch), CoordinatorEpoch: max(who.CoordinatorEpoch, 0), Topics: kadm.TopicsSet{}}
-					m.Topics.Add(t.Topic, p.Partition)
-					open = append(open, m)
-				}
+				answered(t.Topic, p.Partition, kerr.ErrorForCode(p.ErrorCode), p.ActiveProducers)
 			}
 		}
 	}
 	return open, failed
 }
 
-// mark writes the marks that are missing.
-func (n *session) mark(ctx context.Context, open []kadm.TxnMarkers, commit bool) error {
-	for i := range open {
-		open[i].Commit = commit
-	}
-	_, err := n.adm.WriteTxnMarkers(ctx, open...) // whether they are there is looked at again
-	if refused := (*kadm.AuthError)(nil); !errors.As(err, &refused) {
-		return nil
-	}
+// mark writes the marks that are missing. Whether they are there is looked at again.
+func (n *session) mark(ctx context.Context, open []kadm.TxnMarkers) error {
 	t := open[0].Topics.IntoList()[0]
-	end := map[bool]string{true: "committed", false: "aborted"}[commit]
-	err = fmt.Errorf("topic %s, partition %d: the brokers have not marked a transaction as %s (KAFKA-20734), and the user may not do so: %w", t.Topic, t.Partitions[0], end, err)
-	return hint.Wrap(err, "allow the user ALTER on the cluster while this run begins")
+	what := fmt.Sprintf("mark the end of a transaction in topic %s, partition %d, which the brokers have not done (KAFKA-20734)", t.Topic, t.Partitions[0])
+	answers, err := n.adm.WriteTxnMarkers(ctx, open...)
+	answers.EachPartition(func(p kadm.TxnMarkersPartitionResponse) { err = cmp.Or(err, p.Err) })
+	switch refused := (*kadm.AuthError)(nil); {
+	case errors.As(err, &refused):
+		return hint.Wrap(fmt.Errorf("%s: %w", what, err), "allow the user ALTER on the cluster until this run has begun")
+	case err != nil:
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
 }

@@ -1,13 +1,19 @@
 package kafka
 
 import (
+	"context"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
+	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
 	"github.com/tablehaul/tablehaul/testdata/services"
 )
 
@@ -19,92 +25,253 @@ func TestMarks(t *testing.T) {
 	for name, value := range env {
 		t.Setenv(name, value)
 	}
-	p, before := newPlace(t, ""), newPlace(t, "")
 	a := logOf(t, "a")
-	w := before.open(before.sink(), a) // so the coordinator is where all is as yet
+	before := newPlace(t, "") // makes the coordinator's topic while there is one broker
+	w := before.open(before.sink(), a)
 	before.write(w, a, 1)
 	if err := w.Commit(t.Context(), "one"); err != nil {
 		t.Fatal(err)
 	}
-	adm := p.admin()
-	if _, err := adm.CreateTopic(t.Context(), 1, 1, compacted, p.topic+"-positions"); err != nil {
-		t.Fatal(err)
-	}
 	second, script := services.PrivateEnv(t, "kafka", "--join", filepath.Dir(services.Env(t, "TABLEHAUL_TEST_KAFKA_PID")))
-	p.createOn(2)
-	lead := func(want int32) {
-		t.Helper()
-		for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-			topics, err := adm.ListTopics(t.Context(), p.topic)
-			if err == nil && topics[p.topic].Partitions[0].Leader == want {
-				return
-			}
-			if time.Now().After(end) {
-				t.Fatalf("the partition is led by %v (%v), want %d", topics[p.topic].Partitions, err, want)
-			}
+	for name, test := range map[string]func(*twoBrokers){
+		"CommitThenAbort":  commitThenAbort,
+		"AbortThenCommit":  abortThenCommit,
+		"AbortInProcess":   abortInProcess,
+		"NewTopic":         abortInNewTopic,
+		"CutWhileSettling": cutWhileSettling,
+		"Overtaken":        overtakenByCommit,
+		"NeverLooked":      neverLooked,
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlace(t, "")
+			p.createOn(p.topic+"-positions", 1, compacted)
+			p.createOn(p.topic, 2, nil)
+			b := &twoBrokers{place: p, a: a, pid: second["TABLEHAUL_TEST_KAFKA_PID"], back: func() { script("start") }}
+			b.lead(2)
+			test(b)
+		})
+	}
+}
+
+// twoBrokers are a cluster whose second broker has the topic, and the first all else.
+type twoBrokers struct {
+	place
+	a    *schema.Table
+	pid  string
+	back func() // starts the second again
+}
+
+// lead waits until the partition is led by that broker, -1 for none.
+func (b *twoBrokers) lead(want int32) {
+	b.t.Helper()
+	adm := b.admin()
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		topics, err := adm.ListTopics(b.t.Context(), b.topic)
+		if err == nil && topics[b.topic].Partitions[0].Leader == want {
+			return
+		}
+		if time.Now().After(end) {
+			b.t.Fatalf("the partition is led by %v (%v), want %d", topics[b.topic].Partitions, err, want)
 		}
 	}
-	lead(2)
-	kill := func() {
-		killBroker(t, second["TABLEHAUL_TEST_KAFKA_PID"])
-		lead(-1)
-	}
+}
 
-	s := p.sink()
-	w = p.open(s, a)
-	p.write(w, a, 1)
-	p.commit(s, "one", w)
+func (b *twoBrokers) kill() {
+	b.t.Helper()
+	killBroker(b.t, b.pid)
+	b.lead(-1)
+}
+
+// put stages a row and has it sent.
+func (b *twoBrokers) put(s *Sink, w writer.Writer, key int) {
+	b.t.Helper()
+	b.write(w, b.a, key)
+	if err := s.session.cl.Flush(b.t.Context()); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// follow opens the table, which is to hold that position.
+func (b *twoBrokers) follow(s *Sink, pos string) writer.Writer {
+	b.t.Helper()
+	w := b.open(s, b.a)
+	if got, _ := w.Position(b.t.Context()); string(got) != pos {
+		b.t.Errorf("got position %q, want %q", got, pos)
+	}
+	return w
+}
+
+// first is a run that has committed row 1.
+func (b *twoBrokers) first() (*Sink, writer.Writer) {
+	b.t.Helper()
+	s := b.sink()
+	w := b.follow(s, "")
+	b.write(w, b.a, 1)
+	b.commit(s, "one", w)
+	return s, w
+}
+
+// next is a run that goes on from a position, and commits a row.
+func (b *twoBrokers) next(pos string, key int) {
+	b.t.Helper()
+	s := b.sink()
+	w := b.follow(s, pos)
+	b.write(w, b.a, key)
+	b.commit(s, "next", w)
+}
+
+func commitThenAbort(b *twoBrokers) {
+	s, w := b.first()
 	back := make(chan struct{})
 	s.opts.Step = func(step string) {
 		switch step {
 		case "messages there":
-			kill()
+			b.kill()
 		case "transaction ended":
-			go func() { defer close(back); script("start") }()
+			go func() { defer close(back); b.back() }()
 		}
 	}
-	p.write(w, a, 2)
-	p.commit(s, "two", w)
+	b.write(w, b.a, 2)
+	b.commit(s, "two", w)
 	<-back
 	s.opts.Step = nil
-
-	p.write(w, a, 3)
-	flush(t, s)
-	kill()
-	s.Close() // an abort that leaves 3 open
-	script("start")
-	s = p.sink()
-	w = p.open(s, a)
-	if pos, _ := w.Position(t.Context()); pos != "two" {
-		t.Errorf("got position %q, want two", pos)
-	}
-	p.write(w, a, 4)
-	p.commit(s, "four", w)
-
-	p.write(w, a, 5)
-	flush(t, s)
-	kill()
-	if err := s.session.cl.EndTransaction(t.Context(), kgo.TryAbort); err != nil {
-		t.Fatal(err)
-	}
-	w.Close() // the same process goes on
-	script("start")
-	w = p.open(s, a)
-	p.write(w, a, 6)
-	p.commit(s, "six", w)
-	p.want("a1 a2 a4 a6")
+	b.put(s, w, 3)
+	s.Close()
+	b.next("two", 4)
+	b.want("a1 a2 a4")
 }
 
-// flush sends what is staged.
-func flush(t *testing.T, s *Sink) {
-	t.Helper()
-	if err := s.session.cl.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+func abortThenCommit(b *twoBrokers) {
+	s, w := b.first()
+	b.put(s, w, 2)
+	b.kill()
+	s.Close()
+	b.back()
+	b.next("one", 3)
+	b.want("a1 a3")
 }
 
-// createOn creates the topic with one partition, on that broker.
-func (p place) createOn(broker int32) {
+// abortInProcess has the same process go on.
+func abortInProcess(b *twoBrokers) {
+	s, w := b.first()
+	b.put(s, w, 2)
+	b.kill()
+	if err := s.session.cl.EndTransaction(b.t.Context(), kgo.TryAbort); err != nil {
+		b.t.Fatal(err)
+	}
+	w.Close()
+	b.back()
+	w = b.follow(s, "one")
+	b.write(w, b.a, 3)
+	b.commit(s, "three", w)
+	b.want("a1 a3")
+}
+
+// abortInNewTopic has no position tell of the topic.
+func abortInNewTopic(b *twoBrokers) {
+	s := b.sink()
+	b.put(s, b.follow(s, ""), 1)
+	b.kill()
+	s.Close()
+	b.back()
+	b.next("", 2)
+	b.want("a2")
+}
+
+// cutWhileSettling has a run come and go in vain before the broker is back: the one behind it
+// has to know as much as that one did.
+func cutWhileSettling(b *twoBrokers) {
+	s, w := b.first()
+	b.put(s, w, 2)
+	b.kill()
+	s.Close()
+	s = b.sink()
+	ctx, cancel := context.WithTimeout(b.t.Context(), 4*time.Second)
+	defer cancel()
+	if _, err := s.Open(ctx, b.a, writer.Follow); err == nil {
+		b.t.Error("a run has begun although nobody can tell what is open in its topic")
+	}
+	s.Close()
+	b.back()
+	b.next("one", 3)
+	b.want("a1 a3")
+}
+
+// overtakenByCommit has a run commit in the moment in which another one has asked what became of
+// its transaction.
+func overtakenByCommit(b *twoBrokers) {
+	s, w := b.first()
+	b.put(s, w, 2)
+	h := w.(*Writer).place
+	h.Position = "two"
+	r, err := s.positionRecord("shop.a", h)
+	if err == nil {
+		err = s.session.produce(b.t.Context(), r)
+	}
+	if err == nil {
+		err = s.session.cl.Flush(b.t.Context())
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.kill()
+	young := b.sink()
+	var once sync.Once
+	young.more = []kgo.Opt{kgo.WithHooks(onRead(func(key int16) {
+		if key == kmsg.DescribeTransactions.Int16() {
+			once.Do(func() {
+				if err := s.session.cl.EndTransaction(context.Background(), kgo.TryCommit); err != nil {
+					b.t.Error(err)
+				}
+				go b.back()
+			})
+		}
+	}))}
+	w = b.follow(young, "two")
+	b.write(w, b.a, 3)
+	b.commit(young, "three", w)
+	b.want("a1 a2 a3")
+}
+
+type onRead func(key int16)
+
+// OnBrokerRead implements kgo.HookBrokerRead.
+func (f onRead) OnBrokerRead(_ kgo.BrokerMetadata, key int16, _ int, _, _ time.Duration, _ error) {
+	f(key)
+}
+
+// neverLooked has a commit without a mark, for which its run did not look, and behind it an abort
+// elsewhere: what is open is not of that.
+func neverLooked(b *twoBrokers) {
+	s, w := b.first()
+	s.session.looks = false
+	s.opts.Step = func(step string) {
+		if step == "messages there" {
+			b.kill()
+		}
+	}
+	b.write(w, b.a, 2)
+	b.commit(s, "two", w)
+	s.opts.Step = nil
+	b.back()
+	b.lead(2)
+	r, err := s.positionRecord("shop.other", heldTable{Topic: b.topic})
+	if err == nil {
+		err = s.session.produce(b.t.Context(), r)
+	}
+	if err == nil {
+		err = s.session.cl.Flush(b.t.Context())
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	s.Close()
+	b.next("two", 3)
+	b.want("a1 a2 a3")
+}
+
+// createOn creates a topic with one partition, on that broker.
+func (p place) createOn(name string, broker int32, config map[string]*string) {
 	p.t.Helper()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(services.Env(p.t, "TABLEHAUL_TEST_KAFKA")))
 	if err != nil {
@@ -112,11 +279,31 @@ func (p place) createOn(broker int32) {
 	}
 	defer cl.Close()
 	topic := kmsg.NewCreateTopicsRequestTopic()
-	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = p.topic, -1, -1
+	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, -1, -1
 	topic.ReplicaAssignment = []kmsg.CreateTopicsRequestTopicReplicaAssignment{{Partition: 0, Replicas: []int32{broker}}}
+	for k, v := range config {
+		topic.Configs = append(topic.Configs, kmsg.CreateTopicsRequestTopicConfig{Name: k, Value: v})
+	}
 	req := kmsg.NewPtrCreateTopicsRequest()
 	req.Topics = append(req.Topics, topic)
 	if resp, err := req.RequestWith(p.t.Context(), cl); err != nil || resp.Topics[0].ErrorCode != 0 {
 		p.t.Fatalf("create a topic: %+v, %v", resp, err)
+	}
+}
+
+// TestOldBrokers has brokers that cannot be asked for marks, or for a part of it.
+func TestOldBrokers(t *testing.T) {
+	for _, v := range []*kversion.Versions{kversion.V2_5_0(), kversion.V2_8_0(), kversion.V3_0_0()} {
+		c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.MaxVersions(v), kfake.SeedTopics(1, "x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		p, a := place{t, "x", "kafka://" + c.ListenAddrs()[0] + "/x?positions=xp"}, logOf(t, "a")
+		s := p.sink()
+		s.opts.Warn = func(msg string) { t.Errorf("%s: %s", v.VersionGuess(), msg) }
+		w := p.open(s, a)
+		p.write(w, a, 1)
+		p.commit(s, "one", w)
 	}
 }

@@ -37,7 +37,7 @@ type session struct {
 	held   map[string]heldTable // as of its last commit
 	copies map[string]*copying  // of tables whose stock is on its way
 	begun  bool                 // a transaction is
-	// touched is where the transaction is, or the last one, if nobody has seen its marks there.
+	// touched is where the transaction is.
 	touched kadm.TopicsSet
 	staged  bool        // it holds changes of tables that are followed
 	since   time.Time   // when the first stock came to it
@@ -153,17 +153,19 @@ func (n *session) end(ctx context.Context) error {
 		n.err = *lost // and what the others have left is aborted by the next session
 		return n.err
 	}
+	e := ending{in: n.touched, commit: true}
 	if err == nil {
 		n.sink.step("messages there")
+		e.id, e.epoch, err = n.cl.ProducerID(ctx) // which the end may change
+	}
+	if err == nil {
 		err = n.cl.EndTransaction(ctx, kgo.TryCommit)
 		n.sink.step("transaction ended")
 	}
-	n.begun, n.staged = false, false
-	if err == nil {
-		if err = n.settle(ctx, ending{in: n.touched, commit: true}); err == nil {
-			n.touched = kadm.TopicsSet{}
-		}
+	if n.begun, n.staged = false, false; err == nil {
+		err = n.settle(ctx, e)
 	}
+	n.touched = kadm.TopicsSet{}
 	if err != nil {
 		n.err = n.failed(fmt.Errorf("commit: %w", err))
 	}

@@ -60,7 +60,6 @@ type Sink struct {
 	told    map[string]bool   // topics that were warned of
 	holding map[string]bool   // whether topics held messages before the session
 	rival   []time.Time       // when other runs of the job were met, of late
-	last    ending            // of the job's last transaction, while there is no session
 
 	more []kgo.Opt // of the producer's client, for tests
 
@@ -263,7 +262,7 @@ func (s *Sink) begin(ctx context.Context) (*session, error) {
 	if s.session != nil {
 		s.session.close()
 		s.count(s.session.err)
-		s.last.in, s.session = s.session.touched, nil
+		s.session = nil
 	}
 	clear(s.topics) // they may have been deleted
 	clear(s.holding)
