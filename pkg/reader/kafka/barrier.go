@@ -31,6 +31,27 @@ type barrier struct {
 	apart bool
 }
 
+// behind is what has come to a partition behind the message that it waits at.
+type behind struct {
+	records []*kgo.Record
+	size    int
+	again   bool // it was too much to be kept, and is to be fetched again
+}
+
+func (b *behind) keep(records []*kgo.Record, most int) {
+	for _, r := range records {
+		b.size += len(r.Key) + len(r.Value)
+	}
+	if b.again = b.again || b.size > most; b.again {
+		b.records = nil
+		return
+	}
+	b.records = append(b.records, records...)
+}
+
+// room is how many bytes are kept of each partition that waits: all may.
+func (l *log) room() int { return int(l.share.feed.opts.Memory) / 2 / len(l.parts) }
+
 // wait has the partition of the message at hand wait.
 func (l *log) wait(db, table string, c message.Change) error {
 	name := l.cur.topic + "/" + db + "." + table
@@ -55,7 +76,7 @@ func (l *log) wait(db, table string, c message.Change) error {
 }
 
 // settle opens the barriers that all partitions have come to.
-func (l *log) settle() error {
+func (l *log) settle(ctx context.Context) error {
 	opened := false
 	for name, b := range l.barriers {
 		if b.apart {
@@ -64,12 +85,7 @@ func (l *log) settle() error {
 			}
 			continue
 		}
-		all := true
-		for p, limit := range b.limit {
-			pr := l.parts[p]
-			all = all && (b.waiting[p] || pr.done || pr.next >= limit)
-		}
-		if !all {
+		if !l.met(b) {
 			continue
 		}
 		delete(l.barriers, name)
@@ -83,13 +99,35 @@ func (l *log) settle() error {
 			l.parts[p].next++
 		}
 		l.moving = true
-		l.goOn(slices.Collect(maps.Keys(b.waiting)))
+		if err := l.goOn(ctx, slices.Collect(maps.Keys(b.waiting))); err != nil {
+			return err
+		}
 		opened = true
 	}
 	if opened {
 		return nil
 	}
 	return l.crossed()
+}
+
+// met reports whether all partitions have come to a barrier. One that was to end before it goes
+// on to it, or the next run would meet it there behind rows that this one has brought.
+func (l *log) met(b *barrier) bool {
+	all := true
+	var early []part
+	for p, limit := range b.limit {
+		pr := l.parts[p]
+		if b.waiting[p] || pr.next >= limit {
+			continue
+		}
+		if all = false; pr.done {
+			pr.done, pr.end, pr.behind = false, limit, behind{again: true}
+			l.open++
+			early = append(early, p)
+		}
+	}
+	l.fetch(early)
+	return all
 }
 
 // crossed is an error if the partitions of a topic wait for each other, some at one barrier
@@ -125,21 +163,43 @@ func (l *log) stand(b *barrier) error {
 }
 
 // goOn has partitions read on that have waited.
-func (l *log) goOn(waited []part) {
-	from := map[string]map[int32]kgo.EpochOffset{}
-	again := map[string][]int32{}
+func (l *log) goOn(ctx context.Context, waited []part) error {
+	var on []part
 	for _, p := range waited {
-		pr := l.parts[p]
-		if pr.end >= 0 && pr.next >= pr.end {
+		if pr := l.parts[p]; pr.end >= 0 && pr.next >= pr.end {
 			l.ended(pr)
-			continue
+		} else {
+			on = append(on, p)
 		}
-		if from[p.topic] == nil {
-			from[p.topic] = map[int32]kgo.EpochOffset{}
+	}
+	kept := make(map[*progress][]*kgo.Record, len(on))
+	for _, p := range on {
+		kept[l.parts[p]] = l.parts[p].behind.records
+	}
+	l.fetch(on)
+	for pr, records := range kept {
+		if err := l.takeAll(ctx, pr, records); err != nil {
+			return err
 		}
-		from[p.topic][p.partition] = kgo.EpochOffset{Epoch: -1, Offset: pr.next}
-		again[p.topic] = append(again[p.topic], p.partition)
+	}
+	return nil
+}
+
+// fetch has partitions fetched on that were paused, behind what is kept of them.
+func (l *log) fetch(paused []part) {
+	from := map[string]map[int32]kgo.EpochOffset{}
+	resume := map[string][]int32{}
+	for _, p := range paused {
+		pr := l.parts[p]
+		resume[p.topic] = append(resume[p.topic], p.partition)
+		if pr.behind.again {
+			if from[p.topic] == nil {
+				from[p.topic] = map[int32]kgo.EpochOffset{}
+			}
+			from[p.topic][p.partition] = kgo.EpochOffset{Epoch: -1, Offset: pr.next}
+		}
+		pr.behind = behind{}
 	}
 	l.cl.SetOffsets(from)
-	l.cl.ResumeFetchPartitions(again)
+	l.cl.ResumeFetchPartitions(resume)
 }

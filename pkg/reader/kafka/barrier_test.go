@@ -2,11 +2,13 @@ package kafka
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/tablehaul/tablehaul/pkg/batch/batchtest"
 	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
@@ -51,5 +53,65 @@ func TestCrossed(t *testing.T) {
 	}
 	if want := []string{"row", "emptied", "row", "row"}; !slices.Equal(told, want) {
 		t.Errorf("a alone: got %q, want %q", told, want)
+	}
+}
+
+// TestEndBeforeBarrier has the ends listed while a TRUNCATE is on its way to the partitions: the
+// one that was to end before it goes on to it.
+func TestEndBeforeBarrier(t *testing.T) {
+	p := newPlace(t, 2)
+	p.send(0, true, change("a", "INSERT", "id=1"), change("a", "TRUNCATE"), change("a", "INSERT", "id=2"))
+	p.send(1, true, change("a", "INSERT", "id=9"))
+	s := p.take(p.feed(Options{UntilEnd: true}))
+	p.send(1, true, change("a", "TRUNCATE"), change("a", "INSERT", "id=3"), change("a", "INSERT", "id=4"))
+	first, last, err := p.read(s, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	held := map[string]reader.Held{"d.a": {Position: last, Shape: batchtest.Shape("d", "a", "id int key").Shape()}}
+	second, _, err := p.read(p.take(p.feed(Options{UntilEnd: true})), held)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := append(first, second...)
+	at := slices.Index(told, "a emptied")
+	for _, row := range []string{"a insert 2", "a insert 3", "a insert 4"} {
+		if i := slices.Index(told, row); i < at {
+			t.Errorf("%s is not behind where the table was emptied: %q, %q", row, first, second)
+		}
+	}
+	if n := len(told) - len(slices.DeleteFunc(slices.Clone(told), func(s string) bool { return s == "a emptied" })); n != 1 {
+		t.Errorf("emptied %d times: %q, %q", n, first, second)
+	}
+}
+
+// TestMuchBehindBarrier has more come behind a TRUNCATE than is kept while others are waited for.
+func TestMuchBehindBarrier(t *testing.T) {
+	p := newPlace(t, 2)
+	pad := strings.Repeat("x", 100_000)
+	var many []string
+	for i := range 30 {
+		many = append(many, change("a", "INSERT", fmt.Sprint("id=", i), "c="+pad))
+	}
+	p.send(0, true, append([]string{change("a", "TRUNCATE")}, many...)...)
+	p.send(1, true, append(slices.Repeat([]string{change("b", "INSERT", "id=1")}, 3), change("a", "TRUNCATE"), change("a", "INSERT", "id=77"))...)
+	told, _, err := p.read(p.take(p.feed(Options{UntilEnd: true, Memory: 4 << 20})), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]int{}
+	for _, what := range told {
+		if strings.HasPrefix(what, "a insert") {
+			rows[strings.Fields(what)[2]]++
+		}
+	}
+	for id, n := range rows {
+		if n != 1 {
+			t.Errorf("row %s came %d times", id, n)
+		}
+	}
+	if len(rows) != 31 {
+		t.Errorf("%d rows came, want 31", len(rows))
 	}
 }

@@ -57,6 +57,7 @@ type progress struct {
 	end    int64 // where the Feed ends; -1 if it does not
 	done   bool  // it has come there
 	waits  bool  // at a barrier, which next is the message of
+	behind behind
 	stable int64 // where the partition ended when it was last fetched, but for open transactions
 	micros int64 // when the last message's change was committed, or the message written; 0 before
 }
@@ -196,7 +197,7 @@ func (l *log) more(ctx context.Context) error {
 		l.heard = time.Now()
 	}
 	if len(l.barriers) > 0 {
-		return l.settle()
+		return l.settle(ctx)
 	}
 	return nil
 }
@@ -237,7 +238,8 @@ func (l *log) fetchError(p part, err error) error {
 // takeAll takes messages of one partition.
 func (l *log) takeAll(ctx context.Context, pr *progress, records []*kgo.Record) error {
 	if pr.waits {
-		return nil // what is fetched meanwhile is fetched again
+		pr.behind.keep(records, l.room())
+		return nil
 	}
 	decoder := l.decoders[pr.topic]
 	if decoder == nil {
@@ -250,7 +252,7 @@ func (l *log) takeAll(ctx context.Context, pr *progress, records []*kgo.Record) 
 	if d, ok := decoder.(message.Partitioned); ok {
 		d.Partition(int(pr.partition))
 	}
-	for _, r := range records {
+	for i, r := range records {
 		if pr.done {
 			return nil
 		}
@@ -267,6 +269,7 @@ func (l *log) takeAll(ctx context.Context, pr *progress, records []*kgo.Record) 
 		if l.stopped {
 			l.stopped = false
 			pr.waits, pr.next = true, r.Offset
+			pr.behind.keep(records[i+1:], l.room())
 			l.pause(pr)
 			return nil
 		}

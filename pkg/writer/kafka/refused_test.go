@@ -391,3 +391,29 @@ func TestCheck(t *testing.T) {
 	p.commit(s, "two", w)
 	p.want("a1 a2")
 }
+
+// TestOtherJobOpen has another job's transaction open in the topic of positions.
+func TestOtherJobOpen(t *testing.T) {
+	p := newPlace(t, "")
+	a, other := logOf(t, "a"), p.sink()
+	w := p.open(other, a)
+	p.write(w, a, 1)
+	r, err := other.positionRecord("shop.a", heldTable{Topic: p.topic})
+	if err == nil {
+		err = other.session.produce(t.Context(), r)
+	}
+	if err == nil {
+		err = other.session.cl.Flush(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.url += "&job=second"
+	s := p.sink()
+	told := make(chan string, 1)
+	s.opts.Warn = func(msg string) { told <- msg; other.Close() }
+	p.open(s, a)
+	if msg := <-told; !strings.Contains(msg, "another job's transaction") || !strings.Contains(msg, p.topic+"-positions") {
+		t.Errorf("warned of %q", msg)
+	}
+}

@@ -50,6 +50,9 @@ type session struct {
 // leave the outcome unknown.
 const endTime = time.Minute
 
+// slowTime is after how long a session that cannot begin yet says why.
+const slowTime = 5 * time.Second
+
 // connect begins a session. All that another producer of the job has not committed is
 // aborted by it, and nothing of it is committed any more.
 func (s *Sink) connect(ctx context.Context) (*session, error) {
@@ -84,7 +87,11 @@ func (s *Sink) connect(ctx context.Context) (*session, error) {
 		n.mu.Unlock()
 	}
 	if err == nil {
+		slow := time.AfterFunc(slowTime, func() {
+			s.warn("waiting for another job's transaction in topic " + s.positions + " to end, as its transaction-timeout= has it do at the latest; positions=NAME keeps jobs apart")
+		})
 		n.held, err = s.readPositions(ctx, func(_ int64, f string) bool { return f == fence })
+		slow.Stop()
 	}
 	if err != nil {
 		n.close()
