@@ -50,8 +50,8 @@ quick: ## run the tests that need no server
 
 .PHONY: test
 test: build services ## install and start what is needed, and run every test
-	@# One package more at a time than there are processors: they wait for servers and disks.
-	@$(env) && $(GO) test -vet=off -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) -timeout $(TIMEOUT) $(packages) ./testdata/services
+	@# More at a time than there are processors: they wait for servers and disks.
+	@$(env) && $(GO) test -vet=off -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) -parallel 4 -timeout $(TIMEOUT) $(packages) ./testdata/services
 	@$(env) && $(both) testdata/compare/corpora testdata/sql --bin bin/tablehaul --server $$s; $(end_both)
 	@$(env) && $$TABLEHAUL_TEST_PYTHON testdata/compare/messages.py testdata/messages/maxwell --bin bin/tablehaul
 	@$(MAKE) --no-print-directory -j2 -O test-keys test-chaos

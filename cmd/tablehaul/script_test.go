@@ -27,9 +27,6 @@ func TestMain(m *testing.M) {
 		if os.Getenv(haltVar) != "" {
 			kinds.sources["mysql"] = openHalting
 		}
-		if os.Getenv(haltVar) != "" {
-			kinds.sources["mysql"] = openHalting
-		}
 		os.Exit(run(arguments(), kinds))
 	}
 	os.Exit(withProgram(m.Run))
@@ -69,6 +66,7 @@ func TestScript(t *testing.T) {
 			return err
 		}
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of the time they wait
 			s := &script{t: t, dir: t.TempDir(), env: append(os.Environ(), "NO_COLOR=1")}
 			if dir, _, ok := strings.Cut(name, "/"); ok {
 				service, own := strings.CutSuffix(dir, "-own")
@@ -83,8 +81,6 @@ func TestScript(t *testing.T) {
 				if service == "kafka" {
 					s.kafka(s.url)
 				}
-			} else {
-				t.Parallel()
 			}
 			text, err := os.ReadFile(path)
 			if err != nil {
