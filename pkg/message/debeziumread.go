@@ -43,6 +43,7 @@ type debeziumMessage struct {
 	change        Change
 	src           debeziumSource
 	other         bool // it is of no row: a heartbeat, a transaction, a change of a schema
+	strange       bool // it has a member that none of these has
 	flat          bool // it is a row without an envelope
 	empty         bool // it has a schema and nothing else
 	read          bool // its row has been read already
@@ -100,7 +101,7 @@ func (r *DebeziumReader) message(key, value []byte) error {
 	case m.empty:
 		return nil
 	case op == "":
-		if m.other {
+		if m.other && !m.strange {
 			return nil
 		}
 		if m.flat {
@@ -186,7 +187,10 @@ func (r *DebeziumReader) member(m *debeziumMessage, s *scanner, name []byte) (er
 	case "__op", "__deleted", "__table":
 		m.flat = true
 		_, err = s.skip()
+	case "transaction", "ts_us", "ts_ns", "id", "data_collections", "databaseName", "schemaName":
+		_, err = s.skip()
 	default:
+		m.strange = true
 		_, err = s.skip()
 	}
 	return err

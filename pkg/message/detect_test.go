@@ -59,11 +59,13 @@ func TestDetect(t *testing.T) {
 // TestDetectLines has what may be a log's line be told how it is read.
 func TestDetectLines(t *testing.T) {
 	for value, want := range map[string]string{
-		`{"level":"info"}`:                 "--format json with",
-		` [{"level":"info"}]`:              "--format json with",
-		`{"source":"web","event":"click"}`: "--format json with",
-		"7;click":                          "--format csv or json with",
-		"\x01\x02\xff":                     "",
+		`{"level":"info"}`:                    "--format json with",
+		` [{"level":"info"}]`:                 "--format json with",
+		`{"ts_ms":1,"type":"click","user":7}`: "--format json with",
+		`{"status":200,"path":"/"}`:           "--format json with",
+		`{"source":"web","event":"click"}`:    "--format json with",
+		"7;click":                             "--format csv or json with",
+		"\x01\x02\xff":                        "",
 		`{"database":"d","table":"t","pkNames":["id"],"isDdl":false,"type":"INSERT","mysqlType":{"id":"int"},"data":[{"id":"x"}]}`: "",
 	} {
 		r, err := NewDecoder(Auto, &union{})

@@ -114,8 +114,11 @@ func (s *Sink) ready(ctx context.Context, name string, partitions int32, config 
 		if err != nil {
 			return nil, err
 		}
-		_, err = adm.CreateTopic(ctx, partitions, int16(s.replication), config, name)
+		made, err := adm.CreateTopic(ctx, partitions, int16(s.replication), config, name)
 		if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+			if made.ErrMessage != "" {
+				err = fmt.Errorf("%w (%s)", err, made.ErrMessage) // which parameter it is about
+			}
 			return nil, fmt.Errorf("create topic %s: %w", name, cannotCreate(err))
 		}
 		if time.Now().After(end) {
