@@ -111,7 +111,7 @@ func (n *session) lastEnding(ctx context.Context) (*ending, error) {
 		}
 		return false, nil // on its way
 	})
-	if err != nil || none {
+	if err != nil || none || !n.looks {
 		return nil, err
 	}
 	return &last, n.addPartitions(ctx, last.in)
@@ -167,19 +167,26 @@ func (n *session) settle(ctx context.Context, e ending) error {
 	})
 }
 
-// patiently calls ask until that is done, or fails in a way that does not pass or has a
-// remedy, or ctx ends. Brokers that do not understand the question are not asked again: without
-// an answer the run is as safe as its brokers are.
+// patiently is patiently for questions about marks. Brokers that do not understand them are not
+// asked again: without an answer the run is as safe as its brokers are.
 func (n *session) patiently(ctx context.Context, ask func() (done bool, err error)) error {
+	err := patiently(ctx, ask)
+	final := (*kerr.Error)(nil)
+	if hint.Of(err) != "" || !errors.As(err, &final) || final.Retriable || errors.Is(err, kerr.TransactionalIDAuthorizationFailed) {
+		return err
+	}
+	n.looks = false
+	n.sink.warn("the brokers do not tell whether transactions were marked as ended, which matters with Kafka 4.3.0 to 4.4.0 alone (KAFKA-20734): " + err.Error())
+	return nil
+}
+
+// patiently calls ask until that is done, or fails in a way that does not pass or has a
+// remedy, or ctx ends.
+func patiently(ctx context.Context, ask func() (done bool, err error)) error {
 	for pause := time.Millisecond; ; pause = min(2*pause, 250*time.Millisecond) {
 		done, err := ask()
-		switch final := (*kerr.Error)(nil); {
-		case err == nil && done, err != nil && hint.Of(err) != "", errors.Is(err, kerr.TransactionalIDAuthorizationFailed):
+		if final := (*kerr.Error)(nil); err == nil && done || hint.Of(err) != "" || errors.As(err, &final) && !final.Retriable {
 			return err
-		case errors.As(err, &final) && !final.Retriable:
-			n.looks = false
-			n.sink.warn("the brokers do not tell whether transactions were marked as ended, which matters with Kafka 4.3.0 to 4.4.0 alone (KAFKA-20734): " + err.Error())
-			return nil
 		}
 		select {
 		case <-time.After(pause):
