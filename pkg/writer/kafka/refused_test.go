@@ -398,16 +398,7 @@ func TestOtherJobOpen(t *testing.T) {
 	a, other := logOf(t, "a"), p.sink()
 	w := p.open(other, a)
 	p.write(w, a, 1)
-	r, err := other.positionRecord("shop.a", heldTable{Topic: p.topic})
-	if err == nil {
-		err = other.session.produce(t.Context(), r)
-	}
-	if err == nil {
-		err = other.session.cl.Flush(t.Context())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	p.sendPosition(other, "shop.a", heldTable{Topic: p.topic})
 	p.url += "&job=second"
 	s := p.sink()
 	told := make(chan string, 1)
