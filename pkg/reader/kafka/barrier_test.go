@@ -115,3 +115,20 @@ func TestMuchBehindBarrier(t *testing.T) {
 		t.Errorf("%d rows came, want 31", len(rows))
 	}
 }
+
+// TestRetyped has a column take another type: behind a TRUNCATE that is another table, and else an
+// error that names both.
+func TestRetyped(t *testing.T) {
+	p := newPlace(t, 1)
+	row := change("a", "INSERT", "id=1")
+	text := strings.Replace(change("a", "INSERT", "id=x"), `"id":"int"`, `"id":"varchar(9)"`, 1)
+	p.send(0, true, row, change("a", "TRUNCATE"), text)
+	told, _, err := p.read(p.take(p.feed(Options{UntilEnd: true})), nil)
+	if want := "a insert x"; err != nil || !slices.Contains(told, want) {
+		t.Errorf("got %q, %v, want %s among it", told, err, want)
+	}
+	p.send(0, true, row)
+	if _, _, err := p.read(p.take(p.feed(Options{UntilEnd: true})), nil); err == nil || !strings.Contains(err.Error(), "no type takes both") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -17,6 +17,7 @@ type table struct {
 	held     string        // the shape that the sink holds it in
 	shape    *schema.Table // that takes the rows of all messages so far
 	changes  *message.Changes
+	rows     bool // some have come in this shape since the run began, or since the table was emptied
 	unwanted bool
 }
 
@@ -37,6 +38,7 @@ func (t *table) batch() *batch.Batch {
 	if t.changes == nil || t.changes.Builder.Rows() == 0 {
 		return nil
 	}
+	t.rows = true
 	return t.changes.Batch()
 }
 
@@ -82,6 +84,9 @@ func (l *log) reshape(t *table, more *schema.Table) error {
 		shape = more
 	}
 	all, err := schema.Union(shape, more)
+	if err != nil && !t.rows && (t.changes == nil || t.changes.Builder.Rows() == 0) {
+		all, err = more, nil // the sink knows whether it has rows that are in the way
+	}
 	if err != nil || all == t.shape {
 		return err
 	}
@@ -187,5 +192,6 @@ func (l *log) empty(db, name string, c message.Change) error {
 		return err
 	}
 	l.push(t.changes.Emptied(c))
+	t.rows = false
 	return nil
 }

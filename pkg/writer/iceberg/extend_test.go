@@ -2,6 +2,7 @@ package iceberg
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,6 +48,23 @@ func TestExtendTellsWhatCannotBe(t *testing.T) {
 		if !errors.As(err, &te) || te.Table != "shop.t" || !strings.Contains(err.Error(), want) || hint.Of(err) == "" || hint.IsTransient(err) {
 			t.Errorf("got %v (hint %q), want %q", err, hint.Of(err), want)
 		}
+	}
+}
+
+// A table that was emptied takes rows of any shape, and of another key.
+func TestExtendOfAnEmptiedTable(t *testing.T) {
+	s := openSink(t, "iceberg:"+t.TempDir(), Options{})
+	was, now := batchtest.Shape("shop", "t", "id int key", "note int", "gone date"), batchtest.Shape("shop", "t", "id int", "note varchar(50) key")
+	put(t, s, was, writer.Extend, "p1", []batch.Op{batch.Insert}, batchtest.Row{1, 7, nil})
+	w := openTable(t, s, was, writer.Extend)
+	must(t, w.Write(t.Context(), &batch.Batch{Table: was, Emptied: true}))
+	must(t, w.Commit(t.Context(), "p2"))
+	must(t, w.Close())
+	put(t, s, now, writer.Extend, "p3", []batch.Op{batch.Insert, batch.Insert}, batchtest.Row{1, "a"}, batchtest.Row{2, "b"})
+	put(t, s, now, writer.Extend, "p4", []batch.Op{batch.Delete}, batchtest.Row{2, "b"})
+	tbl := loaded(t, s, now)
+	if names := tbl.Schema().Fields(); len(names) != 2 || names[1].Name != "note" || names[1].Type.String() != "string" || !slices.Equal(tbl.Schema().IdentifierFieldIDs, []int{names[1].ID}) {
+		t.Errorf("got the schema %s", tbl.Schema())
 	}
 }
 

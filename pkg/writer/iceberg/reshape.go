@@ -34,6 +34,9 @@ func (w *Writer) reshape(tbl *table.Table) error {
 		w.schema = exchanged(old.schema, w.want, old.last)
 	case w.mode == writer.Evolve || w.mode == writer.Extend:
 		to, diff := evolved(old.schema, w.want, old.last)
+		if diff != "" && w.mode == writer.Extend && countedRows(tbl) == 0 {
+			to, diff = exchanged(old.schema, w.want, old.last), "" // it was emptied, for this most likely
+		}
 		if diff != "" {
 			err := fmt.Errorf("table %s cannot take the source's rows in beside its own: %s", w.name(), diff)
 			return w.tableError(hint.Wrap(err, "%s", w.remedy(old.schema)))

@@ -118,6 +118,9 @@ func (w *Writer) goesOn(tbl *table.Table) error {
 		return err
 	}
 	if w.mode == writer.Extend {
+		if countedRows(tbl) == 0 {
+			return nil
+		}
 		return w.sameKey()
 	}
 	// Left alone, it would pass for what the source holds. Many types of the source
