@@ -10,12 +10,15 @@ import (
 // serverID finds the UUIDs that name servers.
 var serverID = regexp.MustCompile(`\b([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 
+// topicsOnly finds what stands around the offsets of topics: the cluster, and the topics' IDs.
+var topicsOnly = regexp.MustCompile(`^kafka:[^;]*;|@[^:;]*`)
+
 // maxPosition is how long a short position is at most.
 const maxPosition = 48
 
 // ShortPosition returns what a person wants to see of a position on a line: the
-// place in a log file, or the transactions, with the servers' names cut. Only
-// its source can read a position; one that looks unlike those known is cut.
+// place in a log file, or the transactions, with the servers' names cut, or topics'
+// offsets. Only its source can read a position; one that looks unlike those known is cut.
 func ShortPosition(pos string) string {
 	var p struct {
 		GTID, File string
@@ -31,6 +34,8 @@ func ShortPosition(pos string) string {
 		if n := len(sets) - 1; n > 0 {
 			pos += fmt.Sprintf(" +%d", n)
 		}
+	case strings.HasPrefix(pos, "kafka:"):
+		pos = topicsOnly.ReplaceAllString(pos, "")
 	}
 	return cut(Printable(pos), maxPosition)
 }
