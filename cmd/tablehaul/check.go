@@ -112,12 +112,12 @@ func (p *program) checkAll(ctx context.Context, o checkOptions) error {
 	if err != nil {
 		return err
 	}
-	purpose := finding.Purpose{Snapshot: o.purpose.value != "tail", Tail: o.tails(), Parallel: o.parallel}
+	topic := p.stores.topics[scheme(o.sink)]
+	purpose := finding.Purpose{Snapshot: o.purpose.value != "tail", Tail: o.tails(), Parallel: o.parallel, AsIs: topic}
 	found, err := checkSource(ctx, src, tables, purpose)
 	if err != nil {
 		return err
 	}
-	topic := p.stores.topics[scheme(o.sink)]
 	if o.tails() {
 		t := tailOptions{moveOptions: o.moveOptions, keyless: o.keyless, changelog: o.changelog || topic}
 		shaped, more, err := t.shape(tables)

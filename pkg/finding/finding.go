@@ -72,6 +72,8 @@ type Purpose struct {
 	Before bool
 	// Parallel is how many parts of tables are read at once.
 	Parallel int
+	// AsIs says that the sink takes values as they are, in types of the source's.
+	AsIs bool
 }
 
 // CopySpeed is a cautious guess, in bytes a second as the source stores them, of

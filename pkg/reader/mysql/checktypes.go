@@ -53,6 +53,9 @@ var specials = []special{
 // the whole of it.
 func (c *checkup) types(context.Context) error {
 	for _, s := range specials {
+		if c.p.AsIs {
+			break
+		}
 		if names := c.columns(s.is); len(names) > 0 {
 			c.add(finding.Finding{Level: finding.Note, Check: "types", Thing: s.thing, Why: s.why, Remedy: s.remedy, Tables: names})
 		}
