@@ -185,7 +185,8 @@ func (f *Feed) limits(ctx context.Context, all []part) error {
 		}
 		if asked, ok := f.asked(p); ok {
 			if asked < first[p] || asked > ends[p] {
-				return fmt.Errorf("start at offset %d of %s: it holds those from %d to %d", asked, p, first[p], ends[p])
+				err := fmt.Errorf("start at offset %d of %s: it holds those from %d to %d", asked, p, first[p], ends[p])
+				return hint.Wrap(err, "leave it out of --start, and the partition starts at its earliest; or give one of these")
 			}
 			at = asked
 		}
@@ -196,7 +197,8 @@ func (f *Feed) limits(ctx context.Context, all []part) error {
 	}
 	for p := range f.start.offsets {
 		if _, ok := f.starts[p]; !ok && f.opts.Group == "" {
-			return fmt.Errorf("start at an offset of %s: there is no such partition", p)
+			err := fmt.Errorf("start at an offset of %s: there is no such partition in the topics of SOURCE", p)
+			return hint.Wrap(err, "partitions count from 0: TOPIC/0=OFFSET")
 		}
 	}
 	f.taken = true
