@@ -65,11 +65,21 @@ func (n *session) takeOver(ctx context.Context) error {
 	if !n.looks || !second {
 		return nil
 	}
-	last, err := n.lastEnding(ctx)
-	if err != nil || last == nil {
-		return err
+	// The run before may be alive, and begin another transaction meanwhile.
+	var seen ending
+	for {
+		last, err := n.lastEnding(ctx)
+		if err != nil || last == nil || last.id == seen.id && last.epoch == seen.epoch {
+			return err
+		}
+		seen = *last
+		if err := n.addPartitions(ctx, last.in); err != nil {
+			return err
+		}
+		if err := n.settle(ctx, *last); err != nil {
+			return err
+		}
 	}
-	return n.settle(ctx, *last)
 }
 
 // lastEnding waits until the job's last transaction has ended, and ends it if nobody else does.
@@ -114,7 +124,7 @@ func (n *session) lastEnding(ctx context.Context) (*ending, error) {
 	if err != nil || none || !n.looks {
 		return nil, err
 	}
-	return &last, n.addPartitions(ctx, last.in)
+	return &last, nil
 }
 
 // addPartitions adds all partitions that a transaction of the job may be in.
@@ -154,8 +164,8 @@ func (n *session) settle(ctx context.Context, e ending) error {
 			return false, err
 		}
 		switch t.State {
-		case "Ongoing", "PrepareCommit", "PrepareAbort", "PrepareEpochFence":
-			if t.ProducerID == e.id && t.ProducerEpoch <= e.epoch+1 { // else it is another's
+		case "PrepareCommit", "PrepareAbort", "PrepareEpochFence": // one that is ongoing is another
+			if t.ProducerID == e.id && t.ProducerEpoch <= e.epoch+1 { // else so is this
 				return false, nil
 			}
 		}

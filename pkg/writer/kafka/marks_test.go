@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -286,6 +287,35 @@ func (p place) createOn(name string, broker int32, config map[string]*string) {
 	if resp, err := req.RequestWith(p.t.Context(), cl); err != nil || resp.Topics[0].ErrorCode != 0 {
 		p.t.Fatalf("create a topic: %+v, %v", resp, err)
 	}
+}
+
+// TestBegunMeanwhile has the run before go on with another transaction, when a new one has just
+// been told that all are over.
+func TestBegunMeanwhile(t *testing.T) {
+	p, a := newPlace(t, ""), logOf(t, "a")
+	s := p.sink()
+	old := p.open(s, a)
+	p.write(old, a, 1)
+	p.commit(s, "one", old)
+	young := p.sink()
+	var once sync.Once
+	young.more = []kgo.Opt{kgo.WithHooks(onRead(func(key int16) {
+		if key == kmsg.DescribeTransactions.Int16() {
+			once.Do(func() {
+				p.write(old, a, 2)
+				if err := s.session.cl.Flush(context.Background()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}))}
+	w := p.open(young, a)
+	p.write(w, a, 3)
+	p.commit(young, "three", w)
+	if err := old.Commit(t.Context(), "two"); !errors.Is(err, writer.ErrFenced) {
+		t.Errorf("got %v, want %v", err, writer.ErrFenced)
+	}
+	p.want("a1 a3")
 }
 
 // TestOldBrokers has brokers that cannot be asked for marks, or for a part of it.
