@@ -1,0 +1,148 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A local is a file system of this machine, from a folder on.
+type local struct{ root string }
+
+var _ fileSystem = local{}
+
+func (l local) at(name string) string { return filepath.Join(l.root, filepath.FromSlash(name)) }
+
+func (l local) url(name string) string { return filepath.ToSlash(l.at(name)) }
+
+func (l local) close() error { return nil }
+
+// A localFile is written with little calls, and synced to the disk before it counts.
+type localFile struct{ *os.File }
+
+func (l local) create(ctx context.Context, name string) (output, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(l.at(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	return localFile{f}, nil
+}
+
+func (f localFile) finish() (string, error) {
+	err := errors.Join(f.Sync(), f.Close())
+	if err == nil {
+		err = syncDir(filepath.Dir(f.Name()))
+	}
+	return "", err
+}
+
+func (f localFile) abort() {
+	_ = f.Close()
+	_ = os.Remove(f.Name())
+}
+
+// syncDir makes names in a folder durable, where the system can.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
+}
+
+func (l local) mkdirs(ctx context.Context, dir string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return os.MkdirAll(l.at(dir), 0o777)
+}
+
+func (l local) rename(ctx context.Context, from, to string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	a, b := l.at(from), l.at(to)
+	err := os.Rename(a, b)
+	if errors.Is(err, syscall.ENOTEMPTY) { // which is no fs.ErrExist
+		return &os.LinkError{Op: "rename", Old: a, New: b, Err: fs.ErrExist}
+	}
+	if err == nil {
+		err = errors.Join(syncDir(filepath.Dir(b)), syncDir(filepath.Dir(a)))
+	}
+	return err
+}
+
+type localInput struct {
+	*os.File
+	size int64
+}
+
+func (i localInput) length() int64 { return i.size }
+
+func (l local) open(ctx context.Context, name string) (input, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(l.at(name))
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return localInput{f, st.Size()}, nil
+}
+
+func (l local) list(ctx context.Context, dir string) ([]info, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	found, err := os.ReadDir(l.at(dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var list []info
+	for _, e := range found {
+		st, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // gone meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, info{e.Name(), e.IsDir(), st.Size()})
+	}
+	slices.SortFunc(list, func(a, b info) int { return strings.Compare(a.name, b.name) })
+	return list, err
+}
+
+func (l local) modified(_ context.Context, name string) (time.Time, error) {
+	st, err := os.Stat(l.at(name))
+	if err != nil {
+		return time.Time{}, err
+	}
+	return st.ModTime(), nil
+}
+
+func (l local) now(context.Context) (time.Time, error) { return time.Now(), nil }
+
+func (l local) remove(ctx context.Context, name string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return os.RemoveAll(l.at(name))
+}
