@@ -11,6 +11,8 @@ import (
 	"time"
 
 	iceio "github.com/apache/iceberg-go/io"
+
+	"github.com/tablehaul/tablehaul/pkg/writer/runs"
 )
 
 // A deadRun is a run whose record has outlived it, or of which there are notes without
@@ -176,7 +178,7 @@ func (r *deadRun) readLocal(st *storage, folder string, after time.Duration) (bo
 		return false, nil //nolint:nilerr // as said
 	}
 	r.text = parseRecord(text)
-	if !r.text.sent && sameMachine(r.text.machine, machine()) {
+	if !r.text.sent && runs.SameMachine(r.text.machine, runs.Machine()) {
 		return true, nil
 	}
 	return r.overdue(st, folder, info.ModTime(), after)

@@ -15,6 +15,7 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
+	"github.com/tablehaul/tablehaul/pkg/writer/naming"
 )
 
 var _ writer.Describer = (*Sink)(nil)
@@ -83,7 +84,7 @@ func (w *Writer) ddl(ctx context.Context) (string, error) {
 	location := "TABLE" // the catalog chooses
 	home := w.sink.home(ctx, catalog.NamespaceFromIdent(w.ident))
 	if home != "" {
-		location = home + "/" + folderName(catalog.TableNameFromIdent(w.ident))
+		location = home + "/" + naming.Folder(catalog.TableNameFromIdent(w.ident))
 	}
 	meta, err := newMetadata(w.want, lay, location, props)
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/writer"
+	"github.com/tablehaul/tablehaul/pkg/writer/runs"
 )
 
 // unsyncable is a file that fills the disk as it is made durable.
@@ -143,11 +144,11 @@ func TestSameMachine(t *testing.T) {
 		{"", "a boot1 id1", false},
 		{"", "  ", false},
 	} {
-		if got := sameMachine(c.theirs+"\n"+sentMark, c.ours); got != c.want {
+		if got := runs.SameMachine(c.theirs+"\n"+sentMark, c.ours); got != c.want {
 			t.Errorf("%q on %q: got %v", c.theirs, c.ours, got)
 		}
 	}
-	if !sameMachine(machine(), machine()) {
+	if !runs.SameMachine(runs.Machine(), runs.Machine()) {
 		t.Error("this machine is another")
 	}
 }

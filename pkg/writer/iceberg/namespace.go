@@ -9,6 +9,7 @@ import (
 	"github.com/apache/iceberg-go/table"
 
 	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer/naming"
 )
 
 func (s *Sink) identifier(t *schema.Table) table.Identifier {
@@ -75,7 +76,7 @@ func (s *Sink) home(ctx context.Context, ns table.Identifier) string {
 	}
 	home := s.root
 	for _, n := range ns {
-		home += "/" + folderName(n)
+		home += "/" + naming.Folder(n)
 	}
 	return home
 }

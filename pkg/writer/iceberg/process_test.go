@@ -25,6 +25,7 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
+	"github.com/tablehaul/tablehaul/pkg/writer/runs"
 )
 
 // Some tests need a second process, to kill it, to starve it, or to race with
@@ -225,7 +226,7 @@ func TestKilledAfterCommitKeepsFiles(t *testing.T) {
 	must(t, w.Commit(t.Context(), "p1"))
 	dir := filepath.Join(lake, "shop", "t", "metadata", "_staging")
 	must(t, os.MkdirAll(dir, 0o755))
-	must(t, os.WriteFile(filepath.Join(dir, run), []byte(machine()), 0o644))
+	must(t, os.WriteFile(filepath.Join(dir, run), []byte(runs.Machine()), 0o644))
 	must(t, openTable(t, s, tbl, writer.Append).Close())
 	wantIDs(t, ids(t, s, "t"), 0, 10)
 	if _, err := os.Stat(filepath.Join(dir, run)); err == nil {
@@ -251,7 +252,7 @@ func TestKilledWhileLookedFor(t *testing.T) {
 			dir, err := localPath(w.stagingFolder())
 			must(t, err)
 			must(t, os.MkdirAll(dir, 0o755))
-			must(t, os.WriteFile(filepath.Join(dir, run), []byte(machine()), 0o644))
+			must(t, os.WriteFile(filepath.Join(dir, run), []byte(runs.Machine()), 0o644))
 		}
 		must(t, openTable(t, s, tbl, writer.Append).Close())
 		wantIDs(t, ids(t, s, "t"), 0, 20)
@@ -268,7 +269,7 @@ func TestUncertainRunsAreKept(t *testing.T) {
 	before := filesIn(t, lake)
 	dir := filepath.Join(lake, "shop", "t")
 	must(t, os.MkdirAll(filepath.Join(dir, "metadata", "_staging"), 0o755))
-	for run, content := range map[string]string{"sent": machine() + "\n" + sentMark, "other": "elsewhere 123\n", "empty": ""} {
+	for run, content := range map[string]string{"sent": runs.Machine() + "\n" + sentMark, "other": "elsewhere 123\n", "empty": ""} {
 		must(t, os.WriteFile(filepath.Join(dir, "metadata", "_staging", run), []byte(content), 0o644))
 		must(t, os.WriteFile(filepath.Join(dir, "data", run+"-00001.parquet"), nil, 0o644))
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/writer/runs"
 )
 
 // What a run stages it announces by a record, TABLE/metadata/_staging/RUN, that
@@ -148,7 +149,7 @@ func (r *stagingRecord) put(mark string, durable bool) error {
 
 // owner is what the record says of whose it is.
 func (r *stagingRecord) owner() string {
-	return machine() + "\n" + process() + "\n" + strings.Join(r.attempts, " ") + "\n" + strconv.FormatInt(r.base, 10) + "\n"
+	return runs.Machine() + "\n" + runs.Process() + "\n" + strings.Join(r.attempts, " ") + "\n" + strconv.FormatInt(r.base, 10) + "\n"
 }
 
 // sent notes that a commit is about to be sent. r may be nil: nothing is staged.

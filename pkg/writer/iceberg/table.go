@@ -19,6 +19,7 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
+	"github.com/tablehaul/tablehaul/pkg/writer/naming"
 )
 
 // plan readies the writer for a table that does not exist yet.
@@ -35,7 +36,7 @@ func (w *Writer) plan(ctx context.Context) error {
 	if home == "" {
 		return nil // the catalog tells at the first Write
 	}
-	w.location = home + "/" + folderName(catalog.TableNameFromIdent(w.ident))
+	w.location = home + "/" + naming.Folder(catalog.TableNameFromIdent(w.ident))
 	w.st, err = w.sink.storageAt(ctx, w.location)
 	return err
 }
