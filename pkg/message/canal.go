@@ -8,6 +8,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/literal"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
@@ -38,14 +39,14 @@ func NewCanal(t *schema.Table, p Partitions) (Encoder, error) {
 
 // fixed writes what all messages of the table have in common.
 func (e *canal) fixed() {
-	b := append(appendString([]byte(`,"database":`), e.table.DB), `,"table":`...)
-	b = append(appendString(b, e.table.Name), `,"pkNames":`...)
+	b := append(literal.AppendJSON([]byte(`,"database":`), e.table.DB), `,"table":`...)
+	b = append(literal.AppendJSON(b, e.table.Name), `,"pkNames":`...)
 	if len(e.key) == 0 {
 		b = append(b, "null"...)
 	}
 	for i, k := range e.key {
 		b = append(b, "[,"[min(i, 1)])
-		b = appendString(b, e.columns[k].Name)
+		b = literal.AppendJSON(b, e.columns[k].Name)
 	}
 	if len(e.key) > 0 {
 		b = append(b, ']')
@@ -64,7 +65,7 @@ func (e *canal) fixed() {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendString(append(b, e.names[i]...), c.Native)
+		b = literal.AppendJSON(append(b, e.names[i]...), c.Native)
 	}
 	e.types = append(b, `},"old":`...)
 }
@@ -77,7 +78,7 @@ func canalValue(c schema.Column) bindFunc {
 	case schema.String, schema.JSON:
 		return func(a arrow.Array) valueFunc {
 			v := a.(*array.String)
-			return func(dst []byte, i int) []byte { return appendString(dst, v.Value(i)) }
+			return func(dst []byte, i int) []byte { return literal.AppendJSON(dst, v.Value(i)) }
 		}
 	case schema.Binary:
 		return func(a arrow.Array) valueFunc {
@@ -108,7 +109,7 @@ func canalValue(c schema.Column) bindFunc {
 			v := a.(*array.Int32)
 			return func(dst []byte, i int) []byte {
 				y := int64(v.Value(i))
-				return append(pad2(pad2(append(dst, '"'), y/100), y%100), '"')
+				return append(literal.Pad2(literal.Pad2(append(dst, '"'), y/100), y%100), '"')
 			}
 		}
 	}
@@ -148,7 +149,7 @@ func (e *canal) message(b []byte, k kind, i int, now int64) []byte {
 	typ := [...]string{"INSERT", "UPDATE", "DELETE", "TRUNCATE"}[k]
 	b = e.head(b, typ, k == emptied, i, now)
 	if k == emptied {
-		b = appendString(append(b, `,"sql":`...), "TRUNCATE TABLE `"+e.table.DB+"`.`"+e.table.Name+"`")
+		b = literal.AppendJSON(append(b, `,"sql":`...), "TRUNCATE TABLE `"+e.table.DB+"`.`"+e.table.Name+"`")
 		return e.tail(append(b, `,"sqlType":null,"mysqlType":null,"old":null,"data":null`...), i)
 	}
 	b = append(b, e.types...)
@@ -176,13 +177,13 @@ func (e *canal) head(b []byte, typ string, ddl bool, i int, now int64) []byte {
 
 // tail ends a message with what Canal does not tell.
 func (e *canal) tail(b []byte, i int) []byte {
-	b = append(appendString(append(b, `,"_tablehaul":{"op":`...), e.meta.op.Value(i)), `,"us":`...)
+	b = append(literal.AppendJSON(append(b, `,"_tablehaul":{"op":`...), e.meta.op.Value(i)), `,"us":`...)
 	b = strconv.AppendInt(b, e.meta.micros(i), 10)
 	if !e.meta.gtid.IsNull(i) {
-		b = appendString(append(b, `,"gtid":`...), e.meta.gtid.Value(i))
+		b = literal.AppendJSON(append(b, `,"gtid":`...), e.meta.gtid.Value(i))
 	}
 	if !e.meta.pos.IsNull(i) {
-		b = appendString(append(b, `,"pos":`...), e.meta.pos.Value(i))
+		b = literal.AppendJSON(append(b, `,"pos":`...), e.meta.pos.Value(i))
 	}
 	return append(b, "}}"...)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/literal"
 )
 
 // A CanalReader reads canal-json, whether Canal, TiCDC or this program has written it.
@@ -163,7 +164,7 @@ func (r *CanalReader) change(m *canalMessage) (c Change, err error) {
 		return ownChange(m.own, &r.gtid)
 	}
 	if present(m.es) {
-		if c.Micros, err = parseInt(m.es); err != nil {
+		if c.Micros, err = literal.ParseInt(m.es); err != nil {
 			return c, fmt.Errorf("read es: %w", err)
 		}
 		c.Micros *= 1000

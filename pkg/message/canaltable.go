@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/literal"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
@@ -134,7 +135,7 @@ func canalColumns(m *canalMessage) ([]objectColumn, error) {
 		c := &columns[i]
 		native := c.Native
 		if !present(m.types) {
-			code, err := parseInt(c.native)
+			code, err := literal.ParseInt(c.native)
 			known := err == nil
 			if known {
 				native, known = sqlNative(code)
@@ -322,7 +323,7 @@ func binaryRead(c schema.Column, b *batch.Bytes) readFunc {
 			return err
 		}
 		if len(stored) < skip {
-			return badValue(text, "geometry")
+			return literal.Bad(text, "geometry")
 		}
 		b.Append(stored[skip:])
 		return nil

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/literal"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
@@ -50,14 +51,14 @@ func (e *debezium) fixed() {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendString(append(b, e.names[i]...), c.Native)
+		b = literal.AppendJSON(append(b, e.names[i]...), c.Native)
 	}
 	b = append(b, `},"keys":[`...)
 	for i, k := range e.key {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendString(b, e.columns[k].Name)
+		b = literal.AppendJSON(b, e.columns[k].Name)
 	}
 	e.ofTable = append(b, `],"op":`...)
 }
@@ -141,18 +142,18 @@ func (e *debezium) source(b []byte, snapshot bool, i int, now int64) []byte {
 		at = us / 1000
 	}
 	b = append(strconv.AppendBool(append(appendInt(b, at), `,"snapshot":"`...), snapshot), `","db":`...)
-	b = appendString(append(appendString(b, e.table.DB), `,"table":`...), e.table.Name)
+	b = literal.AppendJSON(append(literal.AppendJSON(b, e.table.DB), `,"table":`...), e.table.Name)
 	b = append(b, `,"server_id":0,"gtid":`...)
 	if e.meta.gtid.IsNull(i) {
 		b = append(b, "null"...)
 	} else {
-		b = appendString(b, e.meta.gtid.Value(i))
+		b = literal.AppendJSON(b, e.meta.gtid.Value(i))
 	}
 	file, pos, row := "", "", ""
 	if !e.meta.pos.IsNull(i) {
 		file, pos, row = places(e.meta.pos.Value(i))
 	}
-	b = append(appendString(append(b, `,"file":`...), file), `,"pos":`...)
+	b = append(literal.AppendJSON(append(b, `,"file":`...), file), `,"pos":`...)
 	b = append(appendDigits(b, pos), `,"row":`...)
 	return append(appendDigits(b, row), '}')
 }
@@ -183,13 +184,13 @@ func appendDigits(b []byte, digits string) []byte {
 
 // own goes on behind op of _tablehaul.
 func (e *debezium) own(b []byte, i int) []byte {
-	b = append(appendString(b, e.meta.op.Value(i)), `,"us":`...)
+	b = append(literal.AppendJSON(b, e.meta.op.Value(i)), `,"us":`...)
 	b = appendInt(b, e.meta.micros(i))
 	if !e.meta.gtid.IsNull(i) {
-		b = appendString(append(b, `,"gtid":`...), e.meta.gtid.Value(i))
+		b = literal.AppendJSON(append(b, `,"gtid":`...), e.meta.gtid.Value(i))
 	}
 	if !e.meta.pos.IsNull(i) {
-		b = appendString(append(b, `,"pos":`...), e.meta.pos.Value(i))
+		b = literal.AppendJSON(append(b, `,"pos":`...), e.meta.pos.Value(i))
 	}
 	return append(b, '}')
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/literal"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
@@ -82,7 +83,7 @@ func inferredType(v []byte) string {
 		return "bit(1)"
 	}
 	if whole(v) {
-		if _, err := parseInt(v); err == nil {
+		if _, err := literal.ParseInt(v); err == nil {
 			return "bigint"
 		}
 		if len(v) <= schema.MaxDecimal {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/literal"
 )
 
 // A DebeziumReader reads debezium-json, whether a connector of Debezium or this program
@@ -298,9 +299,9 @@ func (r *DebeziumReader) foreign(m *debeziumMessage) (err error) {
 	case c.Stock:
 		return nil
 	case o.micros != nil:
-		c.Micros, err = parseInt(o.micros)
+		c.Micros, err = literal.ParseInt(o.micros)
 	case o.millis != nil:
-		c.Micros, err = parseInt(o.millis)
+		c.Micros, err = literal.ParseInt(o.millis)
 		c.Micros *= 1000
 	}
 	if err != nil {

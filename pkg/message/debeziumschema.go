@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tablehaul/tablehaul/pkg/literal"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
@@ -32,7 +33,7 @@ func (e *debezium) keySchema(b []byte) []byte {
 		}
 		b = appendField(b, e.columns[k], false)
 	}
-	return append(appendString(append(b, `],"optional":false,"name":`...), e.prefix()+".Key"), '}')
+	return append(literal.AppendJSON(append(b, `],"optional":false,"name":`...), e.prefix()+".Key"), '}')
 }
 
 // valueSchema appends the schema block of a message.
@@ -46,11 +47,11 @@ func (e *debezium) valueSchema(b []byte) []byte {
 			}
 			b = appendField(b, c, !e.isKey(i))
 		}
-		b = appendString(append(b, `],"optional":true,"name":`...), e.prefix()+".Value")
+		b = literal.AppendJSON(append(b, `],"optional":true,"name":`...), e.prefix()+".Value")
 		b = append(append(append(b, `,"field":"`...), field...), `"},`...)
 	}
 	b = append(append(append(b, sourceSchema...), ','), otherFields...)
-	return append(appendString(append(b, `],"optional":false,"name":`...), e.prefix()+".Envelope"), '}')
+	return append(literal.AppendJSON(append(b, `],"optional":false,"name":`...), e.prefix()+".Envelope"), '}')
 }
 
 // prefix is what the names of the table's schemas begin with.
@@ -81,7 +82,7 @@ func appendField(b []byte, c schema.Column, optional bool) []byte {
 	if more != "" {
 		b = append(append(b, `,"parameters":`...), more...)
 	}
-	return append(appendString(append(b, `,"field":`...), c.Name), '}')
+	return append(literal.AppendJSON(append(b, `,"field":`...), c.Name), '}')
 }
 
 // A connectType is the type that Debezium gives a column, the name of its schema, and the
@@ -155,5 +156,5 @@ func allowed(labels []string) string {
 	for i, l := range labels {
 		escaped[i] = strings.ReplaceAll(l, ",", `\,`)
 	}
-	return string(append(appendString([]byte(`{"allowed":`), strings.Join(escaped, ",")), '}'))
+	return string(append(literal.AppendJSON([]byte(`{"allowed":`), strings.Join(escaped, ",")), '}'))
 }

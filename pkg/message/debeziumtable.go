@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/tablehaul/tablehaul/pkg/literal"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
@@ -148,7 +149,7 @@ func (t *debeziumTable) bind(to Target) error {
 		c, col := t.rows.Column(i)
 		d := &t.columns[i]
 		d.foreign = !t.own
-		d.name, d.odd = []byte(c.Name), string(appendString(nil, c.Name)) != `"`+c.Name+`"`
+		d.name, d.odd = []byte(c.Name), string(literal.AppendJSON(nil, c.Name)) != `"`+c.Name+`"`
 		if t.inferred {
 			d.read = inferredRead(c, col)
 		} else {

@@ -13,6 +13,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/literal"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
@@ -48,7 +49,7 @@ func debeziumRead(w wire, c schema.Column, col batch.Column) tokenFunc {
 		var scratch []byte
 		return func(text []byte, quoted bool) (err error) {
 			if scratch, err = base64.StdEncoding.AppendDecode(scratch[:0], text); err != nil || !quoted {
-				return badValue(text, "base64")
+				return literal.Bad(text, "base64")
 			}
 			b.Append(scratch)
 			return nil
@@ -58,7 +59,7 @@ func debeziumRead(w wire, c schema.Column, col batch.Column) tokenFunc {
 	case text && c.Type.Kind != schema.Decimal:
 		return func(text []byte, quoted bool) error {
 			if !quoted {
-				return badValue(text, "text")
+				return literal.Bad(text, "text")
 			}
 			b.Append(text)
 			return nil
@@ -78,7 +79,7 @@ func labelRead(col batch.Column) tokenFunc {
 	}
 	return func(text []byte, quoted bool) error {
 		if !quoted {
-			return badValue(text, "text")
+			return literal.Bad(text, "text")
 		}
 		if bytes.Contains(text, []byte(`\,`)) {
 			text = bytes.ReplaceAll(text, []byte(`\,`), []byte{','})
@@ -97,7 +98,7 @@ func unsignedRead(c schema.Column, col batch.Column) tokenFunc {
 	}
 	return func(text []byte, _ bool) error {
 		if len(text) > 0 && text[0] == '-' {
-			v, err := parseInt(text)
+			v, err := literal.ParseInt(text)
 			if err != nil {
 				return err
 			}
@@ -125,7 +126,7 @@ func unscaledRead(c schema.Column, col batch.Column) tokenFunc {
 			return plain(text)
 		}
 		if scratch, err = base64.StdEncoding.AppendDecode(scratch[:0], text); err != nil || len(scratch) == 0 {
-			return badValue(text, "decimal in base64")
+			return literal.Bad(text, "decimal in base64")
 		}
 		if fixed {
 			t := c.Arrow.(*arrow.Decimal128Type)
@@ -144,7 +145,7 @@ func unscaledRead(c schema.Column, col batch.Column) tokenFunc {
 // appendLongDecimal appends a number of any length with a point in it.
 func appendLongDecimal(dst, twos []byte, scale int) []byte {
 	if n, ok := twosComplement(twos); ok {
-		return appendDecimal(dst, n, scale)
+		return literal.AppendDecimal(dst, n, scale)
 	}
 	n := new(big.Int).SetBytes(twos)
 	if twos[0] >= 0x80 {
@@ -183,12 +184,12 @@ func variableRead(col batch.Column) tokenFunc {
 		if err != nil {
 			return err
 		}
-		scale, err := parseInt(scaleText)
+		scale, err := literal.ParseInt(scaleText)
 		if err != nil || scale < -maxScale || scale > maxScale || len(value) < 2 || value[0] != '"' {
-			return badValue(text, "decimal that tells its scale")
+			return literal.Bad(text, "decimal that tells its scale")
 		}
 		if scratch, err = base64.StdEncoding.AppendDecode(scratch[:0], value[1:len(value)-1]); err != nil || len(scratch) == 0 {
-			return badValue(text, "decimal in base64")
+			return literal.Bad(text, "decimal in base64")
 		}
 		digits := appendLongDecimal(nil, scratch, int(max(scale, 0)))
 		for ; scale < 0 && string(digits) != "0"; scale++ {
@@ -215,18 +216,18 @@ func bitsRead(c schema.Column, col batch.Column) tokenFunc {
 	var scratch []byte
 	return func(text []byte, quoted bool) (err error) {
 		if scratch, err = base64.StdEncoding.AppendDecode(scratch[:0], text); err != nil || !quoted {
-			return badValue(text, "bits in base64")
+			return literal.Bad(text, "bits in base64")
 		}
 		var all [8]byte
 		n := copy(all[:], scratch)
 		for _, b := range scratch[n:] {
 			if b != 0 {
-				return badValue(text, c.Native)
+				return literal.Bad(text, c.Native)
 			}
 		}
 		v := binary.LittleEndian.Uint64(all[:])
 		if c.Type.Precision < 64 && v>>c.Type.Precision != 0 {
-			return badValue(text, c.Native)
+			return literal.Bad(text, c.Native)
 		}
 		put(v)
 		return nil
@@ -244,7 +245,7 @@ func sinceRead(w wire, c schema.Column, col batch.Column) tokenFunc {
 		return nil
 	}
 	return func(text []byte, _ bool) error {
-		v, err := parseInt(text)
+		v, err := literal.ParseInt(text)
 		switch {
 		case err != nil:
 			return err
@@ -252,7 +253,7 @@ func sinceRead(w wire, c schema.Column, col batch.Column) tokenFunc {
 			v = floorDiv(v, 1000)
 		case w == wireMillis:
 			if v > 1<<53 || v < -1<<53 {
-				return badValue(text, "time in milliseconds")
+				return literal.Bad(text, "time in milliseconds")
 			}
 			v *= 1000
 		}
@@ -263,7 +264,7 @@ func sinceRead(w wire, c schema.Column, col batch.Column) tokenFunc {
 
 // isoRead reads dates and times as ISO 8601 has them, which end in a zone.
 func isoRead(c schema.Column, col batch.Column) tokenFunc {
-	parse := parseDateTime
+	parse := literal.ParseDateTime
 	switch c.Type.Kind {
 	case schema.Date:
 		b, ok := col.(*batch.Fixed[int32])
@@ -275,15 +276,15 @@ func isoRead(c schema.Column, col batch.Column) tokenFunc {
 			if err != nil {
 				return err
 			}
-			days, err := parseDate(local)
+			days, err := literal.ParseDate(local)
 			if err != nil {
-				return badValue(text, "date")
+				return literal.Bad(text, "date")
 			}
 			b.Append(int32(days))
 			return nil
 		}
 	case schema.Time:
-		parse = parseClock
+		parse = literal.ParseClock
 	}
 	b, ok := col.(*batch.Fixed[int64])
 	if !ok {
@@ -296,7 +297,7 @@ func isoRead(c schema.Column, col batch.Column) tokenFunc {
 		}
 		us, err := parse(withSeconds(local))
 		if err != nil {
-			return badValue(text, c.Type.Arrow().String())
+			return literal.Bad(text, c.Type.Arrow().String())
 		}
 		b.Append(us - offset)
 		return nil
@@ -319,11 +320,11 @@ func partZone(text []byte) (local []byte, offset int64, err error) {
 		return text[:n-1], 0, nil
 	}
 	if n > 6 && (text[n-6] == '+' || text[n-6] == '-') && text[n-3] == ':' {
-		h, m := digits(text[n-5:n-3]), digits(text[n-2:])
+		h, m := literal.Digits(text[n-5:n-3]), literal.Digits(text[n-2:])
 		if h < 0 || h > 18 || m < 0 || m > 59 {
-			return nil, 0, badValue(text, "time with a zone")
+			return nil, 0, literal.Bad(text, "time with a zone")
 		}
-		offset = int64(h*3600+m*60) * secondMicros
+		offset = int64(h*3600+m*60) * literal.SecondMicros
 		if text[n-6] == '-' {
 			offset = -offset
 		}
@@ -348,7 +349,7 @@ func geometryRead(col batch.Column) tokenFunc {
 			return errors.New("a geometry has no wkb")
 		}
 		if scratch, err = base64.StdEncoding.AppendDecode(scratch[:0], v[1:len(v)-1]); err != nil {
-			return badValue(v, "WKB in base64")
+			return literal.Bad(v, "WKB in base64")
 		}
 		b.Append(scratch)
 		return nil
@@ -371,7 +372,7 @@ func floatsRead(col batch.Column) tokenFunc {
 			}
 			f, bad := strconv.ParseFloat(string(v), 32)
 			if bad != nil {
-				return badValue(v, "number")
+				return literal.Bad(v, "number")
 			}
 			b.AppendItem(float32(f))
 			more, err = s.more(']')

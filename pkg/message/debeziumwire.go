@@ -11,6 +11,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
 
+	"github.com/tablehaul/tablehaul/pkg/literal"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
@@ -105,7 +106,7 @@ func debeziumValue(c schema.Column, schemas bool) bindFunc {
 			v := a.(*array.Timestamp)
 			digits := c.Type.Precision
 			return func(dst []byte, i int) []byte {
-				return append(appendDateTime(append(dst, '"'), int64(v.Value(i)), 'T', digits), 'Z', '"')
+				return append(literal.AppendDateTime(append(dst, '"'), int64(v.Value(i)), 'T', digits), 'Z', '"')
 			}
 		}
 	case wireBytes:
@@ -122,7 +123,7 @@ func debeziumValue(c schema.Column, schemas bool) bindFunc {
 	case schema.String, schema.JSON, schema.Enum, schema.Set:
 		return func(a arrow.Array) valueFunc {
 			v := a.(*array.String)
-			return func(dst []byte, i int) []byte { return appendString(dst, v.Value(i)) }
+			return func(dst []byte, i int) []byte { return literal.AppendJSON(dst, v.Value(i)) }
 		}
 	case schema.Decimal:
 		return quoted(numbers(c))
@@ -218,8 +219,8 @@ func geometryObject(c schema.Column) bindFunc {
 			dst = append(dst, '{')
 			if point {
 				x, y := coordinates(wkb)
-				dst = appendFloat(append(dst, `"x":`...), x, 64)
-				dst = append(appendFloat(append(dst, `,"y":`...), y, 64), ',')
+				dst = literal.AppendFloat(append(dst, `"x":`...), x, 64)
+				dst = append(literal.AppendFloat(append(dst, `,"y":`...), y, 64), ',')
 			}
 			return append(appendBase64(append(dst, `"wkb":`...), wkb), `,"srid":null}`...)
 		}
@@ -245,7 +246,7 @@ func floatArray(a arrow.Array) valueFunc {
 			if k > from {
 				dst = append(dst, ',')
 			}
-			dst = appendFloat(dst, float64(items.Value(int(k))), 32)
+			dst = literal.AppendFloat(dst, float64(items.Value(int(k))), 32)
 		}
 		return append(dst, ']')
 	}

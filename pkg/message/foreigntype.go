@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tablehaul/tablehaul/pkg/literal"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
@@ -92,7 +93,7 @@ func decimalOf(text []byte) (native string, err error) {
 		case c == '.' && !point:
 			point = true
 		case c < '0' || c > '9':
-			return "", badValue(text, "decimal")
+			return "", literal.Bad(text, "decimal")
 		case point:
 			behind++
 		default:
@@ -100,7 +101,7 @@ func decimalOf(text []byte) (native string, err error) {
 		}
 	}
 	if before+behind == 0 || before+behind > 65 {
-		return "", badValue(text, "decimal")
+		return "", literal.Bad(text, "decimal")
 	}
 	digits := schema.MaxDecimal
 	if before+behind > digits {

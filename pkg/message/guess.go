@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/tablehaul/tablehaul/pkg/literal"
 )
 
 // guess returns the type of MySQL's that a JSON value shows of its column; "" if none, as
@@ -29,7 +31,7 @@ func guess(text []byte) string {
 		return "json"
 	}
 	if !bytes.ContainsAny(text, ".eE") {
-		if _, err := parseInt(text); err == nil {
+		if _, err := literal.ParseInt(text); err == nil {
 			return "bigint"
 		}
 	} else if isDouble(text) {

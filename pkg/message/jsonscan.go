@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/tablehaul/tablehaul/pkg/literal"
 )
 
 // maxDepth bounds how deep values may lie within each other.
@@ -94,7 +96,7 @@ func (s *scanner) str() (raw []byte, escaped bool, err error) {
 		return nil, false, s.fail("a string")
 	}
 	start := s.at
-	for i := special(s.text, start); i < len(s.text); i = special(s.text, i+1) {
+	for i := literal.Special(s.text, start); i < len(s.text); i = literal.Special(s.text, i+1) {
 		switch s.text[i] {
 		case '"':
 			s.at = i + 1

@@ -1,67 +1,10 @@
 package message
 
 import (
-	"math/bits"
 	"unicode/utf8"
+
+	"github.com/tablehaul/tablehaul/pkg/literal"
 )
-
-const hexDigits = "0123456789abcdef"
-
-// plain holds the bytes that stand for themselves within a JSON string.
-var plain = func() (p [256]bool) {
-	for c := 0x20; c < 256; c++ {
-		p[c] = c != '"' && c != '\\'
-	}
-	return p
-}()
-
-// special returns the place of the first byte from i on that does not stand for itself, or
-// where s ends. It looks at eight bytes at a time.
-func special[T string | []byte](s T, i int) int {
-	const each, high = 0x0101010101010101, 0x8080808080808080
-	for ; i+8 <= len(s); i += 8 {
-		v := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
-			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
-		// The high bit of a byte gets set where it is less than a space, or where it is a
-		// quote or a backslash, so that it is 0 in q or b: no byte before the first of these
-		// borrows from the one behind it.
-		q, b := v^each*'"', v^each*'\\'
-		if m := ((v-each*' ')&^v | (q-each)&^q | (b-each)&^b) & high; m != 0 {
-			return i + bits.TrailingZeros64(m)/8
-		}
-	}
-	for ; i < len(s) && plain[s[i]]; i++ {
-	}
-	return i
-}
-
-// appendString appends s, which is UTF-8, as a JSON string.
-func appendString[T string | []byte](dst []byte, s T) []byte {
-	dst = append(dst, '"')
-	for i := 0; ; i++ {
-		start := i
-		i = special(s, i)
-		dst = append(dst, s[start:i]...)
-		if i == len(s) {
-			return append(dst, '"')
-		}
-		dst = appendEscaped(dst, s[i])
-	}
-}
-
-func appendEscaped(dst []byte, c byte) []byte {
-	switch c {
-	case '"', '\\':
-		return append(dst, '\\', c)
-	case '\n':
-		return append(dst, '\\', 'n')
-	case '\r':
-		return append(dst, '\\', 'r')
-	case '\t':
-		return append(dst, '\\', 't')
-	}
-	return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-}
 
 // appendLatin1 appends bytes as a JSON string of as many letters, each of which has
 // the byte for its code point: Canal writes binary columns so.
@@ -71,10 +14,10 @@ func appendLatin1(dst, b []byte) []byte {
 		switch {
 		case c >= utf8.RuneSelf:
 			dst = utf8.AppendRune(dst, rune(c))
-		case plain[c]:
+		case literal.Plain(c):
 			dst = append(dst, c)
 		default:
-			dst = appendEscaped(dst, c)
+			dst = literal.AppendEscaped(dst, c)
 		}
 	}
 	return append(dst, '"')

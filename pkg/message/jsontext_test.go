@@ -1,6 +1,10 @@
 package message
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/tablehaul/tablehaul/pkg/literal"
+)
 
 // TestSpecial puts each byte at each place of texts of several lengths, behind others of
 // every kind.
@@ -11,20 +15,20 @@ func TestSpecial(t *testing.T) {
 			for i := range text {
 				text[i] = filler
 			}
-			if got := special(text, 0); got != n {
+			if got := literal.Special(text, 0); got != n {
 				t.Fatalf("%q: got %d, want %d", text, got, n)
 			}
 			for i := range text {
 				for c := range 256 {
 					text[i] = byte(c)
 					want := n
-					if !plain[c] {
+					if !literal.Plain(byte(c)) {
 						want = i
 					}
-					if got := special(text, 0); got != want {
+					if got := literal.Special(text, 0); got != want {
 						t.Fatalf("%q: got %d, want %d", text, got, want)
 					}
-					if got := special(string(text), min(i+1, n)); got != n {
+					if got := literal.Special(string(text), min(i+1, n)); got != n {
 						t.Fatalf("%q from %d on: got %d, want %d", text, i+1, got, n)
 					}
 				}

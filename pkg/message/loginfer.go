@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/tablehaul/tablehaul/pkg/literal"
 )
 
 // maxLogColumns bounds what is inferred: objects whose members are named by data, as by
@@ -185,7 +187,7 @@ func textType(text []byte) string {
 	if n := len(text); n < 10 || n > 40 || text[4] != '-' {
 		return "string"
 	}
-	if _, err := parseDate(text); err == nil {
+	if _, err := literal.ParseDate(text); err == nil {
 		return "date"
 	}
 	if _, err := parseRFC3339(text, true); err == nil {
@@ -212,7 +214,7 @@ func wordType(text []byte) string {
 	if first := strings.TrimPrefix(string(text), "-"); len(first) > 1 && first[0] == '0' && isDigit(first[1]) {
 		return "string"
 	}
-	if _, err := parseInt(text); err == nil {
+	if _, err := literal.ParseInt(text); err == nil {
 		return "long"
 	}
 	if !strings.ContainsAny(string(text), ".eE") {

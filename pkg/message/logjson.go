@@ -3,6 +3,8 @@ package message
 import (
 	"bytes"
 	"fmt"
+
+	"github.com/tablehaul/tablehaul/pkg/literal"
 )
 
 // A logNode is a member of the objects of a log that is read, and what is read of it if
@@ -210,10 +212,10 @@ func (r *LogReader) value(s *scanner, field int) error {
 			return nil
 		case c == '{' || c == '[':
 			if !f.whole {
-				err = badValue(text, f.typ.String())
+				err = literal.Bad(text, f.typ.String())
 			}
 		case f.typ.name == "string" && text[0] != 't' && text[0] != 'f' && !isNumber(text):
-			err = badValue(text, "JSON")
+			err = literal.Bad(text, "JSON")
 		}
 	}
 	if err == nil {

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/literal"
 )
 
 // A LogColumn is a column of a log's table.
@@ -154,7 +155,7 @@ func FormatLogSchema(columns []LogColumn) string {
 
 func appendSchemaName(b []byte, name string) []byte {
 	if name == "" || strings.ContainsAny(name, " \t\r\n.\"()#\\") && !isNumbered(name) {
-		return appendString(b, name)
+		return literal.AppendJSON(b, name)
 	}
 	return append(b, name...)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/literal"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
@@ -54,7 +55,7 @@ func logRead(t LogType, c schema.Column, col batch.Column) readFunc {
 func textRead(b *batch.Bytes) readFunc {
 	return func(text []byte) error {
 		if !utf8.Valid(text) {
-			return badValue(text, "UTF-8")
+			return literal.Bad(text, "UTF-8")
 		}
 		b.Append(text)
 		return nil
@@ -64,7 +65,7 @@ func textRead(b *batch.Bytes) readFunc {
 func jsonRead(b *batch.Bytes) readFunc {
 	return func(text []byte) error {
 		if !utf8.Valid(text) || !json.Valid(text) {
-			return badValue(text, "JSON")
+			return literal.Bad(text, "JSON")
 		}
 		b.Append(text)
 		return nil
@@ -79,7 +80,7 @@ func boolRead(b *batch.Bools) readFunc {
 		case "false", "False", "FALSE", "0":
 			b.Append(false)
 		default:
-			return badValue(text, "boolean")
+			return literal.Bad(text, "boolean")
 		}
 		return nil
 	}
@@ -88,12 +89,12 @@ func boolRead(b *batch.Bools) readFunc {
 // longRead also takes what some programs make of whole numbers: 7.0 and 1e3.
 func longRead(b *batch.Fixed[int64]) readFunc {
 	return func(text []byte) error {
-		v, err := parseInt(text)
+		v, err := literal.ParseInt(text)
 		if err != nil {
 			const exact = 1 << 53
 			f, e := strconv.ParseFloat(string(text), 64)
 			if e != nil || !isNumber(text) || f != math.Trunc(f) || f >= exact || f <= -exact {
-				return badValue(text, "number of 64 bits")
+				return literal.Bad(text, "number of 64 bits")
 			}
 			v = int64(f)
 		}
@@ -104,7 +105,7 @@ func longRead(b *batch.Fixed[int64]) readFunc {
 
 func decimalRead(t *arrow.Decimal128Type, b *batch.Fixed[decimal128.Num]) readFunc {
 	return func(text []byte) error {
-		v, err := parseDecimal(text, int(t.Precision), int(t.Scale))
+		v, err := literal.ParseDecimal(text, int(t.Precision), int(t.Scale))
 		if err == nil {
 			b.Append(v)
 		}
@@ -124,7 +125,7 @@ func (t LogType) binaryRead(b *batch.Bytes) readFunc {
 			stored, err = base64.RawStdEncoding.AppendDecode(stored[:0], text)
 		}
 		if err != nil {
-			return badValue(text, map[bool]string{true: "hexadecimal text", false: "base64"}[t.hex])
+			return literal.Bad(text, map[bool]string{true: "hexadecimal text", false: "base64"}[t.hex])
 		}
 		b.Append(stored)
 		return nil
@@ -133,9 +134,9 @@ func (t LogType) binaryRead(b *batch.Bytes) readFunc {
 
 func logDateRead(b *batch.Fixed[int32]) readFunc {
 	return func(text []byte) error {
-		days, err := parseDate(text)
+		days, err := literal.ParseDate(text)
 		if err != nil {
-			return badValue(text, "date")
+			return literal.Bad(text, "date")
 		}
 		b.Append(int32(days))
 		return nil
@@ -164,8 +165,8 @@ func (t LogType) timestampRead(b *batch.Fixed[int64], zone bool) readFunc {
 // The years that all readers of the sink know: 1 to 9999. A number beyond is most
 // likely one of another unit.
 const (
-	firstMicros = -62135596800 * secondMicros
-	endMicros   = 253402300800 * secondMicros
+	firstMicros = -62135596800 * literal.SecondMicros
+	endMicros   = 253402300800 * literal.SecondMicros
 )
 
 var errYears = errors.New("it is not within the years 1 to 9999")
@@ -180,9 +181,9 @@ func parseEpoch(text []byte, nanos int64) (int64, error) {
 			break
 		}
 	}
-	n, err := parseInt(whole)
-	if err != nil || len(fraction) > 18 || digits(fraction) < 0 || len(whole) != len(text) && len(fraction) == 0 {
-		return 0, badValue(text, "number of a time")
+	n, err := literal.ParseInt(whole)
+	if err != nil || len(fraction) > 18 || literal.Digits(fraction) < 0 || len(whole) != len(text) && len(fraction) == 0 {
+		return 0, literal.Bad(text, "number of a time")
 	}
 	var us int64
 	if nanos < 1000 {
@@ -219,9 +220,9 @@ func parseEpoch(text []byte, nanos int64) (int64, error) {
 func parseRFC3339(text []byte, zone bool) (int64, error) {
 	bad := func() error {
 		if zone {
-			return badValue(text, "time with a zone, such as 2026-02-28T12:30:00Z")
+			return literal.Bad(text, "time with a zone, such as 2026-02-28T12:30:00Z")
 		}
-		return badValue(text, "time without a zone, such as 2026-02-28T12:30:00")
+		return literal.Bad(text, "time without a zone, such as 2026-02-28T12:30:00")
 	}
 	if len(text) < 19 || text[10] != 'T' && text[10] != ' ' && text[10] != 't' || text[13] != ':' || text[16] != ':' {
 		return 0, bad()
@@ -233,15 +234,15 @@ func parseRFC3339(text []byte, zone bool) (int64, error) {
 			return 0, bad()
 		}
 	}
-	days, err := parseDate(local[:10])
+	days, err := literal.ParseDate(local[:10])
 	if err != nil {
 		return 0, bad()
 	}
-	us, err := parseClock(local[11:])
-	if err != nil || us < 0 || us >= dayMicros {
+	us, err := literal.ParseClock(local[11:])
+	if err != nil || us < 0 || us >= literal.DayMicros {
 		return 0, bad()
 	}
-	us += days*dayMicros - offset
+	us += days*literal.DayMicros - offset
 	if us < firstMicros || us >= endMicros {
 		return 0, fmt.Errorf("%.40q: %w", text, errYears)
 	}
@@ -260,11 +261,11 @@ func cutZone(text []byte) (local []byte, micros int64, ok bool) {
 	} else if n < 25 || text[n-3] != ':' {
 		return nil, 0, false
 	}
-	h, m := digits(text[at+1:at+3]), digits(text[n-2:])
+	h, m := literal.Digits(text[at+1:at+3]), literal.Digits(text[n-2:])
 	if h < 0 || h > 23 || m < 0 || m > 59 {
 		return nil, 0, false
 	}
-	micros = int64(h*3600+m*60) * secondMicros
+	micros = int64(h*3600+m*60) * literal.SecondMicros
 	switch text[at] {
 	case '+':
 	case '-':

@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/literal"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
@@ -36,14 +37,14 @@ func NewMaxwell(t *schema.Table, p Partitions) (Encoder, error) {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendString(append(b, e.names[i]...), c.Native)
+		b = literal.AppendJSON(append(b, e.names[i]...), c.Native)
 	}
 	b = append(b, `},"keys":[`...)
 	for i, k := range e.key {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendString(b, e.columns[k].Name)
+		b = literal.AppendJSON(b, e.columns[k].Name)
 	}
 	e.types = append(b, ']')
 	return e, nil
@@ -70,7 +71,7 @@ func maxwellValue(c schema.Column) bindFunc {
 	case schema.String, schema.Enum:
 		return func(a arrow.Array) valueFunc {
 			v := a.(*array.String)
-			return func(dst []byte, i int) []byte { return appendString(dst, v.Value(i)) }
+			return func(dst []byte, i int) []byte { return literal.AppendJSON(dst, v.Value(i)) }
 		}
 	case schema.Binary, schema.Geometry: // which Maxwell writes as WKT
 		return func(a arrow.Array) valueFunc {
@@ -96,7 +97,7 @@ func appendLabels(dst []byte, labels string) []byte {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = appendString(dst, l)
+			dst = literal.AppendJSON(dst, l)
 		}
 	}
 	return append(dst, ']')
@@ -121,20 +122,20 @@ func (e *maxwell) message(b []byte, k kind, i int) []byte {
 		typ = "bootstrap-insert"
 	}
 	b = append(append(append(b, e.ofTable...), typ...), `","ts":`...)
-	b = strconv.AppendInt(b, e.meta.micros(i)/secondMicros, 10)
+	b = strconv.AppendInt(b, e.meta.micros(i)/literal.SecondMicros, 10)
 	if !e.meta.pos.IsNull(i) {
-		b = appendString(append(b, `,"position":`...), e.meta.pos.Value(i))
+		b = literal.AppendJSON(append(b, `,"position":`...), e.meta.pos.Value(i))
 	}
 	if !e.meta.gtid.IsNull(i) {
-		b = appendString(append(b, `,"gtid":`...), e.meta.gtid.Value(i))
+		b = literal.AppendJSON(append(b, `,"gtid":`...), e.meta.gtid.Value(i))
 	}
-	b = appendString(append(b, `,"_tablehaul":{"op":`...), e.meta.op.Value(i))
+	b = literal.AppendJSON(append(b, `,"_tablehaul":{"op":`...), e.meta.op.Value(i))
 	b = strconv.AppendInt(append(b, `,"us":`...), e.meta.micros(i), 10)
 	if !e.meta.gtid.IsNull(i) {
-		b = appendString(append(b, `,"gtid":`...), e.meta.gtid.Value(i))
+		b = literal.AppendJSON(append(b, `,"gtid":`...), e.meta.gtid.Value(i))
 	}
 	if !e.meta.pos.IsNull(i) {
-		b = appendString(append(b, `,"pos":`...), e.meta.pos.Value(i))
+		b = literal.AppendJSON(append(b, `,"pos":`...), e.meta.pos.Value(i))
 	}
 	if k == emptied {
 		return append(b, '}', '}')

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/literal"
 )
 
 // A MaxwellReader reads maxwell-json, whether Maxwell or this program has written it.
@@ -269,10 +270,10 @@ func (r *MaxwellReader) foreignChange(m *maxwellMessage) (err error) {
 	c := &m.change
 	c.Stock = string(m.typ) == "bootstrap-insert"
 	if present(m.ts) {
-		if c.Micros, err = parseInt(m.ts); err != nil {
+		if c.Micros, err = literal.ParseInt(m.ts); err != nil {
 			return fmt.Errorf("read ts: %w", err)
 		}
-		c.Micros *= secondMicros
+		c.Micros *= literal.SecondMicros
 	}
 	if present(m.gtid) {
 		if r.own, err = unescape(r.own[:0], m.gtid); err != nil {
@@ -292,7 +293,7 @@ func (r *MaxwellReader) position(m *maxwellMessage) []byte {
 		return nil
 	}
 	offset, row := m.position[at+1:], m.offset
-	if digits(offset) < 0 || digits(row) < 0 {
+	if literal.Digits(offset) < 0 || literal.Digits(row) < 0 {
 		return nil
 	}
 	r.pos = append(append(r.pos[:0], m.position[:at]...), ':')

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/literal"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
@@ -227,7 +228,7 @@ func (r *MaxwellReader) bind(t *maxwellTable) error {
 // maxwellRead has a column be read, if it can be.
 func maxwellRead(c *objectColumn, as schema.Column, col batch.Column, own bool) bool {
 	c.text, c.bare, c.raw, c.jsonNull = nil, nil, false, false
-	refuse := func(text []byte) error { return badValue(text, strings.ToLower(as.Native)) }
+	refuse := func(text []byte) error { return literal.Bad(text, strings.ToLower(as.Native)) }
 	switch as.Type.Kind {
 	case schema.JSON:
 		c.raw, c.jsonNull = true, own
@@ -253,7 +254,7 @@ func maxwellRead(c *objectColumn, as schema.Column, col batch.Column, own bool) 
 		var stored []byte
 		c.text = func(text []byte) (err error) {
 			if stored, err = base64.StdEncoding.AppendDecode(stored[:0], text); err != nil {
-				return badValue(text, "base64")
+				return literal.Bad(text, "base64")
 			}
 			b.Append(stored)
 			return nil
@@ -283,7 +284,7 @@ func maxwellRead(c *objectColumn, as schema.Column, col batch.Column, own bool) 
 	if as.Type.Kind == schema.Double && c.Guessed { // it may be a decimal
 		c.text = func(text []byte) error {
 			if !isDouble(text) {
-				return badValue(text, "number that a double holds exactly")
+				return literal.Bad(text, "number that a double holds exactly")
 			}
 			return read(text)
 		}

@@ -3,6 +3,7 @@ package message
 import (
 	"fmt"
 
+	"github.com/tablehaul/tablehaul/pkg/literal"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
@@ -37,7 +38,7 @@ func (c *Change) member(s *scanner, name []byte, scratch *[]byte) (err error) {
 		c.Stock = string(v) == schema.OpRead
 	case "us":
 		if v, err = s.skip(); err == nil {
-			c.Micros, err = parseInt(v)
+			c.Micros, err = literal.ParseInt(v)
 		}
 	case "gtid", "pos":
 		var escaped bool

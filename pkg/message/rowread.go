@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/literal"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
@@ -277,7 +278,7 @@ func (c *objectColumn) value(s *scanner, scratch *[]byte) error {
 	case c.bare != nil:
 		return c.bare(text)
 	case text[0] == '{', text[0] == '[':
-		return badValue(text, "value of a column")
+		return literal.Bad(text, "value of a column")
 	}
 	return c.text(text)
 }

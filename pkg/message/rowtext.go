@@ -8,6 +8,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/literal"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
@@ -67,11 +68,11 @@ func newRowWriter(t *schema.Table, p Partitions, name string, format func(schema
 			return w, &schema.TableError{Table: t.String(), Err: fmt.Errorf("column %s: %s has no %s", c.Name, name, c.Native)}
 		}
 		w.binds = append(w.binds, bind)
-		w.names = append(w.names, append(appendString(nil, c.Name), ':'))
+		w.names = append(w.names, append(literal.AppendJSON(nil, c.Name), ':'))
 	}
 	w.values = make([]valueFunc, len(w.columns))
 	w.arrays = make([]arrow.Array, len(w.columns))
-	w.keyHead = appendString(append(appendString([]byte(`{"database":`), t.DB), `,"table":`...), t.Name)
+	w.keyHead = literal.AppendJSON(append(literal.AppendJSON([]byte(`{"database":`), t.DB), `,"table":`...), t.Name)
 	return w, nil
 }
 

@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
+
+	"github.com/tablehaul/tablehaul/pkg/literal"
 )
 
 func TestAppendDate(t *testing.T) {
 	day := time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)
 	for ; day.Year() < 10000; day = day.AddDate(0, 0, 1) {
-		if got, want := string(appendDate(nil, day.Unix()/86400)), day.Format(time.DateOnly); got != want {
+		if got, want := string(literal.AppendDate(nil, day.Unix()/86400)), day.Format(time.DateOnly); got != want {
 			t.Fatalf("got %s, want %s", got, want)
 		}
 	}
@@ -22,7 +24,7 @@ func TestAppendDate(t *testing.T) {
 func TestAppendDateTime(t *testing.T) {
 	for range 100_000 {
 		at := time.UnixMicro(rand.Int64N(253402300800e6+62167219200e6) - 62167219200e6).UTC()
-		if got, want := string(appendDateTime(nil, at.UnixMicro(), ' ', 6)), at.Format("2006-01-02 15:04:05.000000"); got != want {
+		if got, want := string(literal.AppendDateTime(nil, at.UnixMicro(), ' ', 6)), at.Format("2006-01-02 15:04:05.000000"); got != want {
 			t.Fatalf("got %s, want %s", got, want)
 		}
 	}
@@ -33,7 +35,7 @@ func TestAppendDateTime(t *testing.T) {
 	}{
 		{0, 0, "00:00:00"}, {-1_500_000, 3, "-00:00:01.500"}, {(838*3600+59*60+59)*1e6 + 999999, 6, "838:59:59.999999"}, {100 * 3600e6, 0, "100:00:00"},
 	} {
-		if got := string(appendTime(nil, c.us, c.digits)); got != c.want {
+		if got := string(literal.AppendTime(nil, c.us, c.digits)); got != c.want {
 			t.Errorf("%d µs: got %s, want %s", c.us, got, c.want)
 		}
 	}
@@ -59,7 +61,7 @@ func TestAppendDecimal(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := string(appendDecimal(nil, n, int(c.scale))); got != c.text {
+		if got := string(literal.AppendDecimal(nil, n, int(c.scale))); got != c.text {
 			t.Errorf("got %s, want %s", got, c.text)
 		}
 	}
@@ -68,7 +70,7 @@ func TestAppendDecimal(t *testing.T) {
 func TestAppendFloat(t *testing.T) {
 	for _, v := range []float64{0, 1.5, -0.1, 1e-7, 1e21, math.MaxFloat64, math.SmallestNonzeroFloat64, 123456789} {
 		var got float64
-		if err := json.Unmarshal(appendFloat(nil, v, 64), &got); err != nil || got != v {
+		if err := json.Unmarshal(literal.AppendFloat(nil, v, 64), &got); err != nil || got != v {
 			t.Errorf("%g: got %g, %v", v, got, err)
 		}
 	}
@@ -85,7 +87,7 @@ func TestStrings(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 	for _, s := range []string{"", "plain", "a\"b\\c\nd\te\x00\x1f", "ünï ✓ \U0001F600", "\u2028"} {
-		quoted := appendString(nil, s)
+		quoted := literal.AppendJSON(nil, s)
 		if err := json.Unmarshal(quoted, &got); err != nil || got != s {
 			t.Errorf("%q: got %q, %v", s, got, err)
 		}

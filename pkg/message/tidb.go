@@ -3,6 +3,8 @@ package message
 import (
 	"fmt"
 	"strconv"
+
+	"github.com/tablehaul/tablehaul/pkg/literal"
 )
 
 // A tidbChange is the object _tidb of a message of TiCDC, if its extension is enabled.
@@ -46,7 +48,7 @@ func tidbOf(text []byte) (c tidbChange, err error) {
 func tso(text []byte) (uint64, error) {
 	v, err := strconv.ParseUint(string(text), 10, 64)
 	if err != nil {
-		return 0, badValue(text, "TSO")
+		return 0, literal.Bad(text, "TSO")
 	}
 	return v, nil
 }

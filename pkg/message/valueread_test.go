@@ -3,6 +3,8 @@ package message
 import (
 	"strings"
 	"testing"
+
+	"github.com/tablehaul/tablehaul/pkg/literal"
 )
 
 // TestDecimal reads decimals exactly, or not at all.
@@ -22,7 +24,7 @@ func TestDecimal(t *testing.T) {
 		{"", 4, 1, "is no decimal"},
 		{"1e3", 4, 1, "is no decimal"},
 	} {
-		n, err := parseDecimal([]byte(c.text), c.precision, c.scale)
+		n, err := literal.ParseDecimal([]byte(c.text), c.precision, c.scale)
 		got := n.ToString(int32(c.scale))
 		if err != nil {
 			got = err.Error()

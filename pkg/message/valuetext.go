@@ -8,8 +8,8 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/decimal128"
 
+	"github.com/tablehaul/tablehaul/pkg/literal"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
@@ -18,43 +18,6 @@ type valueFunc func(dst []byte, row int) []byte
 
 // A bindFunc has a valueFunc read an array.
 type bindFunc func(arrow.Array) valueFunc
-
-// appendDecimal appends v, which has scale digits behind the point.
-func appendDecimal(dst []byte, v decimal128.Num, scale int) []byte {
-	low, high := v.LowBits(), v.HighBits()
-	if high != int64(low)>>63 { // needs more than 64 bits
-		return append(dst, v.ToString(int32(scale))...)
-	}
-	n := int64(low)
-	u := uint64(n)
-	if n < 0 {
-		dst, u = append(dst, '-'), -u
-	}
-	start := len(dst)
-	dst = strconv.AppendUint(dst, u, 10)
-	if scale == 0 {
-		return dst
-	}
-	for len(dst)-start <= scale { // 5 with scale 2 is 0.05
-		dst = append(dst, 0)
-		copy(dst[start+1:], dst[start:])
-		dst[start] = '0'
-	}
-	dst = append(dst, 0)
-	point := len(dst) - 1 - scale
-	copy(dst[point+1:], dst[point:])
-	dst[point] = '.'
-	return dst
-}
-
-// appendFloat appends the shortest text that reads back as v, of so many bits.
-func appendFloat(dst []byte, v float64, bits int) []byte {
-	format := byte('f')
-	if a := math.Abs(v); a != 0 && (a < 1e-6 || a >= 1e21) {
-		format = 'e'
-	}
-	return strconv.AppendFloat(dst, v, format, -1, bits)
-}
 
 // numbers returns how columns are written whose text is that of a number, nil for
 // others.
@@ -73,18 +36,18 @@ func numbers(c schema.Column) bindFunc {
 	case arrow.FLOAT32:
 		return func(a arrow.Array) valueFunc {
 			v := a.(*array.Float32)
-			return func(dst []byte, i int) []byte { return appendFloat(dst, float64(v.Value(i)), 32) }
+			return func(dst []byte, i int) []byte { return literal.AppendFloat(dst, float64(v.Value(i)), 32) }
 		}
 	case arrow.FLOAT64:
 		return func(a arrow.Array) valueFunc {
 			v := a.(*array.Float64)
-			return func(dst []byte, i int) []byte { return appendFloat(dst, v.Value(i), 64) }
+			return func(dst []byte, i int) []byte { return literal.AppendFloat(dst, v.Value(i), 64) }
 		}
 	case arrow.DECIMAL128:
 		scale := int(c.Arrow.(*arrow.Decimal128Type).Scale)
 		return func(a arrow.Array) valueFunc {
 			v := a.(*array.Decimal128)
-			return func(dst []byte, i int) []byte { return appendDecimal(dst, v.Value(i), scale) }
+			return func(dst []byte, i int) []byte { return literal.AppendDecimal(dst, v.Value(i), scale) }
 		}
 	case arrow.BOOL:
 		return func(a arrow.Array) valueFunc {
@@ -116,17 +79,17 @@ func times(c schema.Column, sep byte) bindFunc {
 	case schema.Date:
 		return func(a arrow.Array) valueFunc {
 			v := a.(*array.Date32)
-			return func(dst []byte, i int) []byte { return appendDate(dst, int64(v.Value(i))) }
+			return func(dst []byte, i int) []byte { return literal.AppendDate(dst, int64(v.Value(i))) }
 		}
 	case schema.DateTime, schema.Timestamp:
 		return func(a arrow.Array) valueFunc {
 			v := a.(*array.Timestamp)
-			return func(dst []byte, i int) []byte { return appendDateTime(dst, int64(v.Value(i)), sep, digits) }
+			return func(dst []byte, i int) []byte { return literal.AppendDateTime(dst, int64(v.Value(i)), sep, digits) }
 		}
 	case schema.Time:
 		return func(a arrow.Array) valueFunc {
 			v := a.(*array.Int64)
-			return func(dst []byte, i int) []byte { return appendTime(dst, v.Value(i), digits) }
+			return func(dst []byte, i int) []byte { return literal.AppendTime(dst, v.Value(i), digits) }
 		}
 	}
 	return nil
@@ -154,7 +117,7 @@ func ordinals(c schema.Column) bindFunc {
 				label := v.Value(i)
 				n, ok := index[label]
 				if !ok && label != "" {
-					return appendString(dst, label)
+					return literal.AppendJSON(dst, label)
 				}
 				return number(dst, n)
 			}
@@ -164,7 +127,7 @@ func ordinals(c schema.Column) bindFunc {
 			for label := range strings.SplitSeq(v.Value(i), ",") {
 				bit, ok := index[label]
 				if !ok && label != "" {
-					return appendString(dst, v.Value(i))
+					return literal.AppendJSON(dst, v.Value(i))
 				}
 				bits |= bit
 			}
