@@ -64,6 +64,14 @@ func (s folders) create(ctx context.Context, at stage, name string) (output, err
 	return s.fileSystem.create(ctx, file)
 }
 
+func (s folders) reveal(ctx context.Context, at stage, name, _ string) (input, error) {
+	return s.open(ctx, path.Join(stageDir(at), "files", name))
+}
+
+func (s folders) unstage(ctx context.Context, at stage, name, _ string) error {
+	return s.fileSystem.remove(ctx, path.Join(stageDir(at), "files", name))
+}
+
 func (s folders) claim(ctx context.Context, at stage, n int64, entry []byte) error {
 	from, to := stageDir(at), commitDir(at.table, n)
 	err := s.write(ctx, path.Join(from, entryFile), entry)

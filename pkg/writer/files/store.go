@@ -17,9 +17,13 @@ import (
 // by one under the names that they were created with, and can be repeated by anybody.
 type store interface {
 	create(ctx context.Context, at stage, path string) (output, error)
+	// reveal opens a file of a stage that is finished, to be read.
+	reveal(ctx context.Context, at stage, path, token string) (input, error)
+	// unstage removes such a file.
+	unstage(ctx context.Context, at stage, path, token string) error
 	// claim makes the stage commit number n, with what the entry says. It fails with
-	// errTaken if there is a commit of that number. Without files, the stage need not be
-	// there.
+	// errTaken if there is a commit of that number, and with an fs.ErrNotExist if the stage
+	// is not there any more.
 	claim(ctx context.Context, at stage, n int64, entry []byte) error
 	// entry returns what commit number n said.
 	entry(ctx context.Context, table string, n int64) ([]byte, error)

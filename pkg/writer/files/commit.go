@@ -1,0 +1,270 @@
+package files
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+// generation is the folder of one, in the table's.
+func generation(n int) string { return fmt.Sprintf("g%d", n) }
+
+// Commit publishes what is staged.
+func (w *Writer) Commit(ctx context.Context, pos batch.Position) error {
+	err := w.usable()
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err == nil {
+		err = w.settle(ctx)
+	}
+	if err == nil {
+		if err = w.stageAll(ctx); err != nil {
+			w.fail(err)
+		}
+	}
+	if err == nil {
+		err = w.commit(ctx, pos)
+	}
+	if err != nil {
+		return w.named("commit to", err)
+	}
+	return nil
+}
+
+// stageAll ends all files, those of changes by key among them.
+func (w *Writer) stageAll(ctx context.Context) error {
+	if err := w.finishAll(ctx); err != nil {
+		return err
+	}
+	for range maxTurns {
+		if w.fold == nil || w.fold.applied {
+			return nil
+		}
+		err := w.fold.apply(ctx)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err := w.overtaken(ctx); err != nil { // by who has written that file anew
+			return err
+		}
+	}
+	return errAgain
+}
+
+// maxTurns is how often a commit lets those of others go first.
+const maxTurns = 100
+
+func (w *Writer) commit(ctx context.Context, pos batch.Position) error {
+	w.mu.Lock()
+	err := w.ready(ctx)
+	w.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	w.sink.opts.Step("rows written")
+	for range maxTurns {
+		e, err := w.entry(pos)
+		if err != nil {
+			return err
+		}
+		text, err := json.Marshal(e)
+		if err != nil {
+			return err
+		}
+		w.unsure = e
+		w.sink.opts.Step("commit sent")
+		err = w.sink.store.claim(ctx, w.at, e.Number, text)
+		if err == nil {
+			err = w.stale(ctx, e)
+		}
+		if errors.Is(err, errTaken) {
+			w.unsure = nil
+			if err = w.overtaken(ctx); err == nil {
+				err = w.stageAll(ctx)
+			}
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			// The stage is gone: it was claimed by an attempt whose reply was lost, or another
+			// run has removed it.
+			if err := w.settle(ctx); err != nil {
+				return err
+			}
+			if w.known.ID == e.ID {
+				return nil
+			}
+			w.fail(errLost)
+			return errLost
+		}
+		if err != nil {
+			if found := w.settle(ctx); found == nil && w.known.ID == e.ID {
+				return nil // the reply was lost, no more
+			}
+			return err
+		}
+		w.sink.opts.Step("commit landed")
+		return w.landed(ctx, e)
+	}
+	return errAgain
+}
+
+var errAgain = hint.Transient(errors.New("other runs have committed again and again meanwhile"))
+
+// stale finds out, of a commit that was just made, whether it is one of a number that was
+// given long ago and has been forgotten: the run has slept for long then. The entry before
+// is forgotten earlier, and the first one never.
+func (w *Writer) stale(ctx context.Context, e *entry) error {
+	if e.Number == 1 || w.known.Number != e.Number-1 {
+		return nil
+	}
+	_, err := w.sink.store.entry(ctx, w.dir, e.Number-1)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := w.sink.store.forget(ctx, w.dir, e.Number); err != nil {
+		return err
+	}
+	return errTaken
+}
+
+// entry says what the next commit is.
+func (w *Writer) entry(pos batch.Position) (*entry, error) {
+	known := w.known
+	if w.merge != nil {
+		merged, err := w.merge(known.Position, w.mark, pos)
+		if err != nil {
+			w.fail(err)
+			return nil, err
+		}
+		pos = merged
+	}
+	now := w.sink.clock()
+	e := &entry{head: head{
+		Number: known.Number + 1, ID: uuid.NewString(), Committed: now.UTC(), Position: pos, Tag: w.tag,
+		Source: w.src.String(), Shape: w.src.Shape(), Filter: w.src.Filter,
+		Generation: w.gen, Location: w.sink.store.url(path.Join(w.dir, generation(w.gen))),
+		Format: w.format, Compression: w.compression, Header: w.header, Columns: w.columns, Partition: w.partition,
+	}}
+	for _, l := range w.levels {
+		e.Folders = append(e.Folders, l.name)
+	}
+	e.Replaced = w.replaces || w.emptied || w.fresh
+	e.Added = w.staged
+	if !e.Replaced {
+		e.Removed = w.removed
+		if e.RowsAdded = known.RowsAdded; w.adds && len(w.staged) > 0 && known.Number > 0 {
+			e.RowsAdded = string(w.mode)
+		}
+	}
+	switch {
+	case len(w.staged) > 0:
+		e.Open = timeFolder(w.levels, w.began)
+	case known.Open != "" && known.Open == timeFolder(w.levels, now):
+		e.Open = known.Open
+	}
+	return e, nil
+}
+
+// overtaken is called when another run has committed first.
+func (w *Writer) overtaken(ctx context.Context) error {
+	m, err := w.sink.load(ctx, w.dir)
+	if err != nil {
+		return err
+	}
+	was := w.known
+	w.known = m
+	if m.Number == was.Number {
+		err := errors.New("a file of the table is lost")
+		w.fail(err)
+		return err
+	}
+	switch {
+	case w.supersedes:
+		return nil
+	case w.merge == nil:
+		err = writer.ErrFenced
+	case m.Generation != w.gen || m.Format != w.format || m.Partition != w.partition || !slices.Equal(m.Columns, w.columns):
+		err = hint.Transient(hint.Wrap(errors.New("another run was quicker, with another shape"), "run the same command again"))
+	case !m.has(w.removed) && !w.fold.undo(ctx):
+		err = hint.Transient(fmt.Errorf("%w: and written files anew that this one has written anew", writer.ErrFenced))
+	case was.Number == 0 || was.Rows == 0:
+		w.fresh = false // what the others have written stays
+	}
+	if err != nil {
+		w.fail(err)
+	}
+	return err
+}
+
+// settle finds out what has become of a commit whose outcome is not known.
+func (w *Writer) settle(ctx context.Context) error {
+	e := w.unsure
+	if e == nil {
+		return nil
+	}
+	m, err := w.sink.load(ctx, w.dir)
+	if err != nil {
+		return err
+	}
+	switch {
+	case m.knows(e.ID):
+		w.committed(e, m)
+	case m.Number != w.known.Number:
+		w.unsure = nil
+		return w.overtaken(ctx)
+	default:
+		w.unsure = nil
+	}
+	return nil
+}
+
+// landed shows what was committed.
+func (w *Writer) landed(ctx context.Context, e *entry) error {
+	m, err := w.sink.publish(ctx, w.dir, w.known, w.merge == nil, e)
+	if errors.Is(err, fs.ErrNotExist) {
+		m, err = w.sink.load(ctx, w.dir)
+	}
+	if err != nil {
+		return err // the commit stands: whoever looks next goes on with this
+	}
+	w.committed(e, m)
+	return nil
+}
+
+// committed readies the writer for the next commit.
+func (w *Writer) committed(e *entry, m manifest) {
+	w.sink.letGo(w.at)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, f := range e.Added {
+		w.written.files.Add(1)
+		w.written.bytes.Add(f.Bytes)
+	}
+	w.known, w.mark, w.gen = m, m.Position, m.Generation
+	w.at, w.staged, w.removed, w.began, w.tag, w.unsure = stage{}, nil, nil, time.Time{}, "", nil
+	w.fresh, w.replaces, w.supersedes, w.emptied = false, false, false, false
+	w.dropFold()
+}
+
+// removeStaged removes files that were staged and are not wanted any more. What cannot be
+// removed goes with the stage.
+func (w *Writer) removeStaged(ctx context.Context, files []file) {
+	for _, f := range files {
+		_ = w.sink.store.unstage(ctx, w.at, f.Path, f.Token)
+	}
+}

@@ -1,0 +1,235 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+// A Writer stages and commits one table.
+type Writer struct {
+	sink *Sink
+	src  *schema.Table
+	dir  string // of the table, in the store
+	mode writer.Mode
+
+	known      manifest // what the table holds, as of the last look or commit
+	fresh      bool     // the next commit begins the table, or its content, anew
+	replaces   bool     // the next commit exchanges the content
+	supersedes bool     // and takes the place of what others have committed meanwhile
+	adds       bool     // rows to others, which may be there already
+
+	// What the files are.
+	format      Format
+	compression string
+	header      bool
+	partition   string
+	levels      []folderLevel
+	columns     []column
+	types       []arrow.DataType
+	from        []int            // of each column, its place in the batch; −1: there is none
+	casts       []arrow.DataType // of each column that batches have in a narrower type
+
+	mu     sync.Mutex
+	at     stage // "" until something is staged
+	began  time.Time
+	parts  int
+	idle   []*part
+	staged []file
+	failed error // nothing can be committed any more
+
+	gen     int      // generation of what is staged
+	emptied bool     // the rows that the table has go with the next commit
+	removed []string // files that the next commit takes out, since they were written anew
+	fold    *fold    // changes by key since the last commit; nil if there are none
+
+	mark  batch.Position // that this writer has found or left last
+	keyAt []int
+
+	merge   func(held, known, next batch.Position) (batch.Position, error)
+	tag     string
+	unsure  *entry // a commit of which it is not known whether it was made
+	closed  bool
+	written struct{ files, bytes atomic.Int64 }
+}
+
+var (
+	_ writer.Writer  = (*Writer)(nil)
+	_ writer.Counter = (*Writer)(nil)
+	_ writer.Sharer  = (*Writer)(nil)
+)
+
+// use takes over what files are like, and works out how batches become them.
+func (w *Writer) use(format Format, compression string, header bool, partition string, columns []column) (err error) {
+	w.format, w.compression, w.header, w.partition, w.columns = format, compression, header, partition, columns
+	if err := CheckForm(format, compression, header); err != nil {
+		return err
+	}
+	w.types = make([]arrow.DataType, len(columns))
+	w.from = make([]int, len(columns))
+	w.casts = make([]arrow.DataType, len(columns))
+	for i, c := range columns {
+		if w.types[i], err = parseType(c.Type); err != nil {
+			return fmt.Errorf("column %s: %w", c.Name, err)
+		}
+		w.from[i] = slices.IndexFunc(w.src.Columns, func(s schema.Column) bool { return s.Name == c.Name })
+		if j := w.from[i]; j >= 0 && !arrow.TypeEqual(w.src.Columns[j].Arrow, w.types[i]) {
+			w.casts[i] = w.types[i]
+		}
+	}
+	if w.levels, err = ParseFolders(partition); err != nil {
+		return err
+	}
+	return bindFolders(w.levels, columns, w.types)
+}
+
+// Position returns the position of the table's last commit, or "".
+func (w *Writer) Position(ctx context.Context) (batch.Position, error) {
+	if w.usable() != nil {
+		if m, err := w.sink.load(ctx, w.dir); err == nil {
+			w.known = m // which nothing more can be committed to
+		}
+		return w.known.Position, ctx.Err()
+	}
+	if err := w.settle(ctx); err != nil {
+		return "", w.named("look at", err)
+	}
+	return w.known.Position, nil
+}
+
+// Written counts the files of this writer's commits.
+func (w *Writer) Written() (files, bytes int64) {
+	return w.written.files.Load(), w.written.bytes.Load()
+}
+
+// Share has commits of other runs go before or behind this one's: each is made of what the
+// table holds then. With changes by key, a commit whose files another one has written anew
+// is refused: who begins again finds them as they are.
+func (w *Writer) Share(merge func(held, known, next batch.Position) (batch.Position, error)) {
+	w.merge = merge
+}
+
+func (w *Writer) named(what string, err error) error {
+	return fmt.Errorf("%s %s: %w", what, w.place(), err)
+}
+
+// usable tells what keeps the writer from being used.
+func (w *Writer) usable() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return errClosed
+	}
+	return w.failed
+}
+
+// fail ends the use of the writer.
+func (w *Writer) fail(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.failed == nil {
+		w.failed = err
+	}
+}
+
+// Write stages the rows.
+func (w *Writer) Write(ctx context.Context, b *batch.Batch) error {
+	err := w.usable()
+	if err == nil && w.unsure != nil {
+		err = w.settle(ctx)
+	}
+	if err == nil {
+		err = w.write(ctx, b)
+	}
+	if err != nil {
+		return w.named("write to", err)
+	}
+	return nil
+}
+
+func (w *Writer) write(ctx context.Context, b *batch.Batch) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if b.Ops != nil && len(w.src.Key) == 0 {
+		return &schema.TableError{Table: w.src.String(), Err: errors.New("changes of a table without a key")}
+	}
+	if b.Emptied {
+		w.empty(ctx)
+	}
+	if b.Rows == nil || b.Rows.NumRows() == 0 {
+		return nil
+	}
+	if int(b.Rows.NumCols()) != len(w.src.Columns) {
+		return &schema.TableError{Table: w.src.String(), Err: fmt.Errorf("batch has %d columns, the table has %d", b.Rows.NumCols(), len(w.src.Columns))}
+	}
+	columns, release, err := w.shape(ctx, b.Rows.Columns(), int(b.Rows.NumRows()))
+	if err != nil {
+		return err
+	}
+	defer release()
+	if b.Ops != nil || w.fold != nil || w.follows() && len(w.src.Key) > 0 && w.known.Number > 0 {
+		err = w.change(ctx, columns, b.Ops, int(b.Rows.NumRows()))
+	} else {
+		err = w.add(ctx, columns, int(b.Rows.NumRows()))
+	}
+	if err != nil {
+		w.fail(err)
+	}
+	return err
+}
+
+// empty gives up what is staged: the table was emptied behind it.
+func (w *Writer) empty(ctx context.Context) {
+	w.mu.Lock()
+	idle, staged := w.idle, w.staged
+	w.idle, w.staged, w.removed, w.emptied = nil, nil, nil, true
+	w.mu.Unlock()
+	abortAll(idle)
+	w.dropFold()
+	w.removeStaged(ctx, staged)
+}
+
+// Close abandons what is staged.
+func (w *Writer) Close() error {
+	w.mu.Lock()
+	if w.closed {
+		w.mu.Unlock()
+		return nil
+	}
+	w.closed = true
+	idle, at, unsure := w.idle, w.at, w.unsure
+	w.idle, w.staged, w.at = nil, nil, stage{}
+	w.mu.Unlock()
+	abortAll(idle)
+	w.dropFold()
+	if at.name == "" {
+		return nil
+	}
+	w.sink.letGo(at)
+	if unsure != nil {
+		return nil // the next run finds out
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	if err := w.sink.store.discard(ctx, at); err != nil {
+		w.sink.opts.Warn(fmt.Sprintf("%s: what is staged stays until the next run: %v", w.place(), err))
+	}
+	return nil
+}
+
+// closeTime is how long Close tries to remove what is staged.
+const closeTime = 10 * time.Second
+
+var errLost = hint.Transient(errors.New("another run has removed what this one had staged"))
