@@ -29,7 +29,8 @@ type Description struct {
 	Name string // the table's at the sink, with its namespace
 	Fate Fate
 	// DDL is the statement by which the table would be made, in Spark's SQL, if the
-	// fate is New; else "".
+	// fate is New, or by which Hive reads the files that are written, whatever the
+	// fate; else "".
 	DDL string
 	// Detail says what is refused, or what would change; "" if nothing.
 	Detail string

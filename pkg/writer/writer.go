@@ -116,6 +116,7 @@ type Held struct {
 	Shape     string    // schema.Table.Shape as of the last commit; "" if not known
 	Committed time.Time // when it was committed
 	Rows      int64     // as the sink counts them, deleted ones included; -1 if it does not
+	DDL       string    // by which readers that need one declare the table; "" if none do
 }
 
 // A Counter is a Writer that tells how much it has written.

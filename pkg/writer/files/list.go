@@ -41,7 +41,7 @@ func (s *Sink) List(ctx context.Context) ([]writer.Held, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			held = append(held, writer.Held{
-				Name: name, Source: m.Source, Position: m.Position, Shape: m.Shape, Committed: m.Committed, Rows: m.Rows,
+				Name: name, Source: m.Source, Position: m.Position, Shape: m.Shape, Committed: m.Committed, Rows: m.Rows, DDL: m.hiveDDL(),
 			})
 			return nil
 		})

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -122,12 +121,21 @@ func bindList(a arrow.Array) valueFunc {
 // words that Java and so Hive and Spark have for it.
 func appendFloat(dst []byte, v float64, bits int) []byte {
 	switch {
+	case v == 0 && math.Signbit(v):
+		return append(dst, "-0.0"...) // −0 is a whole number for some, and has no sign then
 	case math.IsNaN(v):
 		return append(dst, "NaN"...)
 	case math.IsInf(v, 0):
-		return append(dst, strings.TrimPrefix(strconv.FormatFloat(v, 'f', -1, bits)[:1], "+")+"Infinity"...)
+		return append(dst, sign(v)+"Infinity"...)
 	}
 	return literal.AppendFloat(dst, v, bits)
+}
+
+func sign(v float64) string {
+	if math.Signbit(v) {
+		return "-"
+	}
+	return ""
 }
 
 // appendText appends a string as the format has it.

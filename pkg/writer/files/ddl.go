@@ -1,0 +1,72 @@
+package files
+
+import (
+	"fmt"
+	"strings"
+)
+
+// hiveDDL is the statement by which Hive reads a table. Spark's SQL and Impala take it too,
+// where they know the format.
+func (h head) hiveDDL() string {
+	var b strings.Builder
+	db, table, _ := strings.Cut(h.Source, ".")
+	fmt.Fprintf(&b, "CREATE EXTERNAL TABLE %s.%s (", hiveName(db), hiveName(table))
+	for i, c := range h.Columns {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "\n  %s %s", hiveName(c.Name), h.hiveType(c))
+		if c.Comment != "" {
+			b.WriteString(" COMMENT " + hiveText(c.Comment))
+		}
+	}
+	b.WriteString("\n)")
+	if len(h.Folders) > 0 {
+		b.WriteString("\nPARTITIONED BY (")
+		for i, f := range h.Folders {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			b.WriteString(hiveName(f) + " string")
+		}
+		b.WriteByte(')')
+	}
+	switch h.Format {
+	case Parquet:
+		b.WriteString("\nSTORED AS PARQUET")
+	case CSV:
+		b.WriteString("\nROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.OpenCSVSerde'\nSTORED AS TEXTFILE")
+	case TSV:
+		b.WriteString("\nROW FORMAT DELIMITED FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\'\nSTORED AS TEXTFILE")
+	case JSONL:
+		b.WriteString("\nROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.JsonSerDe'\nSTORED AS TEXTFILE")
+	}
+	b.WriteString("\nLOCATION " + hiveText(h.Location))
+	if h.Header {
+		b.WriteString("\nTBLPROPERTIES ('skip.header.line.count'='1')")
+	}
+	b.WriteString(";\n")
+	if len(h.Folders) > 0 {
+		fmt.Fprintf(&b, "MSCK REPAIR TABLE %s.%s;\n", hiveName(db), hiveName(table))
+	}
+	return b.String()
+}
+
+// hiveType is the type of a column, or the one that the format's reader makes of all.
+func (h head) hiveType(c column) string {
+	switch {
+	case h.Format == CSV:
+		return "string" // OpenCSVSerde knows no other
+	case h.Format == TSV && c.Type == "array<float>":
+		return "string"
+	case c.Type == "timestamptz":
+		return "timestamp"
+	}
+	return c.Type
+}
+
+func hiveName(s string) string { return "`" + strings.ReplaceAll(s, "`", "``") + "`" }
+
+func hiveText(s string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`, "\n", `\n`).Replace(s) + "'"
+}
