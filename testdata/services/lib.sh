@@ -65,15 +65,17 @@ record() { # PID
 }
 
 # launch runs a command as the server: detached, and without the files that we
-# or our caller have open: a lock among them would stay taken while it lives.
+# or our caller have open: a lock among them would stay taken while it lives. It is
+# recorded first, still with our lock: a start after one that was killed knows of it.
 launch() {
 	(
+		record "$BASHPID"
 		for fd in "/proc/$BASHPID/fd/"*; do
 			((${fd##*/} < 3)) || eval "exec ${fd##*/}>&-"
 		done
 		exec setsid "$@"
 	) </dev/null >>"$log" 2>&1 &
-	record $!
+	while [[ $(pid) != "$!" ]] && kill -0 "$!" 2>/dev/null; do sleep 0.01; done
 }
 
 port_open() { (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; }
@@ -86,6 +88,7 @@ write_extra() { [[ -z $extra ]] || cat "$extra" >>"$data/my.cnf"; }
 service_option() { return 1; }                          # NAME VALUE
 service_running() { :; }                                # refuse what differs from the running one
 service_kill() { kill -"$1" "$2" 2>/dev/null || true; } # SIGNAL PID
+service_end() { kill_server; }                          # end all of its processes
 
 # http_answers PATH: a whole HTTP answer comes, whatever its status.
 http_answers() {
@@ -129,14 +132,14 @@ wait_ready() {
 		alive || break
 		if ((SECONDS >= deadline)); then
 			[[ $1 == yes ]] || die "runs as pid $(pid), but has not answered on 127.0.0.1:$port for $start_timeout s; see $log, or '$0 stop --port $port'"
-			kill_server
+			service_end
 			start_failed "no answer on 127.0.0.1:$port in $start_timeout s; stopped it"
 		fi
 		sleep 0.1
 	done
 	# What answered may be another program, which took the port just before, or a server
 	# that was killed and has not closed it yet.
-	alive || { [[ $1 == yes ]] || return 1; forget; start_failed "the server ended while starting"; }
+	alive || { [[ $1 == yes ]] || return 1; service_end; start_failed "the server ended while starting"; }
 }
 
 # --- installing --------------------------------------------------------------
@@ -379,7 +382,7 @@ do_stop() {
 	[[ -d $data ]] || { echo "$service: stopped"; return; }
 	exec 8>"$data/lock"
 	flock -w 1800 8 || die "a start of $data still runs"
-	kill_server
+	service_end
 	echo "$service: stopped"
 }
 
