@@ -12,6 +12,7 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/reader/mysql"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
+	"github.com/tablehaul/tablehaul/pkg/writer/files"
 	"github.com/tablehaul/tablehaul/pkg/writer/iceberg"
 	"github.com/tablehaul/tablehaul/pkg/writer/kafka"
 )
@@ -19,31 +20,28 @@ import (
 // all returns every kind of source and sink by the scheme of its URL. This is
 // the one file that names concrete ones.
 func all() stores {
+	lake := sinkKind{
+		open: openIceberg, check: iceberg.CheckURL, takes: rowsAlone,
+		layout: func(l layout) error { return icebergLayout(l).Check() }, unused: fileFlags,
+	}
+	plain := sinkKind{open: openFiles, check: files.CheckURL, takes: changesOrRows, layout: checkFilesLayout, unused: icebergFlags}
 	return stores{
-		sources: map[string]openSource{
-			"mysql":   openMySQL,
-			"mariadb": openMySQL,
+		sources: map[string]sourceKind{
+			"mysql":   {open: openMySQL, check: mysql.CheckURL},
+			"mariadb": {open: openMySQL, check: mysql.CheckURL},
 		},
-		sinks: map[string]openSink{
-			"iceberg":       openIceberg,
-			"iceberg+rest":  openIceberg,
-			"iceberg+rests": openIceberg,
-			"iceberg+sql":   openIceberg,
-			"kafka":         openKafka,
+		sinks: map[string]sinkKind{
+			"iceberg":       lake,
+			"iceberg+rest":  lake,
+			"iceberg+rests": lake,
+			"iceberg+sql":   lake,
+			"kafka":         {open: openKafka, check: kafka.CheckURL, takes: changesAlone},
+			"file":          plain,
+			"hdfs":          plain,
+			"s3":            plain,
 		},
-		feeds:  map[string]feedKind{"kafka": {open: openTopics, check: checkTopics}},
-		topics: map[string]bool{"kafka": true},
-		urls: map[string]func(string) error{
-			"mysql":         mysql.CheckURL,
-			"mariadb":       mysql.CheckURL,
-			"iceberg":       iceberg.CheckURL,
-			"iceberg+rest":  iceberg.CheckURL,
-			"iceberg+rests": iceberg.CheckURL,
-			"iceberg+sql":   iceberg.CheckURL,
-			"kafka":         kafka.CheckURL,
-		},
+		feeds:       map[string]feedKind{"kafka": {open: openTopics, check: checkTopics}},
 		icebergType: iceberg.TypeName,
-		checkLayout: func(l layout) error { return icebergLayout(l).Check() },
 	}
 }
 
@@ -95,6 +93,35 @@ func openIceberg(ctx context.Context, url string, o storeOptions) (writer.Sink, 
 		return nil, err // not an *iceberg.Sink that is nil
 	}
 	return s, nil
+}
+
+func openFiles(ctx context.Context, url string, o storeOptions) (writer.Sink, error) {
+	if _, path, _ := strings.Cut(url, ":"); o.existing && !o.look && scheme(url) == "file" {
+		path, _, _ = strings.Cut(path, "?")
+		if _, err := os.Stat(strings.TrimPrefix(path, "//")); err != nil {
+			return nil, fmt.Errorf("there is no such folder: %w", err)
+		}
+	}
+	opts := files.Options{
+		Format: files.Format(o.files.format), Compression: o.codec, Header: o.files.header,
+		TargetFileSize: o.targetFileSize, Memory: o.memory / sinkShare, Step: o.step, Warn: o.warn, Look: o.look || o.existing,
+		BlockSize: o.files.blockSize, Replication: o.files.replication,
+	}
+	if o.layout != nil {
+		opts.Partition = func(t *schema.Table) string { return o.layout(t).partition }
+	}
+	s, err := files.Open(ctx, url, opts)
+	if err != nil {
+		return nil, err // not a *files.Sink that is nil
+	}
+	return s, nil
+}
+
+func checkFilesLayout(l layout) error {
+	if _, err := files.ParseFolders(l.partition); err != nil {
+		return fmt.Errorf("--partition: %w", err)
+	}
+	return files.CheckForm(files.Format(l.files.format), l.codec, l.files.header)
 }
 
 func openKafka(ctx context.Context, url string, o storeOptions) (writer.Sink, error) {

@@ -20,7 +20,7 @@ import (
 type checkOptions struct {
 	moveOptions
 	purpose, mode, keyless *oneOf
-	changelog              bool
+	changelog, latest      bool
 	serverID               uint32
 }
 
@@ -72,6 +72,7 @@ them before anything is copied, warnings are printed.
 	f.Var(o.mode, "mode", "that of the snapshot")
 	f.Var(o.keyless, "keyless", "that of the tail")
 	f.BoolVar(&o.changelog, "changelog", false, "the tail's, too")
+	f.BoolVar(&o.latest, "latest", false, "likewise")
 	f.Uint32Var(&o.serverID, "server-id", 0, "that of the tail, a `number`")
 	f.IntVar(&o.parallel, "parallel", o.parallel, "read `N` parts of tables at once (default 4, or twice the CPUs if that is less)")
 	f.Lookup("parallel").DefValue = "0" // the machine's: told above
@@ -112,14 +113,14 @@ func (p *program) checkAll(ctx context.Context, o checkOptions) error {
 	if err != nil {
 		return err
 	}
-	topic := p.stores.topics[scheme(o.sink)]
+	topic := p.stores.isTopic(o.sink)
 	purpose := finding.Purpose{Snapshot: o.purpose.value != "tail", Tail: o.tails(), Parallel: o.parallel, AsIs: topic}
 	found, err := checkSource(ctx, src, tables, purpose)
 	if err != nil {
 		return err
 	}
 	if o.tails() {
-		t := tailOptions{moveOptions: o.moveOptions, keyless: o.keyless, changelog: o.changelog || topic}
+		t := tailOptions{moveOptions: o.moveOptions, keyless: o.keyless, changelog: o.changelog || p.stores.takesChanges(o.sink, o.latest)}
 		shaped, more, err := t.shape(tables)
 		if found = append(found, more...); err != nil {
 			return err

@@ -30,6 +30,8 @@ type dumpOptions struct {
 	commitSize     byteSize
 	keyless        *oneOf
 	changelog      bool
+	latest         bool
+	changes        bool // each change becomes a row of its own, as the sink has it
 	onPurged       *oneOf
 	retryTime      time.Duration
 }
@@ -90,13 +92,14 @@ ICEBERG_REST_TOKEN, ICEBERG_REST_CREDENTIAL and AWS_….`,
 	f.Var(&o.commitSize, "commit-size", "commit earlier once so much is staged")
 	f.Var(o.keyless, "keyless", "tables without a primary key: append writes each of their changes\nas a row of its own with _op, _ts, _gtid and _pos")
 	f.BoolVar(&o.changelog, "changelog", false, "write each change of every table as a row of its own")
+	f.BoolVar(&o.latest, "latest", false, "write to plain files the rows that changes leave, the newest of each key,\nby writing files anew; without it each change is a row of its own there")
 	f.Var(o.onPurged, "on-purged", "when a topic no longer holds what follows a table's position:\nearliest goes on with what it holds")
 	f.DurationVar(&o.retryTime, "retry-time", o.retryTime, "`time` for which errors that may pass are met by trying again;\n0 ends the run at the first one")
 	f.Lookup("retry-time").DefValue = "10m"
 	f.IntVar(&o.parallel, "parallel", o.parallel, "write `N` files at once (default 4, or twice the CPUs if that is less)")
 	f.Lookup("parallel").DefValue = "0" // the machine's: told above
 	f.Var(&o.memory, "memory", "memory to use, about")
-	o.layout.flags(f)
+	o.layout.flags(f, "file-format")
 	f.BoolVar(&o.json, "json", false, "print JSON objects, one a line, on standard output")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print no progress, and no result but that of --json")
 	o.watch.flags(f)
@@ -149,9 +152,13 @@ func (o *dumpOptions) bounded() bool { return o.until != "" || o.idleExit > 0 }
 // dump runs the command.
 func (p *program) dump(ctx context.Context, o dumpOptions) error {
 	open, err := p.stores.findFeed(o)
+	if err == nil {
+		err = p.stores.checkLatest(o.sink, o.latest, o.changelog)
+	}
 	if err != nil {
 		return &usageError{nil, err}
 	}
+	o.changes = p.stores.takesChanges(o.sink, o.latest)
 	keepWithin(o.memory)
 	stream := progress.NewStream()
 	start := progress.StreamStart{
@@ -222,7 +229,7 @@ func (p *program) drain(ctx context.Context, o dumpOptions, open feedEnds, strea
 // shape gives a table that has turned up the form that it is to have at the sink.
 func (o *dumpOptions) shape(t *schema.Table) (*schema.Table, error) {
 	switch {
-	case o.changelog, len(t.Key) == 0 && o.keyless.value == "append":
+	case o.changelog, o.changes && !isLog(o.format.value), len(t.Key) == 0 && o.keyless.value == "append":
 		return schema.Changelog(t)
 	case isLog(o.format.value):
 	case len(t.Key) == 0:

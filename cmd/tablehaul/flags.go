@@ -58,6 +58,9 @@ SINK    iceberg:FOLDER                  a lake in a folder, with its own catalog
         iceberg+rest://host:8181        a REST catalog (iceberg+rests:// with TLS)
         iceberg+sql:FILE?warehouse=…    a catalog in SQLite, files in a folder or on s3://
         iceberg://NAME                  a catalog of your .iceberg-go.yaml
+        file:FOLDER                     plain files: Parquet, CSV, TSV or JSON lines, in a folder,
+        hdfs://host:8020/PATH           on HDFS
+        s3://BUCKET/PREFIX              or in an object store (docs/files.md)
         kafka://host:9092/TOPIC         topics; {db} and {table} may stand in TOPIC (docs/topics.md)`
 
 // secretsHelp tells where secrets come from.
@@ -79,7 +82,7 @@ func (o *moveOptions) storeFlags(f *pflag.FlagSet) {
 	o.gentle.flags(f)
 	f.Var(&o.memory, "memory", "memory to use, about")
 	f.Var(o.zeroDate, "zero-date", "what becomes of 0000-00-00 and other dates that no calendar\nholds")
-	o.layout.flags(f)
+	o.layout.flags(f, "format")
 	f.DurationVar(&o.keepEvery, "checkpoint-interval", o.keepEvery, "keep what has been read of tables so often, for a run that goes on\nif this one is stopped; short intervals make small files")
 }
 
@@ -136,6 +139,7 @@ func (o *moveOptions) store(p *program) storeOptions {
 	}
 	return storeOptions{
 		zeroDate: o.zeroDate.value, codec: string(o.layout.compression), spillSize: int64(o.layout.spillSize),
+		files:  o.layout.asked(),
 		memory: int64(o.memory), parallel: o.gentle.maxParallel, targetFileSize: int64(size), keepEvery: o.keepEvery,
 		splitRows: o.choose.splitRows, replicas: o.gentle.replicas, lockWait: o.gentle.lockWait,
 		warn: p.console.warn, step: p.step, login: o.login.found,

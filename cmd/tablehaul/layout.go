@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,35 +21,78 @@ type layoutOptions struct {
 	targetFileSize  byteSize
 	sizeGiven       bool
 	spillSize       byteSize
+	files           filesOptions
+	given           map[string]bool // flags, of fileFlags and icebergFlags
 }
+
+// filesOptions say how plain files are to be.
+type filesOptions struct {
+	format      *oneOf
+	header      bool
+	blockSize   byteSize
+	replication int
+}
+
+// A filesLayout is what of them was asked for; what is zero was not.
+type filesLayout struct {
+	format      string
+	header      bool
+	blockSize   int64
+	replication int
+}
+
+// Flags that mean something to sinks of one kind alone.
+var (
+	fileFlags    = []string{"format", "file-format", "header", "block-size", "replication"}
+	icebergFlags = []string{"sort", "format-version", "property", "spill-size"}
+)
 
 // A layout is how one table is to lie in files.
 type layout struct {
 	partition, sort string
 	formatVersion   int
 	properties      map[string]string
+	codec           string // "" if none was asked for
+	files           filesLayout
 }
 
 func newLayoutOptions() layoutOptions {
-	return layoutOptions{formatVersion: 2, targetFileSize: 256 << 20, spillSize: 16 << 30}
+	return layoutOptions{
+		formatVersion: 2, targetFileSize: 256 << 20, spillSize: 16 << 30,
+		files: filesOptions{format: newOneOf("parquet", "csv", "tsv", "jsonl")},
+	}
 }
 
-func (o *layoutOptions) flags(f *pflag.FlagSet) {
-	f.Var(&o.partition, "partition", "partition tables that are made: 'day(created_at), bucket(16,id)',\nor 'orders: month(at)' for some of them; repeatable")
+// flags registers the flags; format is the name of that which chooses the format of files.
+func (o *layoutOptions) flags(f *pflag.FlagSet, format string) {
+	f.Var(o.files.format, format, "of plain files, for tables that are made")
+	f.BoolVar(&o.files.header, "header", false, "begin files in CSV and TSV with the names of the columns")
+	f.Var(&o.partition, "partition", "partition tables that are made: 'day(created_at), bucket(16,id)',\nor 'orders: month(at)' for some of them; repeatable. Of plain files,\nthe folders: 'dt=day(created_at)', 'dt=day(@commit), hour=hour(@commit)'")
 	f.Var(&o.sort, "sort", "sort the rows of files: 'customer_id, at desc nulls last', or\n'orders: …' for some tables; repeatable")
-	f.Var(&o.compression, "compression", "compression of data files: zstd, zstd:LEVEL, snappy, gzip, lz4 or\nnone (default zstd)")
+	f.Var(&o.compression, "compression", "compression of data files: zstd, zstd:LEVEL, snappy, gzip, lz4 or\nnone (default zstd; plain text: none)")
 	f.Var(&o.compression, "codec", "deprecated: what --compression was called")
 	_ = f.MarkHidden("codec") // the flag exists
 	f.Var(&o.targetFileSize, "target-file-size", "size of data files")
 	f.IntVar(&o.formatVersion, "format-version", o.formatVersion, "`version` of Iceberg's table format for tables that are made: 2 or 3")
 	f.StringArrayVar(&o.properties, "property", nil, "set a property on tables that are made: `key=value`; repeatable")
+	f.Var(&o.files.blockSize, "block-size", "size of the blocks of files in HDFS (default as HADOOP_CONF_DIR or\nthe server says)")
+	f.Lookup("block-size").DefValue = ""
+	f.IntVar(&o.files.replication, "replication", 0, "`number` of replicas of files in HDFS (default likewise)")
 	f.Var(&o.spillSize, "spill-size", "temporary files that rows of a table are sorted in may take so much")
 }
 
 // check finds what is wrong with the options without asking anybody.
 func (o *layoutOptions) check(given func(flag string) bool) error {
 	o.sizeGiven = given("target-file-size")
+	o.given = make(map[string]bool)
+	for _, f := range append(slices.Clone(fileFlags), icebergFlags...) {
+		o.given[f] = given(f)
+	}
 	switch {
+	case given("block-size") && o.files.blockSize < 1<<20:
+		return errors.New("--block-size must be at least 1MiB")
+	case given("replication") && (o.files.replication < 1 || o.files.replication > 512):
+		return errors.New("--replication must be 1 to 512")
 	case o.targetFileSize < 1<<20:
 		return errors.New("--target-file-size must be at least 1MiB")
 	case o.spillSize < 64<<20:
@@ -76,9 +120,18 @@ func (o *layoutOptions) all() []layout {
 	return layouts
 }
 
+// asked is what was said of plain files.
+func (o *layoutOptions) asked() filesLayout {
+	l := filesLayout{header: o.files.header, blockSize: int64(o.files.blockSize), replication: o.files.replication}
+	if o.given["format"] || o.given["file-format"] {
+		l.format = o.files.format.value
+	}
+	return l
+}
+
 // common is what all tables have in common.
 func (o *layoutOptions) common() layout {
-	l := layout{formatVersion: o.formatVersion, properties: make(map[string]string)}
+	l := layout{formatVersion: o.formatVersion, properties: make(map[string]string), codec: string(o.compression), files: o.asked()}
 	for _, p := range o.properties {
 		key, value, _ := strings.Cut(p, "=")
 		l.properties[strings.TrimSpace(key)] = strings.TrimSpace(value)

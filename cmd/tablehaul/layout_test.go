@@ -21,8 +21,8 @@ func TestLayoutFlags(t *testing.T) {
 	}
 	props := map[string]string{"a": "b=c", "x": "y"}
 	for i, want := range []layout{
-		{"bucket(16, id), month(at)", "", 3, props},
-		{"day(at)", "id desc", 3, props},
+		{partition: "bucket(16, id), month(at)", formatVersion: 3, properties: props, codec: "zstd:7"},
+		{partition: "day(at)", sort: "id desc", formatVersion: 3, properties: props, codec: "zstd:7"},
 	} {
 		// An altered table is another *schema.Table.
 		if got := of(&schema.Table{DB: "shop", Name: tables[i].Name}); !reflect.DeepEqual(got, want) {

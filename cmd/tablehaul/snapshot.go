@@ -124,7 +124,7 @@ func (p *program) copyTables(ctx context.Context, o snapshotOptions, open ends, 
 		return err
 	}
 	listed := tables
-	if p.stores.topics[scheme(o.sink)] {
+	if p.stores.isTopic(o.sink) {
 		if tables, err = changelogs(tables); err != nil {
 			return err
 		}

@@ -31,6 +31,7 @@ type storeOptions struct {
 	zeroDate, codec        string
 	memory, targetFileSize int64
 	spillSize              int64
+	files                  filesLayout
 	layout                 func(*schema.Table) layout // of a table that is made; may be nil
 	parallel               int
 	keepEvery              time.Duration // how often a sink keeps stock; 0: its choice
@@ -64,32 +65,79 @@ type (
 
 // stores are the kinds of source and sink, by the scheme of their URLs.
 type stores struct {
-	sources map[string]openSource
-	sinks   map[string]openSink
+	sources map[string]sourceKind
+	sinks   map[string]sinkKind
 	// feeds are the sources whose tables turn up while they are read.
 	feeds map[string]feedKind
-	// topics are the sinks that take every change as it is, and not rows.
-	topics map[string]bool
-	// urls find what is wrong with a URL without asking anybody. A scheme may have none.
-	urls map[string]func(url string) error
 	// icebergType names the Iceberg type of an Arrow type.
 	icebergType func(arrow.DataType) (string, error)
-	// checkLayout finds what is wrong with a layout whatever the table; may be nil.
-	checkLayout func(layout) error
+}
+
+// A sourceKind is one kind of source.
+type sourceKind struct {
+	open openSource
+	// check finds what is wrong with a URL without asking anybody; may be nil.
+	check func(url string) error
+}
+
+// A sinkKind is one kind of sink.
+type sinkKind struct {
+	open  openSink
+	check func(url string) error // as that of a source
+	takes taking
+	// layout finds what is wrong with a layout whatever the table; may be nil.
+	layout func(layout) error
+	unused []string // flags that mean nothing to it
+}
+
+// A taking is what a sink takes of tables that are followed.
+type taking uint8
+
+const (
+	rowsAlone     taking = iota // the rows that changes leave
+	changesAlone                // every change as it is, and stock as changes too
+	changesOrRows               // every change as a row of its own, or with --latest the rows that they leave
+)
+
+// isTopic reports whether the sink takes every change as it is, and never rows.
+func (s stores) isTopic(sink string) bool { return s.sinks[scheme(sink)].takes == changesAlone }
+
+// takesChanges reports whether each change of a table that is followed becomes a row of its
+// own, if nothing but perhaps --latest is said.
+func (s stores) takesChanges(sink string, latest bool) bool {
+	takes := s.sinks[scheme(sink)].takes
+	return takes == changesAlone || takes == changesOrRows && !latest
+}
+
+// checkLatest finds out whether --latest means anything to the sink.
+func (s stores) checkLatest(sink string, latest, changelog bool) error {
+	switch {
+	case latest && changelog:
+		return errors.New("--latest and --changelog exclude each other")
+	case latest && s.sinks[scheme(sink)].takes == changesAlone:
+		return errors.New("--latest: a topic takes every change")
+	}
+	return nil
 }
 
 // check finds what is wrong with the layouts and the replicas of a command line.
 func (s stores) check(o moveOptions) error {
 	for _, r := range o.gentle.replicas {
-		if err := s.checkURL("--replicas", r); err != nil {
+		if err := checkURL("--replicas", r, s.sources[scheme(r)].check); err != nil {
 			return err
 		}
 	}
-	if s.checkLayout == nil {
+	kind := s.sinks[scheme(o.sink)]
+	for _, f := range kind.unused {
+		if o.layout.given[f] {
+			return fmt.Errorf("--%s means nothing to a sink of the kind %s", f, scheme(o.sink))
+		}
+	}
+	if kind.layout == nil {
 		return nil
 	}
 	for _, l := range o.layout.all() {
-		if err := s.checkLayout(l); err != nil {
+		if err := kind.layout(l); err != nil {
 			return err
 		}
 	}
@@ -124,7 +172,7 @@ func (s stores) findFeed(o dumpOptions) (e feedEnds, err error) {
 		return e, err
 	}
 	e.feed = kind.open
-	if s.topics[scheme(o.sink)] {
+	if s.isTopic(o.sink) {
 		return e, errors.New("SINK is a topic, and dump brings topics to tables")
 	}
 	if e.sink, err = s.findSink(o.sink, sourceFirst); err == nil {
@@ -197,30 +245,29 @@ func (s stores) find(source, sink string) (ends, error) {
 }
 
 func (s stores) findSink(sink, order string) (openSink, error) {
-	open, err := pick("SINK", sink, s.sinks, has(s.sources, sink), order)
+	kind, err := pick("SINK", sink, s.sinks, has(s.sources, sink), order)
 	if err == nil {
-		err = s.checkURL("SINK", sink)
+		err = checkURL("SINK", sink, kind.check)
 	}
-	return open, err
+	return kind.open, err
 }
 
 func (s stores) findSource(source string, swapped bool, order string) (openSource, error) {
 	if has(s.feeds, source) {
 		swapped, order = true, "'tablehaul dump' reads topics"
 	}
-	open, err := pick("SOURCE", source, s.sources, swapped, order)
+	kind, err := pick("SOURCE", source, s.sources, swapped, order)
 	if err == nil && isServer(source) {
 		err = checkServer(source)
 	}
 	if err == nil {
-		err = s.checkURL("SOURCE", source)
+		err = checkURL("SOURCE", source, kind.check)
 	}
-	return open, err
+	return kind.open, err
 }
 
 // checkURL finds what is wrong with a URL of a known kind.
-func (s stores) checkURL(what, url string) error {
-	check := s.urls[scheme(url)]
+func checkURL(what, url string, check func(string) error) error {
 	if check == nil {
 		return nil
 	}

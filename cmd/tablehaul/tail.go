@@ -32,6 +32,7 @@ type tailOptions struct {
 	heartbeat      time.Duration
 	keyless        *oneOf
 	changelog      bool
+	latest         bool
 	onPurged       *oneOf
 	retryTime      time.Duration
 }
@@ -82,6 +83,7 @@ was cut, is tried again.
 	f.Var(&o.commitSize, "commit-size", "commit earlier once so much is staged")
 	f.Var(o.keyless, "keyless", "tables without a primary key: append writes each of their changes\nas a row of its own with _op, _ts, _gtid and _pos")
 	f.BoolVar(&o.changelog, "changelog", false, "write each change of every table as a row of its own")
+	f.BoolVar(&o.latest, "latest", false, "write to plain files the rows that changes leave, the newest of each key,\nby writing files anew; without it each change is a row of its own there")
 	f.Var(o.onPurged, "on-purged", "when the log no longer holds what follows a table's position:\nsnapshot copies the table anew")
 	f.DurationVar(&o.retryTime, "retry-time", o.retryTime, "`time` for which errors that may pass are met by trying again;\n0 ends the run at the first one")
 	f.Lookup("retry-time").DefValue = "10m"
@@ -189,6 +191,9 @@ func (p *program) tail(ctx context.Context, o tailOptions) (err error) {
 	if err == nil {
 		err = p.stores.check(o.moveOptions)
 	}
+	if err == nil {
+		err = p.stores.checkLatest(o.sink, o.latest, o.changelog)
+	}
 	if err != nil {
 		return &usageError{nil, err}
 	}
@@ -238,7 +243,7 @@ func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *
 	if err != nil {
 		return err
 	}
-	o.changelog = o.changelog || p.stores.topics[scheme(o.sink)]
+	o.changelog = o.changelog || p.stores.takesChanges(o.sink, o.latest)
 	shaped, refused, err := o.shape(tables)
 	if err == nil {
 		err = p.report(p.hide.redact(o.source), refused)

@@ -29,7 +29,7 @@ func testHDFS(t *testing.T) hdfsFS {
 }
 
 func TestHDFSStore(t *testing.T) {
-	testStore(t, func(t *testing.T) store { return folders{testHDFS(t)} },
+	testStore(t, func(t *testing.T) store { return folders{testHDFS(t)} })
 		"a claim repeated", "a claim without files") // as of a local file system
 }
 

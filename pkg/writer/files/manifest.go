@@ -1,6 +1,7 @@
 package files
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -72,9 +73,9 @@ type manifest struct {
 	Rows   int64    `json:"rows"`
 	Bytes  int64    `json:"bytes"`
 	Recent []string `json:"recent"` // ids of the last commits, this one's at the end
-	Files  []file   `json:"files"`
 	// Old is the generation that was replaced, whose folder is still there.
-	Old int `json:"oldGeneration,omitempty"`
+	Old   int    `json:"oldGeneration,omitempty"`
+	Files []file `json:"files"`
 }
 
 // recentIDs is how many ids a manifest has; entries are forgotten earlier.
@@ -165,12 +166,26 @@ func parseManifest(data []byte) (m manifest, err error) {
 	return m, err
 }
 
+// text writes the manifest, a line a file.
 func (m manifest) text() ([]byte, error) {
-	if m.Files == nil {
-		m.Files = []file{} // not null
+	files := m.Files
+	m.Files = []file{}
+	text, err := json.Marshal(m)
+	if err != nil {
+		return nil, err
 	}
-	data, err := json.MarshalIndent(m, "", " ")
-	return append(data, '\n'), err
+	text = bytes.TrimSuffix(text, []byte("]}"))
+	for i, f := range files {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		line, err := json.Marshal(f)
+		if err != nil {
+			return nil, err
+		}
+		text = append(append(text, '\n'), line...)
+	}
+	return append(text, "\n]}\n"...), nil
 }
 
 // has reports whether all of these files are the table's.

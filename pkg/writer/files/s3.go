@@ -29,6 +29,10 @@ type s3Options struct {
 	endpoint       string // "" for Amazon's, or what AWS_ENDPOINT_URL says
 	region         string // "" for what AWS_REGION says
 	pathStyle      bool
+	// copyBytes is how much of files that are staged may be kept in copyDir, to be read
+	// again before they are published; "" is the system's folder of temporary files.
+	copyBytes int64
+	copyDir   string
 	// warn, if set, is told what does not keep the run from going on.
 	warn func(string)
 	// step, if set, is called at the steps of a claim, "stage found", "commit made", and
@@ -52,6 +56,8 @@ type s3Store struct {
 
 	mu     sync.Mutex
 	held   map[stage]*s3Held
+	copied int64   // bytes
+	claims []stage // the last ones
 	warned map[string]bool
 }
 
@@ -147,6 +153,11 @@ func (s *s3Store) location(key string) string {
 }
 
 func (s *s3Store) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, h := range s.held {
+		s.dropCopies(h)
+	}
 	s.idle()
 	return nil
 }

@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"math/rand/v2"
 	"net/url"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -57,7 +60,11 @@ func s3Uploads(t *testing.T, s *s3Store) []string {
 }
 
 func TestS3Store(t *testing.T) {
-	testStore(t, func(t *testing.T) store { return s3At(t, s3Place(t)) })
+	testStore(t, func(t *testing.T) store {
+		o := s3Place(t)
+		o.copyBytes = 1 << 30
+		return s3At(t, o)
+	})
 }
 
 // Nothing is left of files that are given up, nor of a stage that is discarded, be it by
@@ -119,6 +126,10 @@ func TestS3ClaimedAndHeld(t *testing.T) {
 	at := storeRun(t, s, "a")
 	name, token := storeFile(t, s, at, 1, []byte("x"))
 	storeMust(t, s.claim(t.Context(), at, 1, []byte("e")))
+	storeMust(t, s.hold(t.Context(), at, []byte("by who does not know yet")))
+	if found, err := s.list(t.Context(), storeTable+"/"+hidden+"/staging"); err != nil || len(found) > 0 {
+		t.Errorf("got %v, %v; want no stage", found, err)
+	}
 	storeMust(t, other.hold(t.Context(), at, []byte("as it was")))
 	if found, err := other.stages(t.Context(), storeTable); err != nil || len(found) > 0 {
 		t.Errorf("got %v, %v; want no stage", found, err)
@@ -138,7 +149,7 @@ func TestS3Publish(t *testing.T) {
 	storeMust(t, s.publish(t.Context(), storeTable, 1, name, gone))
 	storeMust(t, s.remove(t.Context(), storeTable+"/"+name))
 	err := s.publish(t.Context(), storeTable, 1, name, gone)
-	if err == nil || errors.Is(err, fs.ErrNotExist) || hint.IsTransient(err) || hint.Of(err) == "" || !strings.Contains(err.Error(), "the file is lost") {
+	if !errors.Is(err, fs.ErrNotExist) || hint.IsTransient(err) || hint.Of(err) == "" || !strings.Contains(err.Error(), "the file is lost") {
 		t.Errorf("got %v (hint %q), want that the file is lost", err, hint.Of(err))
 	}
 	for _, bad := range []string{"", "{}", "x"} {
@@ -255,5 +266,59 @@ func TestS3Part(t *testing.T) {
 	p.free()
 	if !reflect.DeepEqual(p, s3Part{}) {
 		t.Errorf("it has %v", p)
+	}
+}
+
+// What is staged can be read where there is room for it, and removed.
+func TestS3Reveal(t *testing.T) {
+	o := s3Place(t)
+	o.copyBytes, o.copyDir = 3*s3PartSize, t.TempDir()
+	s := s3At(t, o)
+	at := storeRun(t, s, "a")
+	content := make([]byte, s3PartSize+12345)
+	rand.NewChaCha8([32]byte{}).Read(content)
+	one, oneToken := storeFile(t, s, at, 1, content)
+	two, twoToken := storeFile(t, s, at, 2, nil)
+	three, threeToken := storeFile(t, s, at, 3, make([]byte, 3*s3PartSize)) // for which there is no room
+	in, err := s.reveal(t.Context(), at, one, oneToken)
+	storeMust(t, err)
+	for _, r := range [][2]int64{{0, 10}, {s3PartSize - 3, 9}, {s3PartSize, 1}, {5, s3PartSize + 100}, {int64(len(content)) - 4, 4}} {
+		p := make([]byte, r[1])
+		if n, err := in.ReadAt(p, r[0]); err != nil || !bytes.Equal(p[:n], content[r[0]:r[0]+r[1]]) {
+			t.Errorf("from %d on: got %d of %d (%v)", r[0], n, r[1], err)
+		}
+	}
+	if got, err := io.ReadAll(io.NewSectionReader(in, 0, in.length())); err != nil || !bytes.Equal(got, content) {
+		t.Errorf("got %d bytes of %d, or others (%v)", len(got), len(content), err)
+	}
+	if n, err := in.ReadAt(make([]byte, 9), int64(len(content))-4); n != 4 || err != io.EOF {
+		t.Errorf("at the end: got %d, %v", n, err)
+	}
+	if in, err := s.reveal(t.Context(), at, two, twoToken); err != nil || in.length() != 0 {
+		t.Errorf("an empty file: %v", err)
+	}
+	if _, err := s.reveal(t.Context(), at, three, threeToken); !errors.Is(err, errNoCopy) {
+		t.Errorf("got %v, want %v", err, errNoCopy)
+	}
+	for range 2 {
+		storeMust(t, s.unstage(t.Context(), at, one, oneToken))
+	}
+	if _, err := s.reveal(t.Context(), at, one, oneToken); err == nil {
+		t.Error("what was removed can be read")
+	}
+	if left := s3Uploads(t, s); len(left) != 2 {
+		t.Errorf("left: %v", left)
+	}
+	storeMust(t, s.claim(t.Context(), at, 1, []byte("e")))
+	storeMust(t, s.publish(t.Context(), storeTable, 1, two, twoToken))
+	storeMust(t, s.publish(t.Context(), storeTable, 1, three, threeToken))
+	if s.copied != 0 {
+		t.Errorf("%d bytes are kept", s.copied)
+	}
+	b := storeRun(t, s, "b")
+	storeFile(t, s, b, 1, content)
+	storeMust(t, s.discard(t.Context(), b))
+	if left, err := os.ReadDir(o.copyDir); err != nil || len(left) > 0 || s.copied != 0 {
+		t.Errorf("%d bytes are kept, there is %v (%v)", s.copied, left, err)
 	}
 }

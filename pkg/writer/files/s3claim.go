@@ -29,27 +29,25 @@ func s3StageName(name string) string { return url.PathEscape(name) }
 
 func (s *s3Store) claim(ctx context.Context, at stage, n int64, entry []byte) error {
 	key := s.commitKey(at.table, n)
-	if s.keeps(at) {
-		if _, err := s.head(ctx, s.ownerKey(at)); errors.Is(err, fs.ErrNotExist) {
-			// Or claimed already, and the caller was not told.
-			if mine, e := s.holds(ctx, key, entry); e == nil && mine {
-				return nil
-			}
-			return takenAway(err)
-		} else if err != nil {
-			return err
+	if _, err := s.head(ctx, s.ownerKey(at)); errors.Is(err, fs.ErrNotExist) {
+		// Or claimed already, and the caller was not told.
+		if mine, e := s.holds(ctx, key, entry); e == nil && mine {
+			return nil
 		}
-		s.step("stage found")
+		return takenAway(err)
+	} else if err != nil {
+		return err
 	}
+	s.step("stage found")
 	if err := s.putFirst(ctx, key, entry, at); err != nil {
 		return err
 	}
 	s.step("commit made")
+	s.drop(at)
 	// If this fails, it is left to a discard.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s3AbortTime)
 	defer cancel()
 	_ = s.removeKey(ctx, s.ownerKey(at))
-	s.drop(at)
 	return nil
 }
 

@@ -140,6 +140,7 @@ func (f *s3Output) send() error {
 		return f.failed()
 	}
 	part, n := f.part, f.next
+	f.s.copyPart(f.at, f.upload, n, &part)
 	f.part, f.next = s3Part{}, f.next+1
 	go func() {
 		defer f.flying.Done()

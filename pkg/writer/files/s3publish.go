@@ -46,8 +46,7 @@ func (s *s3Store) publish(ctx context.Context, table string, _ int64, name, toke
 	case s3Code(err) != "NoSuchUpload":
 		return s.fail("publish", key, err)
 	case errors.Is(at, fs.ErrNotExist):
-		// No fs.ErrNotExist: it must not pass for a commit that is not there.
-		return hint.Wrap(fmt.Errorf("publish %s: the file is lost: its upload is gone, and was not completed", s.location(key)),
+		return hint.Wrap(fmt.Errorf("publish %s: the file is lost: its upload is gone, and was not completed, or it was removed since: %w", s.location(key), at),
 			"see that no rule of the bucket aborts uploads sooner than after some days; what the commit had is to be moved once more")
 	}
 	return at

@@ -40,6 +40,9 @@ func (s *s3Store) stages(ctx context.Context, table string) ([]stageInfo, error)
 // come back: its uploads are gone.
 func (s *s3Store) hold(ctx context.Context, at stage, owner []byte) error {
 	key := s.ownerKey(at)
+	if s.over(at) {
+		return nil
+	}
 	if s.alive(at) {
 		_, err := s.head(ctx, key)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -76,8 +79,8 @@ func (s *s3Store) discard(ctx context.Context, at stage) error {
 // abortStage aborts the uploads of a stage: those that this store knows of, and those
 // that the server knows of.
 func (s *s3Store) abortStage(ctx context.Context, at stage) error {
-	for id, key := range s.uploads(at) {
-		if err := s.abortUpload(ctx, key, id); err != nil {
+	for id, u := range s.uploads(at) {
+		if err := s.abortUpload(ctx, u.key, id); err != nil {
 			return err
 		}
 	}

@@ -15,14 +15,13 @@ import (
 	"time"
 )
 
-// testStore tests what every store has to do, but for what is named. fresh returns one
-// with nothing in it.
-func testStore(t *testing.T, fresh func(t *testing.T) store, but ...string) {
+// testStore tests what every store has to do. fresh returns one with nothing in it.
+func testStore(t *testing.T, fresh func(t *testing.T) store) {
 	for name, test := range map[string]func(*testing.T, store){
 		"a commit":                 storeCommit,
 		"a number that is taken":   storeTaken,
 		"a claim repeated":         storeClaimAgain,
-		"a claim without files":    storeClaimBare,
+		"a claim of nothing":       storeClaimBare,
 		"a stage taken away":       storeTakenAway,
 		"many claims at once":      storeClaims,
 		"many publish at once":     storePublishers,
@@ -30,6 +29,7 @@ func testStore(t *testing.T, fresh func(t *testing.T) store, but ...string) {
 		"no file of many parts":    storeAbortLarge,
 		"a file of many parts":     storeLarge,
 		"an empty file":            storeEmpty,
+		"staged files":             storeStaged,
 		"stages":                   storeStages,
 		"replace":                  storeReplace,
 		"list":                     storeList,
@@ -40,9 +40,6 @@ func testStore(t *testing.T, fresh func(t *testing.T) store, but ...string) {
 		"a hold while it is made":  storeHoldMade,
 		"names that are not plain": storeNames,
 	} {
-		if slices.Contains(but, name) {
-			continue
-		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := fresh(t)
@@ -166,23 +163,33 @@ func storeTaken(t *testing.T, s store) {
 	storeContent(t, s, storeTable+"/"+nameB, []byte("B"))
 }
 
-// Who has lost the answer claims once more.
+// Who has lost the answer claims once more, and hears that the stage is gone, if not more.
 func storeClaimAgain(t *testing.T, s store) {
 	at := storeRun(t, s, "r")
 	name, token := storeFile(t, s, at, 1, []byte("x"))
-	for range 2 {
-		storeMust(t, s.claim(t.Context(), at, 1, []byte("mine")))
+	storeMust(t, s.claim(t.Context(), at, 1, []byte("mine")))
+	if err := s.claim(t.Context(), at, 1, []byte("mine")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("again: %v", err)
+	}
+	if e, err := s.entry(t.Context(), storeTable, 1); err != nil || string(e) != "mine" {
+		t.Errorf("the entry: got %q, %v", e, err)
 	}
 	storeMust(t, s.publish(t.Context(), storeTable, 1, name, token))
 	storeContent(t, s, storeTable+"/"+name, []byte("x"))
 }
 
 func storeClaimBare(t *testing.T, s store) {
-	storeMust(t, s.claim(t.Context(), stage{storeTable, "bare"}, 1, []byte("bare")))
+	if err := s.claim(t.Context(), stage{storeTable, "nobody"}, 1, []byte("e")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("of no stage: got %v", err)
+	}
+	if e, err := s.entry(t.Context(), storeTable, 1); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the entry: got %q, %v", e, err)
+	}
+	storeMust(t, s.claim(t.Context(), storeRun(t, s, "bare"), 1, []byte("bare"))) // without files
 	if e, err := s.entry(t.Context(), storeTable, 1); err != nil || string(e) != "bare" {
 		t.Errorf("got %q, %v", e, err)
 	}
-	if err := s.claim(t.Context(), stage{storeTable, "other"}, 1, []byte("other")); !errors.Is(err, errTaken) {
+	if err := s.claim(t.Context(), storeRun(t, s, "other"), 1, []byte("other")); !errors.Is(err, errTaken) {
 		t.Errorf("got %v, want %v", err, errTaken)
 	}
 }
@@ -191,7 +198,7 @@ func storeTakenAway(t *testing.T, s store) {
 	at := storeRun(t, s, "r")
 	name, token := storeFile(t, s, at, 1, []byte("x"))
 	storeMust(t, s.discard(t.Context(), at))
-	if err := s.claim(t.Context(), at, 1, []byte("r")); err == nil || errors.Is(err, errTaken) {
+	if err := s.claim(t.Context(), at, 1, []byte("r")); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, errTaken) {
 		t.Errorf("claim: got %v, want an error about the stage", err)
 	}
 	if e, err := s.entry(t.Context(), storeTable, 1); !errors.Is(err, fs.ErrNotExist) {
@@ -325,6 +332,38 @@ func storeEmpty(t *testing.T, s store) {
 	storeMust(t, s.claim(t.Context(), at, 1, []byte("e")))
 	storeMust(t, s.publish(t.Context(), storeTable, 1, name, token))
 	storeContent(t, s, storeTable+"/"+name, nil)
+}
+
+// What is staged can be read and removed by who has staged it.
+func storeStaged(t *testing.T, whole store) {
+	s, ok := whole.(interface {
+		store
+		reveal(ctx context.Context, at stage, path, token string) (input, error)
+		unstage(ctx context.Context, at stage, path, token string) error
+	})
+	if !ok {
+		t.Skip("it has no way to")
+	}
+	at := storeRun(t, s, "r")
+	for n, content := range []string{"first", "second, in a folder"} {
+		name, token := storeFile(t, s, at, n+1, []byte(content))
+		f, err := s.reveal(t.Context(), at, name, token)
+		storeMust(t, err)
+		got, err := io.ReadAll(io.NewSectionReader(f, 0, f.length()))
+		if err != nil || string(got) != content {
+			t.Errorf("%s: got %q, %v", name, got, err)
+		}
+		storeMust(t, f.Close())
+		for range 2 {
+			storeMust(t, s.unstage(t.Context(), at, name, token))
+		}
+	}
+	name, token := storeFile(t, s, at, 3, []byte("third"))
+	storeMust(t, s.claim(t.Context(), at, 1, []byte("e")))
+	storeMust(t, s.publish(t.Context(), storeTable, 1, name, token))
+	if found, want := storeShown(t, s, storeTable), []info{{name: name, size: 5}}; !reflect.DeepEqual(found, want) {
+		t.Errorf("got %v, want %v", found, want)
+	}
 }
 
 func storeStages(t *testing.T, s store) {
@@ -555,6 +594,5 @@ func storeNames(t *testing.T, s store) {
 }
 
 func TestLocalStore(t *testing.T) {
-	testStore(t, func(t *testing.T) store { return folders{local{t.TempDir()}} },
-		"a claim repeated", "a claim without files")
+	testStore(t, func(t *testing.T) store { return folders{local{t.TempDir()}} })
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tablehaul/tablehaul/pkg/hdfs"
 	"github.com/tablehaul/tablehaul/pkg/hint"
 )
 
@@ -92,6 +93,16 @@ func (l location) open(ctx context.Context, o Options) (store, error) {
 	switch l.scheme {
 	case "file":
 		return openLocal(l.path, o)
+	case "s3":
+		return newS3(ctx, s3Options{
+			bucket: l.host, prefix: l.path, endpoint: l.endpoint, region: l.region, pathStyle: l.pathStyle, warn: o.Warn,
+		})
+	case "hdfs":
+		client, err := hdfs.Open(ctx, hdfs.Options{Address: l.host, Warn: o.Warn})
+		if err != nil {
+			return nil, err
+		}
+		return folders{newHDFS(client, l.path, o.BlockSize, o.Replication)}, nil
 	}
 	return nil, fmt.Errorf("scheme %q is not known", l.scheme)
 }
