@@ -86,7 +86,9 @@ func (o *layoutOptions) check(given func(flag string) bool) error {
 	o.sizeGiven = given("target-file-size")
 	o.given = make(map[string]bool)
 	for _, f := range append(slices.Clone(fileFlags), icebergFlags...) {
-		o.given[f] = given(f)
+		if given(f) {
+			o.given[f] = true
+		}
 	}
 	switch {
 	case given("block-size") && o.files.blockSize < 1<<20:

@@ -22,10 +22,10 @@ import (
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "tablehaul" {
 		kinds := all()
-		kinds.sources["fake"] = openFakeSource
-		kinds.sinks["folder"] = openFakeSink
+		kinds.sources["fake"] = sourceKind{open: openFakeSource}
+		kinds.sinks["folder"] = sinkKind{open: openFakeSink}
 		if os.Getenv(haltVar) != "" {
-			kinds.sources["mysql"] = openHalting
+			kinds.sources["mysql"] = sourceKind{open: openHalting}
 		}
 		os.Exit(run(arguments(), kinds))
 	}

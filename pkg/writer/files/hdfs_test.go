@@ -30,7 +30,6 @@ func testHDFS(t *testing.T) hdfsFS {
 
 func TestHDFSStore(t *testing.T) {
 	testStore(t, func(t *testing.T) store { return folders{testHDFS(t)} })
-		"a claim repeated", "a claim without files") // as of a local file system
 }
 
 // What a store names a file, Hadoop's own tools find.
