@@ -208,5 +208,8 @@ func readAll(ctx context.Context, s interface {
 		return nil, err
 	}
 	data, err := io.ReadAll(io.NewSectionReader(f, 0, f.length()))
+	if err == nil && int64(len(data)) != f.length() {
+		err = io.ErrUnexpectedEOF // another one has taken its place
+	}
 	return data, errors.Join(err, f.Close())
 }

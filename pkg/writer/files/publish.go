@@ -54,18 +54,24 @@ func (s *Sink) load(ctx context.Context, dir string) (manifest, error) {
 // manifest reads the one that is there.
 func (s *Sink) manifest(ctx context.Context, dir string) (m manifest, err error) {
 	name := path.Join(dir, manifestFile)
-	data, err := readAll(ctx, s.store, name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return m, nil
+	for range manifestReads {
+		var data []byte
+		if data, err = readAll(ctx, s.store, name); errors.Is(err, fs.ErrNotExist) {
+			return manifest{}, nil
+		}
+		if err == nil {
+			m, err = parseManifest(data)
+		}
+		if err == nil || ctx.Err() != nil {
+			return m, err
+		}
 	}
-	if err != nil {
-		return m, err
-	}
-	if m, err = parseManifest(data); err != nil {
-		err = hint.Wrap(fmt.Errorf("read %s: %w", s.store.url(name), err), "restore the file, or remove the table's folder and copy the table anew")
-	}
-	return m, err
+	return m, hint.Wrap(fmt.Errorf("read %s: %w", s.store.url(name), err), "restore the file, or remove the table's folder and copy the table anew")
 }
+
+// manifestReads is how often a manifest is read that cannot be understood: another one may
+// just have taken its place, of which a reader sees the end and not the beginning.
+const manifestReads = 5
 
 // entriesAfter reads the commits behind number n.
 func (s *Sink) entriesAfter(ctx context.Context, dir string, n int64) (entries []*entry, err error) {

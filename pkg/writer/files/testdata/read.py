@@ -69,11 +69,11 @@ def relation(con, m, paths):
     raw = "{" + ", ".join(f"{text(c['name'])}: 'VARCHAR'" for c in columns) + "}"
     casts = {c["name"]: "from_base64({})" for c in columns if c["type"] == "binary"}
     if m["format"] == "jsonl":
-        large = ", maximum_object_size=200000000" if any(f["bytes"] > 1000000 for f in m["files"]) else ""
+        large = ", maximum_object_size=200000000" if any(f["bytes"] > 2000 * f["rows"] for f in m["files"]) else ""
         return f"read_json({files}, format='newline_delimited', columns={raw}{large}, hive_partitioning=false)", casts
     if m["format"] == "csv":
         header = "true" if m.get("header") else "false"
-        large = ", max_line_size=100000000, buffer_size=400000000" if any(f["bytes"] > 1000000 for f in m["files"]) else ""
+        large = ", max_line_size=100000000, buffer_size=400000000" if any(f["bytes"] > 2000 * f["rows"] for f in m["files"]) else ""
         return (f"read_csv({files}, columns={raw}, header={header}, auto_detect=false, delim=',', quote='\"', escape='\\', nullstr='', new_line='\\n', "
                 f"allow_quoted_nulls=false, null_padding=true, parallel=false{large}, hive_partitioning=false)"), casts
     rows = [r + [None] * (len(columns) - len(r)) for p in paths for r in tsv(p, m)]
