@@ -20,6 +20,7 @@ type benchCase struct {
 	log     *logCase // nil: a snapshot
 	scale   bool     // very many tables
 	topic   *topicCase
+	format  string // of plain files; "" is a lake
 }
 
 // A goal is what a figure is asked to be.
@@ -43,7 +44,7 @@ func (g goal) String() string {
 	return fmt.Sprintf("≤ %g", g.limit)
 }
 
-var cases = slices.Concat(snapshotCases(), tailCases(), topicCases(), scaleCases())
+var cases = slices.Concat(snapshotCases(), fileCases(), tailCases(), topicCases(), scaleCases())
 
 func snapshotCases() []*benchCase {
 	return []*benchCase{

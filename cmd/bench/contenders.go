@@ -13,7 +13,7 @@ import (
 )
 
 // contenderNames are what -without understands; drain1 goes with drain.
-var contenderNames = []string{"product", "drain", "throwaway", "mydumper", "duckdb", "mysqlbinlog", "frames", "go-mysql", "producer-perf", "consumer-perf", "franz-go"}
+var contenderNames = []string{"product", "drain", "throwaway", "mydumper", "duckdb", "mysqlbinlog", "frames", "go-mysql", "producer-perf", "consumer-perf", "franz-go", "hdfs", "hdfs-put"}
 
 // A contender is one way to read the case's table, run as a child process.
 type contender struct {
@@ -56,7 +56,9 @@ func (e *env) snapshotContenders(c *benchCase, rows int64) []*contender {
 		}
 	}
 	var list []*contender
-	if e.product != "" {
+	if c.format != "" {
+		list = e.fileContenders(c, rows)
+	} else if e.product != "" {
 		list = append(list, &contender{
 			name: "product",
 			argv: func(out string) []string {
@@ -74,7 +76,7 @@ func (e *env) snapshotContenders(c *benchCase, rows int64) []*contender {
 			list = append(list, own("drain1", "drain", 1))
 		}
 	}
-	if e.wants("throwaway") {
+	if e.wants("throwaway") && c.format == "" {
 		list = append(list, own("throwaway", "throwaway", e.opts.connections))
 	}
 	if e.mydumper != nil {
@@ -91,7 +93,7 @@ func (e *env) snapshotContenders(c *benchCase, rows int64) []*contender {
 			check: func(out string, _ []byte) (report, error) { return sqlReport(filepath.Join(out, "sql")) },
 		})
 	}
-	if e.duckdb != nil {
+	if e.duckdb != nil && c.format == "" {
 		list = append(list, &contender{
 			name: "duckdb", rival: true, env: e.duckdb.env,
 			argv: func(out string) []string {

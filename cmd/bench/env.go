@@ -25,7 +25,8 @@ type env struct {
 	addr        string // of the server
 	serverPID   int
 	kafka       broker // zero unless a case needs it
-	stop        bool   // the server was started by this run
+	hdfs        hdfsPlace
+	stop        bool // the server was started by this run
 	lock        *os.File
 	product     string // the binary, "" without
 	mydumper    *tool  // nil: not to be had or not wanted
@@ -79,6 +80,11 @@ func newEnv(ctx context.Context, opts *options, selected []*benchCase) (_ *env, 
 			return e, err
 		}
 	}
+	if anyFiles(selected) {
+		if err := e.startHDFS(ctx); err != nil {
+			return e, err
+		}
+	}
 	e.installRivals(ctx, selected)
 	return e, ctx.Err()
 }
@@ -96,6 +102,10 @@ func (e *env) close() error {
 	}
 	if e.kafka.stop && !e.opts.keep {
 		_, err := e.service(context.Background(), "kafka", append([]string{"stop"}, e.kafkaPlace()...)...)
+		errs = append(errs, err)
+	}
+	if e.hdfs.stop && !e.opts.keep {
+		_, err := e.service(context.Background(), "hdfs", append([]string{"stop"}, e.hdfsOptions()...)...)
 		errs = append(errs, err)
 	}
 	if e.tmp != "" {

@@ -51,6 +51,7 @@ func ratios(by map[string]*figures) map[string]float64 {
 			out[rival+"_cpu"] = product.CPUPerRow / f.CPUPerRow
 		}
 	}
+	fileRatios(by, out)
 	if f := by["throwaway"]; f != nil {
 		out["size"] = float64(product.OutBytes) / float64(f.OutBytes)
 	}

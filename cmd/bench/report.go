@@ -91,7 +91,7 @@ func writeResults(path string, results []*result) error {
 }
 
 // order is that of the table's lines.
-var order = []string{"product", "throwaway", "drain", "drain1", "mydumper", "duckdb", "mysqlbinlog", "frames", "go-mysql", "producer-perf", "consumer-perf", "franz-go"}
+var order = []string{"product", "throwaway", "drain", "drain1", "mydumper", "duckdb", "mysqlbinlog", "frames", "go-mysql", "producer-perf", "consumer-perf", "franz-go", "hdfs", "hdfs-put"}
 
 // printResult prints a case as a table for people: every contender, then the
 // ratios with what is asked of them.
