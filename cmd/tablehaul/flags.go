@@ -28,6 +28,7 @@ type moveOptions struct {
 	layout          layoutOptions
 	keepEvery       time.Duration
 	dryRun          bool
+	printDDL        bool // and nothing else
 	quiet, json     bool
 	login           sourceFlags
 	watch           watchOptions
@@ -89,6 +90,7 @@ func (o *moveOptions) storeFlags(f *pflag.FlagSet) {
 // outputFlags says of dry runs what would be done: "copied".
 func (o *moveOptions) outputFlags(f *pflag.FlagSet, done, none string) {
 	f.BoolVar(&o.dryRun, "dry-run", false, "print which tables would be "+done+", and "+none)
+	f.BoolVar(&o.printDDL, "print-ddl", false, "print the statements by which Hive declares plain files, or Spark makes\nthe tables of a lake, and "+none)
 	f.BoolVar(&o.json, "json", false, "print JSON objects, one a line, on standard output")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print no progress, and no result but that of --json")
 	o.watch.flags(f)
@@ -114,6 +116,7 @@ func (o *moveOptions) check(given func(flag string) bool) error {
 	if err := errors.Join(o.login.check(given, o.source), o.watch.check(given)); err != nil {
 		return err
 	}
+	o.dryRun = o.dryRun || o.printDDL
 	switch {
 	case o.parallel < 1:
 		return errors.New("--parallel must be at least 1")

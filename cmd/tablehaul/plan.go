@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tablehaul/tablehaul/pkg/finding"
+	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/progress"
 	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/schema"
@@ -77,6 +78,9 @@ func (p *program) snapshotPlan(ctx context.Context, o snapshotOptions, store sto
 	if err == nil {
 		defer sink.Close()
 	}
+	if o.printDDL {
+		return p.writeDDL(ctx, sink, tables, writer.Mode(o.mode.value))
+	}
 	plan := make([]plannedTable, len(tables))
 	for i, t := range tables {
 		plan[i] = planned(t)
@@ -119,6 +123,33 @@ func (p *program) planAll(ctx context.Context, o moveOptions, src source, sink w
 		return all, nil
 	}
 	return all, planCopy(ctx, pl, tables, plan, o.parallel, &all)
+}
+
+// writeDDL prints the statements by which readers get at the tables.
+func (p *program) writeDDL(ctx context.Context, sink writer.Sink, tables []*schema.Table, mode writer.Mode) error {
+	d, ok := sink.(writer.Describer)
+	if !ok {
+		return errors.New("--print-ddl: the sink has no tables that are declared")
+	}
+	for _, t := range tables {
+		what, err := d.Describe(ctx, t, mode)
+		if err != nil {
+			return fmt.Errorf("look at %s at the sink: %w", t, err)
+		}
+		text := what.DDL
+		switch {
+		case what.Fate == writer.Refused:
+			return &schema.TableError{Table: t.String(), Err: hint.Wrap(errors.New(what.Detail), "%s", what.Remedy)}
+		case text == "":
+			text = fmt.Sprintf("-- %s is there already\n", what.Name)
+		case !strings.HasSuffix(text, "\n"):
+			text += "\n"
+		}
+		if _, err := io.WriteString(p.stdout, text); err != nil {
+			return fmt.Errorf("write to standard output: %w", err)
+		}
+	}
+	return nil
 }
 
 func describeAll(ctx context.Context, d writer.Describer, tables []*schema.Table, plan []plannedTable, mode writer.Mode) error {

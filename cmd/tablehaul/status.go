@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,6 +22,7 @@ import (
 type statusOptions struct {
 	sink, source string // source may be ""
 	json         bool
+	printDDL     bool // and nothing else
 	login        sourceFlags
 }
 
@@ -61,6 +63,7 @@ does not change shows a lag of up to that.`,
 	}, func(ctx context.Context) error { return run(ctx, o) })
 	cmd.Flags().SortFlags = false
 	o.login.register(cmd.Flags())
+	cmd.Flags().BoolVar(&o.printDDL, "print-ddl", false, "print the statements by which Hive declares the tables, of plain files,\nand nothing else")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object on standard output")
 	return cmd
 }
@@ -101,6 +104,9 @@ func (p *program) status(ctx context.Context, o statusOptions) error {
 	if err != nil {
 		return err
 	}
+	if o.printDDL {
+		return p.writeHeldDDL(tables)
+	}
 	var failed error
 	if openSource != nil {
 		failed = p.compare(ctx, o, openSource, store, tables)
@@ -120,6 +126,19 @@ func (p *program) status(ctx context.Context, o statusOptions) error {
 		failed = err
 	}
 	return failed
+}
+
+// writeHeldDDL prints the statements by which readers declare the tables.
+func (p *program) writeHeldDDL(tables []standing) error {
+	for _, t := range tables {
+		if t.DDL == "" {
+			return errors.New("--print-ddl: this sink's readers declare no tables")
+		}
+		if _, err := io.WriteString(p.stdout, t.DDL); err != nil {
+			return fmt.Errorf("write to standard output: %w", err)
+		}
+	}
+	return nil
 }
 
 func (p *program) listHeld(ctx context.Context, o statusOptions, open openSink, store storeOptions) (tables []standing, err error) {

@@ -47,6 +47,9 @@ func (p *program) tailPlan(ctx context.Context, o tailOptions, src source, sink 
 			held[cmp.Or(h.Source, h.Name)] = h.Position
 		}
 	}
+	if o.printDDL {
+		return p.writeDDL(ctx, sink, tables, writer.Follow)
+	}
 	plan := make([]followedTable, len(tables))
 	for i, t := range tables {
 		plan[i] = followedTable{plannedTable: planned(t), Mode: "keyed", Position: string(held[t.String()])}
