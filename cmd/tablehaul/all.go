@@ -104,7 +104,7 @@ func openFiles(ctx context.Context, url string, o storeOptions) (writer.Sink, er
 	}
 	opts := files.Options{
 		Format: files.Format(o.files.format), Compression: o.codec, Header: o.files.header,
-		TargetFileSize: o.targetFileSize, Memory: o.memory / sinkShare, Step: o.step, Warn: o.warn, Look: o.look || o.existing,
+		TargetFileSize: o.targetFileSize, SpillBytes: o.spillSize, Memory: o.memory / sinkShare, Step: o.step, Warn: o.warn, Look: o.look || o.existing,
 		BlockSize: o.files.blockSize, Replication: o.files.replication,
 	}
 	if o.layout != nil {

@@ -44,7 +44,7 @@ type filesLayout struct {
 // Flags that mean something to sinks of one kind alone.
 var (
 	fileFlags    = []string{"format", "file-format", "header", "block-size", "replication"}
-	icebergFlags = []string{"sort", "format-version", "property", "spill-size"}
+	icebergFlags = []string{"sort", "format-version", "property"}
 )
 
 // A layout is how one table is to lie in files.

@@ -68,6 +68,7 @@ func TestScript(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // most of the time they wait
 			s := &script{t: t, dir: t.TempDir(), env: append(os.Environ(), "NO_COLOR=1")}
+			s.reader, _ = filepath.Abs("../../pkg/writer/files/testdata")
 			if dir, _, ok := strings.Cut(name, "/"); ok {
 				service, own := strings.CutSuffix(dir, "-own")
 				s.url = services.Env(t, "TABLEHAUL_TEST_"+strings.ToUpper(service))
@@ -100,6 +101,7 @@ type script struct {
 	t              *testing.T
 	dir, url       string
 	client         string // of the server
+	reader         string // folder of the program that reads plain files
 	env            []string
 	line           string
 	stdout, stderr *bytes.Buffer // of the last command
@@ -141,7 +143,7 @@ func (s *script) unpack(text string) string {
 			end = at[i+1][0]
 		}
 		path := filepath.Join(s.dir, text[m[2]:m[3]])
-		if err := os.WriteFile(path, []byte(text[m[1]:end]), 0o644); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text[m[1]:end]), 0o644)); err != nil {
 			s.t.Fatal(err)
 		}
 	}
@@ -208,7 +210,7 @@ func (s *script) do(neg bool, name string, args []string) {
 	case "consume": // TOPIC COUNT
 		s.consume(args[0], args[1])
 	case "rows": // FOLDER COLUMNS… of a table, as DuckDB reads it
-		cmd := s.command([]string{services.Env(s.t, "TABLEHAUL_TEST_PYTHON"), "-c", readRows, args[0], strings.Join(args[1:], ", ")})
+		cmd := s.command([]string{services.Env(s.t, "TABLEHAUL_TEST_PYTHON"), "-c", readRows, args[0], strings.Join(args[1:], ", "), s.reader})
 		s.ended(cmd.Run(), cmd, "0")
 	case "messages": // TOPIC COUNT, as Kafka's own consumer prints them
 		var got string
@@ -232,6 +234,14 @@ func (s *script) do(neg bool, name string, args []string) {
 const readRows = `
 import duckdb, os, sys
 c = duckdb.connect()
+manifest = sys.argv[1] + "/_tablehaul/manifest.json"
+if os.path.exists(manifest):
+    sys.path.insert(0, sys.argv[3])
+    import read
+    t = read.table(manifest)
+    for row in c.execute(f"SELECT {sys.argv[2]} FROM t ORDER BY ALL").fetchall():
+        print(*row)
+    sys.exit()
 for x in ("avro", "iceberg"):
     c.execute("LOAD '%s/%s.duckdb_extension'" % (os.environ["TABLEHAUL_TEST_DUCKDB_EXTENSIONS"], x))
 c.execute("SET unsafe_enable_version_guessing = true")

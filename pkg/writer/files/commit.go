@@ -48,7 +48,7 @@ func (w *Writer) stageAll(ctx context.Context) error {
 	if err := w.finishAll(ctx); err != nil {
 		return err
 	}
-	for range maxTurns {
+	for turn := range maxTurns {
 		if w.fold == nil || w.fold.applied {
 			return nil
 		}
@@ -56,12 +56,19 @@ func (w *Writer) stageAll(ctx context.Context) error {
 		if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		if err := w.overtaken(ctx); err != nil { // by who has written that file anew
-			return err
+		// By who has written that file anew, and has said so or is about to.
+		number := w.known.Number
+		if lost := w.overtaken(ctx); lost != nil && (turn == maxLooks || w.known.Number != number) {
+			return lost
+		} else if lost == nil && !w.fold.undo(ctx) {
+			return errAgain
 		}
 	}
 	return errAgain
 }
+
+// maxLooks is how often a file that is not there is looked for once more.
+const maxLooks = 5
 
 // maxTurns is how often a commit lets those of others go first.
 const maxTurns = 100
@@ -189,9 +196,7 @@ func (w *Writer) overtaken(ctx context.Context) error {
 	was := w.known
 	w.known = m
 	if m.Number == was.Number {
-		err := errors.New("a file of the table is lost")
-		w.fail(err)
-		return err
+		return errors.New("a file of the table is lost")
 	}
 	switch {
 	case w.supersedes:

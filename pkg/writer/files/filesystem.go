@@ -145,7 +145,7 @@ func (s folders) stages(ctx context.Context, table string) ([]stageInfo, error) 
 	}
 	var stages []stageInfo
 	for _, f := range found {
-		dir := stageDir(stage{table, f.name})
+		dir := stageDir(stage{table: table, name: f.name})
 		at, err := s.modified(ctx, path.Join(dir, ownerFile))
 		if errors.Is(err, fs.ErrNotExist) {
 			at, err = s.modified(ctx, dir) // killed between the two, or about to say so
@@ -171,6 +171,10 @@ func (s folders) hold(ctx context.Context, at stage, owner []byte) error {
 		return err
 	}
 	return s.write(ctx, path.Join(dir, ownerFile), owner)
+}
+
+func (s folders) renew(ctx context.Context, at stage, owner []byte) error {
+	return s.write(ctx, path.Join(stageDir(at), ownerFile), owner) // never makes the folder
 }
 
 func (s folders) discard(ctx context.Context, at stage) error {

@@ -193,7 +193,7 @@ func (w *Writer) ready(ctx context.Context) error {
 	if w.at.name != "" {
 		return nil
 	}
-	at := w.sink.stage(w.dir)
+	at := w.sink.stage(w.dir, w.follows() && len(w.src.Key) > 0)
 	if err := w.sink.hold(ctx, at); err != nil {
 		return err
 	}

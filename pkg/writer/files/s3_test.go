@@ -274,7 +274,8 @@ func TestS3Reveal(t *testing.T) {
 	o := s3Place(t)
 	o.copyBytes, o.copyDir = 3*s3PartSize, t.TempDir()
 	s := s3At(t, o)
-	at := storeRun(t, s, "a")
+	at := stage{table: storeTable, name: "a", again: true}
+	storeMust(t, s.hold(t.Context(), at, []byte("a")))
 	content := make([]byte, s3PartSize+12345)
 	rand.NewChaCha8([32]byte{}).Read(content)
 	one, oneToken := storeFile(t, s, at, 1, content)
@@ -297,8 +298,9 @@ func TestS3Reveal(t *testing.T) {
 	if in, err := s.reveal(t.Context(), at, two, twoToken); err != nil || in.length() != 0 {
 		t.Errorf("an empty file: %v", err)
 	}
-	if _, err := s.reveal(t.Context(), at, three, threeToken); !errors.Is(err, errNoCopy) {
-		t.Errorf("got %v, want %v", err, errNoCopy)
+	// It is completed, to be read.
+	if in, err := s.reveal(t.Context(), at, three, threeToken); err != nil || in.length() != 3*s3PartSize {
+		t.Errorf("one without a copy: %v", err)
 	}
 	for range 2 {
 		storeMust(t, s.unstage(t.Context(), at, one, oneToken))
@@ -306,7 +308,7 @@ func TestS3Reveal(t *testing.T) {
 	if _, err := s.reveal(t.Context(), at, one, oneToken); err == nil {
 		t.Error("what was removed can be read")
 	}
-	if left := s3Uploads(t, s); len(left) != 2 {
+	if left := s3Uploads(t, s); len(left) != 1 {
 		t.Errorf("left: %v", left)
 	}
 	storeMust(t, s.claim(t.Context(), at, 1, []byte("e")))
@@ -315,10 +317,45 @@ func TestS3Reveal(t *testing.T) {
 	if s.copied != 0 {
 		t.Errorf("%d bytes are kept", s.copied)
 	}
-	b := storeRun(t, s, "b")
+	b := stage{table: storeTable, name: "b", again: true}
+	storeMust(t, s.hold(t.Context(), b, []byte("b")))
 	storeFile(t, s, b, 1, content)
 	storeMust(t, s.discard(t.Context(), b))
 	if left, err := os.ReadDir(o.copyDir); err != nil || len(left) > 0 || s.copied != 0 {
 		t.Errorf("%d bytes are kept, there is %v (%v)", s.copied, left, err)
+	}
+}
+
+// Who has lost a race leaves nothing of its own at the commit, and sees what has won.
+func TestS3ClaimedBy(t *testing.T) {
+	s := s3At(t, s3Place(t))
+	for n := range int64(40) {
+		var wg sync.WaitGroup
+		begin := make(chan struct{})
+		winner := make(chan string, 8)
+		for r := range 8 {
+			at := stage{table: fmt.Sprint("t", n), name: fmt.Sprint("r", r)}
+			storeMust(t, s.hold(t.Context(), at, nil))
+			wg.Go(func() {
+				<-begin
+				err := s.claim(t.Context(), at, n, []byte(at.name))
+				if err == nil {
+					winner <- at.name
+				} else if !errors.Is(err, errTaken) {
+					t.Error(err)
+				} else if _, err := s.entry(t.Context(), at.table, n); err != nil {
+					t.Errorf("it is taken, and: %v", err)
+				}
+			})
+		}
+		close(begin)
+		wg.Wait()
+		won := <-winner
+		entry, err := s.entry(t.Context(), fmt.Sprint("t", n), n)
+		storeMust(t, err)
+		got, err := s.claimed(t.Context(), fmt.Sprint("t", n))
+		if want := map[string]bool{won: true}; err != nil || !reflect.DeepEqual(got, want) || string(entry) != won {
+			t.Errorf("claimed by %v, with the entry %s (%v); %s has won", got, entry, err, won)
+		}
 	}
 }

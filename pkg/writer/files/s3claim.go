@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
@@ -75,6 +76,11 @@ func (s *s3Store) putFirst(ctx context.Context, key string, entry []byte, at sta
 		// An answer may have been lost: that of an attempt that the SDK has repeated, or
 		// that of the last one.
 		mine, e := s.holds(ctx, key, entry)
+		// versitygw says that there is one some 60 ms before it shows it.
+		for pause := s3SeenAfter; s3Conflict(err) && errors.Is(e, fs.ErrNotExist) && pause < 32*s3SeenAfter && ctx.Err() == nil; pause *= 2 {
+			time.Sleep(pause)
+			mine, e = s.holds(ctx, key, entry)
+		}
 		switch {
 		case e == nil && mine:
 			return nil
@@ -102,6 +108,9 @@ func (s *s3Store) entryInput(key string, entry []byte, at stage, first bool) *s3
 }
 
 var anyETag = "*"
+
+// s3SeenAfter is when to look first for what is said to be there, and cannot be seen.
+const s3SeenAfter = 50 * time.Millisecond
 
 // holds reports whether that is what an object holds.
 func (s *s3Store) holds(ctx context.Context, key string, content []byte) (bool, error) {

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-
-	"github.com/tablehaul/tablehaul/pkg/hint"
 )
 
 // Nobody can read an upload that is not completed, not even who has made it. Where staged
@@ -21,7 +19,7 @@ type s3Extent struct{ at, size int64 }
 // copyPart keeps a part, as far as there is room. What cannot be kept is uploaded all the
 // same: few files are read again.
 func (s *s3Store) copyPart(at stage, upload string, n int, part *s3Part) {
-	if s.options.copyBytes == 0 {
+	if s.options.copyBytes == 0 || !at.again {
 		return
 	}
 	file, e := s.copyRoom(at, upload, n, part.size)
@@ -76,7 +74,8 @@ func (s *s3Store) dropCopies(h *s3Held) {
 	h.copies, h.end = nil, 0
 }
 
-// reveal opens a file of a stage that is finished, to be read.
+// reveal opens a file of a stage that is finished, to be read. One without a copy is
+// completed for that: whoever lists the folder sees it before its commit.
 func (s *s3Store) reveal(ctx context.Context, at stage, name, token string) (input, error) {
 	key := s.key(at.table + "/" + name)
 	if err := ctx.Err(); err != nil {
@@ -86,17 +85,25 @@ func (s *s3Store) reveal(ctx context.Context, at stage, name, token string) (inp
 	if err := json.Unmarshal([]byte(token), &t); err != nil {
 		return nil, fmt.Errorf("read %s: what its upload is, is not known: %w", s.location(key), err)
 	}
+	if in := s.copyOf(at, t); in != nil {
+		return in, nil
+	}
+	if err := s.publish(ctx, at.table, 0, name, token); err != nil {
+		return nil, err
+	}
+	return s.open(ctx, at.table+"/"+name)
+}
+
+// copyOf returns the copy of a file, nil if there is none.
+func (s *s3Store) copyOf(at stage, t s3Token) input {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := s.held[at]
 	if h == nil || h.copies == nil || len(h.uploads[t.Upload].copies) != len(t.Parts) || len(t.Parts) == 0 {
-		return nil, hint.Wrap(fmt.Errorf("read %s: %w", s.location(key), errNoCopy),
-			"make more room in the folder of temporary files, or name another by TMPDIR; or commit more often")
+		return nil
 	}
-	return &s3CopyInput{file: h.copies, parts: h.uploads[t.Upload].copies}, nil
+	return &s3CopyInput{file: h.copies, parts: h.uploads[t.Upload].copies}
 }
-
-var errNoCopy = errors.New("it is not published yet, and there was no room for a copy of it on this machine")
 
 // unstage removes such a file.
 func (s *s3Store) unstage(ctx context.Context, at stage, name, token string) error {
@@ -109,7 +116,7 @@ func (s *s3Store) unstage(ctx context.Context, at stage, name, token string) err
 		return err
 	}
 	s.lose(at, t.Upload)
-	return nil
+	return s.removeKey(ctx, key) // which reveal may have completed
 }
 
 // An s3CopyInput reads a copy.

@@ -96,7 +96,7 @@ func s3Absent(err error) bool {
 // s3Conflict reports whether there is an object where none was to be.
 func s3Conflict(err error) bool {
 	status := s3Status(err)
-	return status == http.StatusPreconditionFailed || status == http.StatusConflict
+	return status == http.StatusPreconditionFailed || status == http.StatusConflict && s3Code(err) != s3FolderGone
 }
 
 // s3Unable reports whether the server does not know what was asked for.

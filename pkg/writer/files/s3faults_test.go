@@ -319,7 +319,7 @@ func TestS3Refused(t *testing.T) {
 		t.Setenv("AWS_ACCESS_KEY_ID", c.id)
 		t.Setenv("AWS_SECRET_ACCESS_KEY", c.secret)
 		s := s3At(t, c.o)
-		at := stage{storeTable, "a"}
+		at := stage{table: storeTable, name: "a"}
 		for what, do := range map[string]func() error{
 			"open":    func() error { _, err := s.open(t.Context(), "f"); return err },
 			"entry":   func() error { _, err := s.entry(t.Context(), storeTable, 1); return err },

@@ -1,12 +1,14 @@
 package files
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -46,6 +48,14 @@ type s3Piece struct {
 
 func (s *s3Store) open(ctx context.Context, name string) (input, error) {
 	key := s.key(name)
+	if strings.Contains("/"+name, "/"+hidden+"/") {
+		// What is there is small, and replaced at any time: it is read at once.
+		data, _, err := s.get(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		return s3Whole{bytes.NewReader(data)}, nil
+	}
 	out, err := s.head(ctx, key)
 	if err != nil {
 		return nil, err
@@ -54,6 +64,12 @@ func (s *s3Store) open(ctx context.Context, name string) (input, error) {
 	in.ctx, in.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	return in, nil
 }
+
+// An s3Whole is an object that has been read already.
+type s3Whole struct{ *bytes.Reader }
+
+func (w s3Whole) length() int64 { return w.Size() }
+func (w s3Whole) Close() error  { return nil }
 
 func (in *s3Input) length() int64 { return in.size }
 

@@ -15,12 +15,16 @@ import (
 )
 
 // publish completes an upload. Once it is completed, or aborted, there is none: what is
-// under its key tells which.
+// under its key tells which. What is there already is left alone: some servers take a file
+// away for a moment when its upload is completed once more.
 func (s *s3Store) publish(ctx context.Context, table string, _ int64, name, token string) error {
 	key := s.key(table + "/" + name)
 	var t s3Token
 	if err := json.Unmarshal([]byte(token), &t); err != nil || t.Upload == "" || len(t.Parts) == 0 {
 		return fmt.Errorf("publish %s: the commit does not say what its upload is", s.location(key))
+	}
+	if _, err := s.head(ctx, key); err == nil {
+		return nil
 	}
 	parts := make([]types.CompletedPart, len(t.Parts))
 	for i, p := range t.Parts {

@@ -50,6 +50,10 @@ func s3Pause(attempts int, _ error) (time.Duration, error) {
 	return pause/2 + rand.N(pause/2), nil
 }
 
+// s3FolderGone is what versitygw says if another client has removed the last object of a
+// folder at the moment in which one is put there, or if there is a folder of that name.
+const s3FolderGone = "ExistingObjectIsDirectory"
+
 // s3Repeat is about those errors that the SDK judges otherwise.
 func s3Repeat(err error) aws.Ternary {
 	var bad *tls.CertificateVerificationError
@@ -57,7 +61,7 @@ func s3Repeat(err error) aws.Ternary {
 	switch {
 	case errors.As(err, &bad):
 		return aws.FalseTernary
-	case errors.As(err, &answer) && answer.HTTPStatusCode() == http.StatusTooManyRequests:
+	case errors.As(err, &answer) && answer.HTTPStatusCode() == http.StatusTooManyRequests, s3Code(err) == s3FolderGone:
 		return aws.TrueTernary
 	}
 	return aws.UnknownTernary
@@ -82,7 +86,7 @@ func (r s3Retryer) RetryDelay(attempt int, err error) (time.Duration, error) {
 	var op *net.OpError
 	var late interface{ Timeout() bool }
 	absent := errors.As(err, &op) && op.Op == "dial" && !r.answered.Load()
-	if attempt >= s3FewAttempts && (absent || errors.As(err, &late) && late.Timeout()) {
+	if attempt >= s3FewAttempts && (absent || s3Code(err) == s3FolderGone || errors.As(err, &late) && late.Timeout()) {
 		return 0, err
 	}
 	return r.Standard.RetryDelay(attempt, err)

@@ -14,7 +14,7 @@ import (
 )
 
 func (s *s3Store) stages(ctx context.Context, table string) ([]stageInfo, error) {
-	found, err := s.list(ctx, path.Dir(stageDir(stage{table, "-"})))
+	found, err := s.list(ctx, path.Dir(stageDir(stage{table: table, name: "-"})))
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
@@ -23,7 +23,7 @@ func (s *s3Store) stages(ctx context.Context, table string) ([]stageInfo, error)
 		if f.folder {
 			continue
 		}
-		owner, idle, err := s.get(ctx, s.ownerKey(stage{table, f.name}))
+		owner, idle, err := s.get(ctx, s.ownerKey(stage{table: table, name: f.name}))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // claimed meanwhile
 		}
@@ -57,6 +57,11 @@ func (s *s3Store) hold(ctx context.Context, at stage, owner []byte) error {
 	}
 	s.keep(at, "", "")
 	return nil
+}
+
+// renew is hold.
+func (s *s3Store) renew(ctx context.Context, at stage, owner []byte) error {
+	return s.hold(ctx, at, owner)
 }
 
 // discard aborts the uploads first: who dies in between leaves the object, by which

@@ -34,6 +34,9 @@ type Options struct {
 	// ParseFolders. It may be nil.
 	Partition func(*schema.Table) string
 
+	// SpillBytes is how much of staged files may be kept in temporary files of this machine,
+	// where the store does not let them be read. The default is 16 GiB.
+	SpillBytes     int64
 	TargetFileSize int64 // a file ends at about so many bytes; the default is 256 MiB
 	Memory         int64 // all open files may hold back so much; the default is 256 MiB
 	BlockSize      int64 // of files in HDFS; 0 is the client's own setting, or the server's
@@ -96,6 +99,9 @@ func newSink(st store, db string, opts Options) *Sink {
 	if opts.Memory <= 0 {
 		opts.Memory = 256 << 20
 	}
+	if opts.SpillBytes <= 0 {
+		opts.SpillBytes = 16 << 30
+	}
 	if opts.Warn == nil {
 		opts.Warn = func(string) {}
 	}
@@ -136,8 +142,8 @@ func (s *Sink) open(ctx context.Context, t *schema.Table, mode writer.Mode) (*Wr
 }
 
 // stage returns a new one of a table.
-func (s *Sink) stage(dir string) stage {
-	return stage{dir, fmt.Sprintf("%s%04d", s.run, s.stages.Add(1))}
+func (s *Sink) stage(dir string, again bool) stage {
+	return stage{dir, fmt.Sprintf("%s%04d", s.run, s.stages.Add(1)), again}
 }
 
 // A stage that has said nothing for so long is taken for that of a dead run, if the run is
@@ -147,7 +153,7 @@ const (
 	deadAfter  = 15 * time.Minute
 )
 
-// hold makes a stage this run's, and says so again and again while it lasts.
+// hold makes a new stage this run's, and says so again and again while it lasts.
 func (s *Sink) hold(ctx context.Context, at stage) error {
 	if err := s.store.hold(ctx, at, runs.Self()); err != nil {
 		return err
@@ -181,7 +187,7 @@ func (s *Sink) stayAlive() {
 	defer s.mu.Unlock()
 	for at := range s.held {
 		ctx, cancel := context.WithTimeout(context.Background(), aliveEvery/2)
-		_ = s.store.hold(ctx, at, runs.Self())
+		_ = s.store.renew(ctx, at, runs.Self())
 		cancel()
 	}
 }
@@ -206,7 +212,7 @@ func (s *Sink) tidy(ctx context.Context, dir string) error {
 		if !runs.Ended(st.owner) && st.idle < deadAfter {
 			continue
 		}
-		if err := s.store.discard(ctx, stage{dir, st.name}); err != nil {
+		if err := s.store.discard(ctx, stage{table: dir, name: st.name}); err != nil {
 			return err
 		}
 		s.opts.Step("dead run discarded")

@@ -33,8 +33,10 @@ type store interface {
 	forget(ctx context.Context, table string, n int64) error
 	// stages lists the names of a table's stages that were not claimed.
 	stages(ctx context.Context, table string) ([]stageInfo, error)
-	// hold has the stage say who it belongs to, and that he is alive.
+	// hold makes a stage, which says who it belongs to.
 	hold(ctx context.Context, at stage, owner []byte) error
+	// renew has a stage say that its owner is alive. One that is gone is not made again.
+	renew(ctx context.Context, at stage, owner []byte) error
 	// discard removes a stage with all that is in it.
 	discard(ctx context.Context, at stage) error
 
@@ -54,7 +56,10 @@ type store interface {
 var errTaken = errors.New("there is a commit of that number")
 
 // A stage is where the files of one commit of a table gather.
-type stage struct{ table, name string }
+type stage struct {
+	table, name string
+	again       bool // its files are likely to be read before they are published
+}
 
 // A stageInfo is a stage as it is found.
 type stageInfo struct {

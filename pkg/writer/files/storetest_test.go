@@ -61,7 +61,7 @@ const storeTable = "db/t"
 // storeRun begins a stage, as runs do.
 func storeRun(t *testing.T, s store, name string) stage {
 	t.Helper()
-	at := stage{storeTable, name}
+	at := stage{table: storeTable, name: name}
 	storeMust(t, s.hold(t.Context(), at, []byte("owner of "+name)))
 	return at
 }
@@ -179,7 +179,7 @@ func storeClaimAgain(t *testing.T, s store) {
 }
 
 func storeClaimBare(t *testing.T, s store) {
-	if err := s.claim(t.Context(), stage{storeTable, "nobody"}, 1, []byte("e")); !errors.Is(err, fs.ErrNotExist) {
+	if err := s.claim(t.Context(), stage{table: storeTable, name: "nobody"}, 1, []byte("e")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("of no stage: got %v", err)
 	}
 	if e, err := s.entry(t.Context(), storeTable, 1); !errors.Is(err, fs.ErrNotExist) {
@@ -374,7 +374,7 @@ func storeStages(t *testing.T, s store) {
 	storeRun(t, s, "a")
 	b := storeRun(t, s, "b")
 	storeFile(t, s, b, 1, []byte("b"))
-	storeMust(t, s.hold(ctx, stage{"db/other", "c"}, []byte("c")))
+	storeMust(t, s.hold(ctx, stage{table: "db/other", name: "c"}, []byte("c")))
 	storeMust(t, s.hold(ctx, b, []byte("b again")))
 	owners := func() map[string]string {
 		t.Helper()
@@ -496,7 +496,7 @@ func storeAbsent(t *testing.T, s store) {
 		t.Errorf("an entry: got %q, %v", e, err)
 	}
 	storeMust(t, s.forget(t.Context(), storeTable, 1))
-	storeMust(t, s.discard(t.Context(), stage{storeTable, "nobody"}))
+	storeMust(t, s.discard(t.Context(), stage{table: storeTable, name: "nobody"}))
 	storeMust(t, s.remove(t.Context(), "db/t/nothing"))
 }
 
@@ -570,7 +570,7 @@ func storeHoldMade(t *testing.T, s store) {
 
 func storeNames(t *testing.T, s store) {
 	for _, name := range []string{"with space", "#&=+50%", "表", "a=b%2Fc", "(x)'!~*", "per%20cent+plus"} {
-		at := stage{"n/" + name, "r"}
+		at := stage{table: "n/" + name, name: "r"}
 		storeMust(t, s.hold(t.Context(), at, []byte("o")))
 		file := "k=" + name + "/part-r-00001.bin"
 		out, err := s.create(t.Context(), at, file)

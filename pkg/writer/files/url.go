@@ -95,7 +95,7 @@ func (l location) open(ctx context.Context, o Options) (store, error) {
 		return openLocal(l.path, o)
 	case "s3":
 		return newS3(ctx, s3Options{
-			bucket: l.host, prefix: l.path, endpoint: l.endpoint, region: l.region, pathStyle: l.pathStyle, warn: o.Warn,
+			bucket: l.host, prefix: l.path, endpoint: l.endpoint, region: l.region, pathStyle: l.pathStyle, warn: o.Warn, copyBytes: o.SpillBytes,
 		})
 	case "hdfs":
 		client, err := hdfs.Open(ctx, hdfs.Options{Address: l.host, Warn: o.Warn})

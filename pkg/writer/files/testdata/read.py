@@ -82,27 +82,35 @@ def relation(con, m, paths):
     return "tsv", casts
 
 
-def read(manifest, answer):
+def table(manifest):
+    """The rows of the table that the manifest is of."""
     m = json.load(open(manifest))
     base = manifest[: -len("_tablehaul/manifest.json")]
-    paths = [base + f["path"] for f in m["files"]]
+    return rows(m, [base + f["path"] for f in m["files"]])
+
+
+def rows(m, paths):
+    """The rows of these files, of which there are as many as the manifest says."""
     columns = m["columns"]
     schema = pa.schema([pa.field(c["name"], arrow(c["type"])) for c in columns])
     if not paths:
-        table = schema.empty_table()
-    else:
-        con = duckdb.connect()
-        con.execute("SET TimeZone = 'UTC'")
-        source, casts = relation(con, m, paths)
-        have = {d[0] for d in con.execute(f"SELECT * FROM {source} LIMIT 0").description}
-        missing = {c["name"] for c in columns} - have  # which no file has yet
-        casts |= {name: "NULL" for name in missing}
-        select = ", ".join(f"CAST({casts.get(c['name'], '{}').format(quoted(c['name']))} AS {duck(c['type'])}) AS {quoted(c['name'])}" for c in columns)
-        got = con.execute(f"SELECT {select} FROM {source}").to_arrow_table()
-        table = pa.table([c.cast(t) for c, t in zip(got.columns, schema.types)], schema=schema)
-        assert table.num_rows == m["rows"], f"{table.num_rows} rows, the manifest says {m['rows']}"
-    with pa.ipc.new_stream(answer, schema) as out:
-        out.write_table(table)
+        return schema.empty_table()
+    con = duckdb.connect()
+    con.execute("SET TimeZone = 'UTC'")
+    source, casts = relation(con, m, paths)
+    have = {d[0] for d in con.execute(f"SELECT * FROM {source} LIMIT 0").description}
+    missing = {c["name"] for c in columns} - have  # which no file has yet
+    casts |= {name: "NULL" for name in missing}
+    select = ", ".join(f"CAST({casts.get(c['name'], '{}').format(quoted(c['name']))} AS {duck(c['type'])}) AS {quoted(c['name'])}" for c in columns)
+    got = con.execute(f"SELECT {select} FROM {source}").to_arrow_table()
+    assert got.num_rows == m["rows"], f"{got.num_rows} rows, the manifest says {m['rows']}"
+    return pa.table([c.cast(t) for c, t in zip(got.columns, schema.types)], schema=schema)
+
+
+def read(manifest, answer):
+    got = table(manifest)
+    with pa.ipc.new_stream(answer, got.schema) as out:
+        out.write_table(got)
 
 
 if __name__ == "__main__":
