@@ -106,15 +106,19 @@ func private(t testing.TB, service string, options []string) (port, dir string, 
 }
 
 // freePort returns a port that nobody listens at, nor at those around it that Kafka
-// takes too. They are below those that systems give to outgoing connections: one of
-// these may take such a port before the server does.
+// and an HDFS of three DataNodes take too. They are below those that systems give to
+// outgoing connections: one of these may take such a port before the server does.
 func freePort(t testing.TB) string {
 	t.Helper()
+search:
 	for range 100 {
 		port := 20_001 + rand.IntN(10_000)
-		if free(port-1) && free(port) && free(port+1) && free(port+2) && free(port+3) && free(port+4) {
-			return strconv.Itoa(port)
+		for p := port - 1; p <= port+12; p++ {
+			if !free(p) {
+				continue search
+			}
 		}
+		return strconv.Itoa(port)
 	}
 	t.Fatal("no port is free")
 	return ""
