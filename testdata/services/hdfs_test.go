@@ -55,6 +55,26 @@ func TestHDFSFailover(t *testing.T) {
 	h.stopped(t, script, "_NAMENODE_PID", "_NAMENODE2_PID", "_DATANODE_PID")
 }
 
+// TestHDFSKerberos has two log in, and one who may not.
+func TestHDFSKerberos(t *testing.T) {
+	env, script := PrivateEnv(t, "hdfs", "--kerberos")
+	h := hdfs{env: env}
+	h.run(t, "", admin, "-safemode", "get") // as the superuser
+	t.Setenv("KRB5PRINCIPAL", env["TABLEHAUL_TEST_HDFS_PRINCIPAL"])
+	h.put(t, "/file", "text")
+	h.has(t, "/file", "text")
+	if got := strings.TrimSpace(h.run(t, "", shell, "-stat", "%u", "/file")); got != "app" {
+		t.Errorf("got the file of %s, want that of app", got)
+	}
+	h.refused(t, "Superuser privilege is required", admin, "-safemode", "enter")
+	h.refused(t, "SIMPLE authentication is not enabled", shell, "-D", "hadoop.security.authentication=simple", "-ls", "/")
+	// A KDC that comes back has other keys.
+	h.kill(t, "_KDC_PID")
+	script("start")
+	h.has(t, "/file", "text")
+	h.stopped(t, script, "_KDC_PID", "_NAMENODE_PID", "_DATANODE_PID")
+}
+
 // An hdfs is used by that user, or by the one who runs the test.
 type hdfs struct {
 	env  map[string]string
