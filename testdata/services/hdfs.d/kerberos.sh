@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2154,SC2016
 # kerberos.sh: what hdfs does for --kerberos. The KDC is a part, on the port before the
 # first. It knows its keys for as long as it runs, and makes the keytab anew at each start.
 
