@@ -133,14 +133,14 @@ func (w *Writer) commit(ctx context.Context, pos batch.Position) error {
 var errAgain = hint.Transient(errors.New("other runs have committed again and again meanwhile"))
 
 // stale finds out, of a commit that was just made, whether it is one of a number that was
-// given long ago and has been forgotten: the run has slept for long then. The entry before
-// is forgotten earlier, and the first one never.
+// given long ago and has been forgotten: the run has slept for long then.
 func (w *Writer) stale(ctx context.Context, e *entry) error {
-	if e.Number == 1 || w.known.Number != e.Number-1 {
-		return nil
+	n, err := w.sink.lastNumber(ctx, w.dir)
+	if err != nil || n <= e.Number {
+		return err
 	}
-	_, err := w.sink.store.entry(ctx, w.dir, e.Number-1)
-	if !errors.Is(err, fs.ErrNotExist) {
+	last, err := w.sink.last(ctx, w.dir)
+	if err != nil || last.knows(e.ID) {
 		return err
 	}
 	if err := w.sink.store.forget(ctx, w.dir, e.Number); err != nil {
@@ -161,19 +161,17 @@ func (w *Writer) entry(pos batch.Position) (*entry, error) {
 		pos = merged
 	}
 	now := w.sink.clock()
-	e := &entry{head: head{
-		Number: known.Number + 1, ID: uuid.NewString(), Committed: now.UTC(), Position: pos, Tag: w.tag,
+	e := &entry{manifest: manifest{head: head{
+		ID: uuid.NewString(), Committed: now.UTC(), Position: pos, Tag: w.tag,
 		Source: w.src.String(), Shape: w.src.Shape(), Filter: w.src.Filter,
 		Generation: w.gen, Location: w.sink.store.url(path.Join(w.dir, generation(w.gen))),
 		Format: w.format, Compression: w.compression, Header: w.header, Columns: w.columns, Partition: w.partition,
-	}}
+	}}}
 	for _, l := range w.levels {
 		e.Folders = append(e.Folders, l.name)
 	}
-	e.Replaced = w.replaces || w.emptied || w.fresh
-	e.Added = w.staged
-	if !e.Replaced {
-		e.Removed = w.removed
+	replaced := w.replaces || w.emptied || w.fresh
+	if !replaced {
 		if e.RowsAdded = known.RowsAdded; w.adds && len(w.staged) > 0 && known.Number > 0 {
 			e.RowsAdded = string(w.mode)
 		}
@@ -184,6 +182,7 @@ func (w *Writer) entry(pos batch.Position) (*entry, error) {
 	case known.Open != "" && known.Open == timeFolder(w.levels, now):
 		e.Open = known.Open
 	}
+	e.follow(known, w.staged, w.removed, replaced)
 	return e, nil
 }
 
@@ -228,7 +227,7 @@ func (w *Writer) settle(ctx context.Context) error {
 	}
 	switch {
 	case m.knows(e.ID):
-		w.committed(e, m)
+		w.committed(e, w.behind(e, m))
 	case m.Number != w.known.Number:
 		w.unsure = nil
 		return w.overtaken(ctx)
@@ -240,15 +239,25 @@ func (w *Writer) settle(ctx context.Context) error {
 
 // landed shows what was committed.
 func (w *Writer) landed(ctx context.Context, e *entry) error {
-	m, err := w.sink.publish(ctx, w.dir, w.known, w.merge == nil, e)
-	if errors.Is(err, fs.ErrNotExist) {
+	m := e.manifest
+	err := w.sink.publish(ctx, w.dir, e, w.merge == nil)
+	if errors.Is(err, fs.ErrNotExist) { // others have published it, and more
 		m, err = w.sink.load(ctx, w.dir)
 	}
 	if err != nil {
 		return err // the commit stands: whoever looks next goes on with this
 	}
-	w.committed(e, m)
+	w.committed(e, w.behind(e, m))
 	return nil
+}
+
+// behind is what a commit is known to have left, of a table that holds m since. Where nobody
+// else may commit, the next commit follows this one, and not others.
+func (w *Writer) behind(e *entry, m manifest) manifest {
+	if w.merge == nil {
+		return e.manifest
+	}
+	return m
 }
 
 // committed readies the writer for the next commit.

@@ -3,8 +3,8 @@ package files
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"time"
 
@@ -57,14 +57,6 @@ type file struct {
 	Token string `json:"token,omitempty"` // until it is published
 }
 
-// An entry is a commit: what has become of the table since the one before.
-type entry struct {
-	head
-	Replaced bool     `json:"replaced,omitempty"` // none of the earlier files is the table's any more
-	Added    []file   `json:"addedFiles,omitempty"`
-	Removed  []string `json:"removedFiles,omitempty"`
-}
-
 // A manifest is what a table holds: the sum of its commits. Readers find in it the files
 // whose rows are the table's, which are all there and whole.
 type manifest struct {
@@ -78,92 +70,76 @@ type manifest struct {
 	Files []file `json:"files"`
 }
 
-// recentIDs is how many ids a manifest has; entries are forgotten earlier.
-const (
-	recentIDs   = 64
-	keptEntries = 32
-)
-
-// after returns the manifest as of later commits.
-func (m manifest) after(entries ...*entry) manifest {
-	for _, e := range entries {
-		m = m.next(e)
-	}
-	return m
+// An entry is a commit: the manifest that it brings, and how the table gets there from the
+// one before. All entries but the last have been gone through.
+type entry struct {
+	manifest
+	Added   []file   `json:"added,omitempty"`   // as the manifest has them, with their tokens
+	Whole   []string `json:"whole,omitempty"`   // folders that get the mark of what is whole
+	Removed []string `json:"removed,omitempty"` // files and folders that are the table's no more
 }
 
-func (m manifest) next(e *entry) manifest {
-	next := manifest{Version: manifestVersion, head: e.head, Old: m.Old}
-	next.Recent = append(slices.Clone(m.Recent), e.ID)
-	if n := len(next.Recent) - recentIDs; n > 0 {
-		next.Recent = next.Recent[n:]
+// recentIDs is how many ids a manifest has, and keptEntries how many entries stay: some, for
+// those who look back.
+const (
+	recentIDs   = 64
+	keptEntries = 16
+)
+
+// follow makes the entry that of the commit behind was: with files that are added, and
+// without those that are removed, or without all if replaced is set.
+func (e *entry) follow(was manifest, added []file, removed []string, replaced bool) {
+	e.Version, e.Number, e.Added = manifestVersion, was.Number+1, added
+	e.Recent = append(slices.Clone(was.Recent), e.ID)
+	if n := len(e.Recent) - recentIDs; n > 0 {
+		e.Recent = e.Recent[n:]
 	}
-	if !e.Replaced {
-		gone := make(map[string]bool, len(e.Removed))
-		for _, path := range e.Removed {
-			gone[path] = true
-		}
-		for _, f := range m.Files {
-			if !gone[f.Path] {
-				next.Files = append(next.Files, f)
-			}
+	gone := make(map[string]bool, len(removed))
+	for _, p := range removed {
+		gone[p] = true
+	}
+	for _, f := range was.Files {
+		switch {
+		case !replaced && !gone[f.Path]:
+			e.Files = append(e.Files, f)
+		case e.Generation == was.Generation:
+			e.Removed = append(e.Removed, f.Path)
 		}
 	}
-	for _, f := range e.Added {
+	for _, f := range added {
 		f.Token = ""
-		next.Files = append(next.Files, f)
+		e.Files = append(e.Files, f)
 	}
-	if e.Generation != m.Generation {
-		next.Old = m.Generation
+	for _, f := range e.Files {
+		e.Rows += f.Rows
+		e.Bytes += f.Bytes
 	}
-	for _, f := range next.Files {
-		next.Rows += f.Rows
-		next.Bytes += f.Bytes
+	e.Old = was.Old
+	switch {
+	case e.Generation != was.Generation:
+		// What was replaced stays, for those who read it, until the next one is.
+		e.Whole = append(e.Whole, generation(e.Generation))
+		e.Old = was.Generation
+		if was.Old > 0 {
+			e.Removed = append(e.Removed, generation(was.Old))
+		}
+	case was.Open != "" && was.Open != e.Open:
+		e.Whole = append(e.Whole, path.Join(generation(was.Generation), was.Open))
 	}
-	return next
 }
 
 // knows reports whether the commit of that id is one of the last.
 func (m manifest) knows(id string) bool { return slices.Contains(m.Recent, id) }
 
-// goneBy returns what commits have taken out of the table, which now is as in the manifest
-// now, and is to be removed. A generation that was replaced stays, for those who read it,
-// until the next one is.
-func (m manifest) goneBy(now manifest, entries []*entry) (paths []string) {
-	there := make(map[string]bool, len(now.Files))
-	for _, f := range now.Files {
-		there[f.Path] = true
+// check finds what keeps the commit of that number from being understood.
+func (m manifest) check(number int64) error {
+	switch {
+	case m.Version > manifestVersion:
+		return fmt.Errorf("it has the form %d, which a later version writes", m.Version)
+	case m.Number != number:
+		return fmt.Errorf("it says that it is number %d", m.Number)
 	}
-	was := m
-	for _, e := range entries {
-		next := was.next(e)
-		gone := e.Removed
-		switch {
-		case e.Generation != was.Generation && was.Old > 0:
-			gone = append(slices.Clone(gone), generation(was.Old))
-		case e.Generation == was.Generation && e.Replaced:
-			for _, f := range was.Files {
-				gone = append(gone, f.Path)
-			}
-		}
-		for _, p := range gone {
-			if !there[p] {
-				paths = append(paths, p)
-			}
-		}
-		was = next
-	}
-	return paths
-}
-
-func parseManifest(data []byte) (m manifest, err error) {
-	if err = json.Unmarshal(data, &m); err == nil && m.Version > manifestVersion {
-		err = fmt.Errorf("it has the form %d, which a later version writes", m.Version)
-	}
-	if err == nil && m.Number == 0 {
-		err = errors.New("it is of no commit")
-	}
-	return m, err
+	return nil
 }
 
 // text writes the manifest, a line a file.
