@@ -29,17 +29,21 @@ type copyWorld struct {
 	errs    []error
 }
 
-// run does one run. An error is one of the harness.
 func (j *copyJob) run(ctx context.Context, seed uint64) (*result, error) {
+	return j.play(ctx, newCopyPlan(seed, j.steps.first, j.steps.names))
+}
+
+// play does one run. An error is one of the harness.
+func (j *copyJob) play(ctx context.Context, p copyPlan) (*result, error) {
 	began := time.Now()
-	w, err := j.newWorld(ctx, newCopyPlan(seed, j.steps.first, j.steps.names))
+	w, err := j.newWorld(ctx, p)
 	if w != nil {
 		defer w.close()
 	}
 	if err != nil {
 		return nil, err
 	}
-	r := &result{seed: seed, sink: w.plan.name(), faults: w.faults, dir: w.dir}
+	r := &result{seed: p.seed, sink: w.plan.name(), faults: w.faults, dir: w.dir}
 	if err := w.play(ctx); err != nil {
 		return nil, err
 	}

@@ -38,10 +38,14 @@ func beginTail(ctx context.Context, e *env) (job, error) {
 
 func (tailJob) sum(io.Writer) error { return nil }
 
-// run does one run. An error is one of the harness.
 func (j tailJob) run(ctx context.Context, seed uint64) (*result, error) {
+	return j.play(ctx, newPlan(seed, j.env.opts.xa))
+}
+
+// play does one run. An error is one of the harness.
+func (j tailJob) play(ctx context.Context, p plan) (*result, error) {
 	began := time.Now()
-	w, err := j.newWorld(ctx, newPlan(seed, j.env.opts.xa))
+	w, err := j.newWorld(ctx, p)
 	if w != nil {
 		defer w.close()
 	}
@@ -55,7 +59,7 @@ func (j tailJob) run(ctx context.Context, seed uint64) (*result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	r := &result{seed: seed, sink: w.plan.sink(), faults: w.faults, dir: w.dir}
+	r := &result{seed: p.seed, sink: w.plan.sink(), faults: w.faults, dir: w.dir}
 	if err := w.bank.dump(ctx, filepath.Join(w.dir, "source"), w.bank.tables()); err != nil {
 		return nil, err
 	}

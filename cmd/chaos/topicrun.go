@@ -52,10 +52,14 @@ type topicWorld struct {
 	late    []error // of these
 }
 
-// run does one run. An error is one of the harness.
 func (j *topicJob) run(ctx context.Context, seed uint64) (*result, error) {
+	return j.play(ctx, newTopicPlan(seed, j.env.opts.xa))
+}
+
+// play does one run. An error is one of the harness.
+func (j *topicJob) play(ctx context.Context, p topicPlan) (*result, error) {
 	began := time.Now()
-	w, err := j.newWorld(ctx, newTopicPlan(seed, j.env.opts.xa))
+	w, err := j.newWorld(ctx, p)
 	if w != nil {
 		defer w.close()
 	}
@@ -69,7 +73,7 @@ func (j *topicJob) run(ctx context.Context, seed uint64) (*result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	r := &result{seed: seed, sink: w.plan.sink(), faults: w.faults, dir: w.dir}
+	r := &result{seed: p.seed, sink: w.plan.sink(), faults: w.faults, dir: w.dir}
 	if err := w.bank.dump(ctx, filepath.Join(w.dir, "source"), w.bank.tables()); err != nil {
 		return nil, err
 	}
