@@ -60,24 +60,29 @@ type question struct {
 	Still []string `json:"still,omitempty"`
 	// All has metadata looked for among the files that nothing names.
 	All bool `json:"all,omitempty"`
+	// Plain says where files are that are no lake's.
+	Plain *plain `json:"plain,omitempty"`
+	// Look is a table: nothing is asked but what it shows at this moment.
+	Look string `json:"look,omitempty"`
 	// Confirmed are the snapshots of transactions that the catalog says were made.
 	Confirmed []confirmed `json:"confirmed,omitempty"`
 }
 
 // A verdict is what check.py answers.
 type verdict struct {
-	Lost      int      `json:"lost"`
-	Doubled   int      `json:"doubled"`
-	Torn      int      `json:"torn"`
-	Snapshots int      `json:"snapshots"` // looked at
-	Commits   int      `json:"commits"`   // of accounts
-	Pairs     int      `json:"pairs"`     // positions at which there are snapshots of two tables
-	Orphans   int      `json:"orphans"`   // files that nothing names, and that should be gone
-	Held      int      `json:"held"`      // those that a commit may still name, see question.Late
-	Dropped   int      `json:"dropped"`   // snapshots that the catalog confirmed and has not made
-	Findings  []string `json:"findings"`
-	Error     string   `json:"error"`
-	Seconds   float64  `json:"seconds"`
+	Lost      int             `json:"lost"`
+	Doubled   int             `json:"doubled"`
+	Torn      int             `json:"torn"`
+	Snapshots int             `json:"snapshots"` // looked at
+	Commits   int             `json:"commits"`   // of accounts
+	Pairs     int             `json:"pairs"`     // positions at which there are snapshots of two tables
+	Orphans   int             `json:"orphans"`   // files that nothing names, and that should be gone
+	Held      int             `json:"held"`      // those that a commit may still name, see question.Late
+	Dropped   int             `json:"dropped"`   // snapshots that the catalog confirmed and has not made
+	Findings  []string        `json:"findings"`
+	Error     string          `json:"error"`
+	Look      json.RawMessage `json:"look"` // what question.Look shows
+	Seconds   float64         `json:"seconds"`
 }
 
 func (e *env) newChecker(ctx context.Context) (*checker, error) {

@@ -1,4 +1,5 @@
-"""Compares lakes with the dumps of their sources, and looks into every snapshot.
+"""Compares lakes with the dumps of their sources, and looks into every snapshot, or, of
+plain files, into what they were whenever they were looked at.
 
 Reads questions from standard input and writes answers to standard output, one
 JSON object a line; check.go describes both. All rows of the lake come through
@@ -17,6 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "testdata" 
 import lake as lakes  # noqa: E402
 
 import files  # noqa: E402
+import plain  # noqa: E402
 
 POSITION = "tablehaul.position"
 FOREIGN = "chaos"  # in the summary of a snapshot that foreign.go has made
@@ -29,7 +31,9 @@ WORKERS = os.cpu_count() or 2
 class Check:
     def __init__(self, question):
         self.q = question
-        if "rest" in question:
+        if "plain" in question:
+            self.lake = plain.Lake(question["plain"])
+        elif "rest" in question:
             self.lake = lakes.Rest(question["rest"])
         elif "s3" in question:
             self.lake = files.Store(question["folder"], question["s3"])
@@ -41,6 +45,8 @@ class Check:
         self.together = question.get("together", False)
         if "rest" in question and not question.get("alone"):
             self.together = TOGETHER in self.lake.get("config").get("endpoints", [])
+        self.plain = isinstance(self.lake, plain.Lake)
+        self.looked = {}
         self.findings = []
         self.shown = {}
 
@@ -56,12 +62,17 @@ class Check:
                 continue
             metadata, file = self.metadata(table["name"])
             if self.current(table["name"], metadata):
-                self.compare(table, metadata)
+                self.compare(table, metadata, self.lake.relation(self.space, table["name"]))
+                if self.plain:
+                    self.compare(table, metadata, self.lake.listed(self.space, table["name"]), " as it is listed")
             self.placed(table["name"], metadata)
+            if self.plain:
+                self.left(table["name"])
+                continue
             self.files(table["name"], metadata, file)
             homes.append(files.local(metadata["location"]))
             self.dropped += len(self.missing(table["name"], metadata))
-        if self.q.get("all"):
+        if self.q.get("all") and not self.plain:
             self.stray(homes)
         if "since" in self.q or "adds" in self.q:  # looked at again, or not at all
             return self.verdict(start, 0)
@@ -123,11 +134,11 @@ class Check:
         at = {s["snapshot-id"]: s["timestamp-ms"] for s in metadata.get("snapshots", [])}
         return at.get(metadata.get("current-snapshot-id"), 0) >= self.q["since"]
 
-    def compare(self, table, metadata):
-        name, relation = table["name"], self.lake.relation(self.space, table["name"])
+    def compare(self, table, metadata, relation, how=""):
+        name = table["name"] + how
         self.db.execute(
             f"CREATE OR REPLACE TEMP TABLE difference AS SELECT * EXCLUDE (times), sum(times) AS times FROM ("
-            f" SELECT *, {len(metadata['snapshots']) if self.q.get('adds') else 1} AS times FROM {self.source(table)} UNION ALL BY NAME"
+            f" SELECT *, {self.commits(metadata) if self.q.get('adds') else 1} AS times FROM {self.source(table)} UNION ALL BY NAME"
             f" SELECT * EXCLUDE (times), -times AS times FROM ({self.state(relation, table)})) GROUP BY ALL HAVING sum(times) <> 0"
         )
         # A row that an update did not reach is missing as it should be and there
@@ -145,6 +156,9 @@ class Check:
         if lost or doubled:
             rows = self.db.execute(f"SELECT * FROM difference ORDER BY ALL LIMIT {SHOWN}").fetchall()
             self.findings.append(f"{name}: {lost} lost, {doubled} doubled; source minus lake: {rows}")
+
+    def commits(self, metadata):
+        return metadata["current-snapshot-id"] if self.plain else len(metadata["snapshots"])
 
     def count(self, query):
         return int(self.db.execute(query).fetchone()[0] or 0)
@@ -168,29 +182,33 @@ class Check:
                 commits += len(history) if table["name"] == "accounts" else 0
         return commits
 
+    def expressions(self, name, amount, version):
+        """The sums of a table's rows, how many keys are there again, and how many rows."""
+        table = next(t for t in self.q["tables"] if t["name"] == name)
+        key = ", ".join(lakes.quoted(c) for c in table["key"] or [])
+        double = f"count(*) - count(DISTINCT ({key}))" if key else "0"
+        if self.changes(table):
+            amount, version, double = f"{amount} * {SIGN}", f"{version} * {SIGN}", "0"
+        return f"coalesce(sum({amount}), 0), coalesce(sum({version}), 0), {double}, count(*)"
+
     def history(self, name, amount, version):
         """What every snapshot of a table shows: its position, its two sums, and
         whether a key is there more than once."""
-        table = next(t for t in self.q["tables"] if t["name"] == name)
         metadata, file = self.metadata(name)
-        key = ", ".join(lakes.quoted(c) for c in table["key"] or [])
-        double = f"count(*) - count(DISTINCT ({key}))" if key else "0"
+        if self.plain:
+            self.snapshots += len(metadata["looks"])
+            return metadata["looks"]
+
+        expressions = self.expressions(name, amount, version)
 
         def look(snapshot):
             relation = f"iceberg_scan({lakes.literal(file)}, snapshot_from_id = {snapshot['snapshot-id']})"
             seen = {"id": snapshot["snapshot-id"], "at": snapshot["timestamp-ms"], "error": None}
             seen["position"] = snapshot.get("summary", {}).get(POSITION)
             seen["place"] = place(seen["position"], f"{self.space}.{name}")
-            if self.changes(table):
-                query = (
-                    f"SELECT coalesce(sum({amount} * {SIGN}), 0), coalesce(sum({version} * {SIGN}), 0), 0, count(*) FROM {relation}"
-                )
-            else:
-                query = (
-                    f"SELECT coalesce(sum({amount}), 0), coalesce(sum({version}), 0), {double}, count(*) FROM {relation}"
-                )
             try:
-                seen["amount"], seen["version"], seen["double"], seen["rows"] = map(int, self.db.cursor().execute(query).fetchone())
+                row = self.db.cursor().execute(f"SELECT {expressions} FROM {relation}").fetchone()
+                seen["amount"], seen["version"], seen["double"], seen["rows"] = map(int, row)
             except Exception as error:  # a file that is gone, a manifest that is none
                 seen["error"] = str(error)
             return seen
@@ -201,6 +219,8 @@ class Check:
         return seen
 
     def metadata(self, name):
+        if self.plain:
+            return self.looks(name), None
         if isinstance(self.lake, files.Store):
             return self.lake.metadata(self.space, name), self.lake.path(self.space, name)
         if isinstance(self.lake, lakes.Folder):
@@ -209,6 +229,39 @@ class Check:
         part = lakes.part
         answer = self.lake.get(f"{self.lake.prefix}namespaces/{part(self.space)}/tables/{part(name)}")
         return answer["metadata"], files.local(answer["metadata-location"])
+
+    def amounts(self, name):
+        """What is summed of a table, unless changes of a transaction appear one by one."""
+        return ("0", "0") if self.q.get("apart") else AMOUNTS.get(name, ("0", "0"))
+
+    def look(self, name):
+        """What a table in plain files shows at this moment, or None."""
+        seen = self.lake.look(self.space, name, self.expressions(name, *self.amounts(name)))
+        if seen:
+            seen["place"] = place(seen["position"], f"{self.space}.{name}")
+        return seen
+
+    def looks(self, name):
+        """What a table in plain files was when it was looked at, and is now, as an Iceberg
+        table's metadata would have it."""
+        if name not in self.looked:
+            looks, before = [], None
+            for seen in (self.q["plain"].get("looks") or {}).get(name, []) + [self.look(name)]:
+                if seen["error"] or seen["id"] != before:
+                    looks.append(seen)
+                before = seen["id"]
+            self.looked[name] = looks
+        looks = self.looked[name]
+        snapshots = [{"snapshot-id": s["id"], "timestamp-ms": s["at"], "summary": {POSITION: s["position"]}} for s in looks]
+        return {"snapshots": snapshots, "current-snapshot-id": looks[-1]["id"], "looks": looks}
+
+    def left(self, name):
+        """Counts the files that are left of what has ended."""
+        found, held = self.lake.left(self.space, name)
+        self.held += held
+        self.orphans += len(found)
+        if found:
+            self.findings.append(f"{name}: {len(found)} files are left over: {', '.join(found[:SHOWN])}")
 
     def fault(self, kind, text):
         """Tells the first few of a kind."""
@@ -379,13 +432,23 @@ def undecided(a, b):
     return ends[0] == ends[1]
 
 
+# What is summed of the tables that keep a sum.
+AMOUNTS = {"accounts": ("balance", "version"), "ledger": ("amount", "delta"), "slips": ("v", "0")}
 SIGN = "CASE WHEN _op IN ('r', 'c', 'u') THEN 1 WHEN _op IN ('b', 'd') THEN -1 ELSE 0 END"
 
 
 def main():
+    watched = {}
     for line in sys.stdin:
         try:
-            answer = Check(json.loads(line)).answer()
+            question = json.loads(line)
+            if "look" in question:
+                root = question["plain"]["root"]
+                if root not in watched:
+                    watched = {root: Check(question)}
+                answer = {"look": watched[root].look(question["look"])}
+            else:
+                answer = Check(question).answer()
         except Exception as error:
             traceback.print_exc()
             answer = {"error": f"{type(error).__name__}: {error}"}

@@ -9,7 +9,7 @@ import (
 // judge goes through the ends of all processes: see judgment.rate, which the other job
 // has. Here nobody has an excuse but where a commit may have come late.
 func (w *copyWorld) judge(exits []exit) (excused []string, n int) {
-	j := judgment{rest: w.plan.store == rest, exits: exits}
+	j := judgment{rest: w.plan.store == rest || w.depot.served(), severed: w.severed, exits: exits}
 	list, n, errs := goThrough(exits, j.rateCopy, func(x exit) {
 		switch {
 		case x.killed() && x.struck == syscall.SIGKILL:

@@ -22,6 +22,7 @@ type copyPlan struct {
 	seed     uint64
 	service  string // mysql or mariadb
 	store    store
+	files    *filesPlan // nil: a lake
 	mode     string
 	loose    bool // as a user who may not lock
 	keyless  bool // slips is copied
@@ -37,9 +38,10 @@ type copyPlan struct {
 
 // An attempt is a process that is to die, or to be interrupted.
 type attempt struct {
-	step  string  // it kills itself there; "": it is struck
-	at    float64 // when, as a part of the time that a run takes
-	fault fault   // kill or interrupt
+	step  string        // it kills itself there; "": it is struck
+	last  time.Duration // how long, where connections are cut
+	at    float64       // when, as a part of the time that a run takes
+	fault fault         // kill, interrupt, or what befalls connections to the store of files
 }
 
 // modes that add rows each time they are run, so that the source must stand still.
@@ -136,6 +138,9 @@ func (p *copyPlan) addFlags(r *rand.Rand) {
 // name is what the seed chose, in short.
 func (p *copyPlan) name() string {
 	words := []string{p.service, string(p.store), p.mode}
+	if p.files != nil {
+		words[1] = p.files.name()
+	}
 	for _, w := range []struct {
 		is   bool
 		word string

@@ -22,6 +22,8 @@ type copyWorld struct {
 	product *product
 	source  string // URL, and then the sink's
 	sink    string
+	depot   *depot        // nil: it is a lake
+	severed []span        // when connections to that were cut
 	whole   time.Duration // a run takes about so long
 	since   time.Time     // nobody writes since; zero: somebody did when the last process was started
 	clean   bool          // the copy came to its end
@@ -55,7 +57,7 @@ func (j *copyJob) play(ctx context.Context, p copyPlan) (*result, error) {
 	exits := w.product.exits()
 	r.excused, r.gaveUp = w.judge(exits)
 	j.steps.count(exits)
-	r.resumed = resumed(exits)
+	r.resumed, r.exits = resumed(exits), exits
 	r.failures, r.starts, r.done = w.errs, len(exits), w.shop.done.Load()
 	r.seconds = time.Since(began).Seconds()
 	return r, ctx.Err()
@@ -99,7 +101,13 @@ func (j *copyJob) newWorld(ctx context.Context, p copyPlan) (*copyWorld, error) 
 func (w *copyWorld) lake() string { return filepath.Join(w.dir, "lake") }
 
 // address is the sink's URL.
-func (w *copyWorld) address(ctx context.Context) (string, error) {
+func (w *copyWorld) address(ctx context.Context) (_ string, err error) {
+	if w.plan.files != nil {
+		if w.depot, err = w.env.depot(ctx, w.plan.files, w.dir, w.shop.db); err != nil {
+			return "", err
+		}
+		return w.depot.url, nil
+	}
 	switch w.plan.store {
 	case rest:
 		catalog, err := w.env.catalog(ctx)
@@ -119,10 +127,12 @@ func (w *copyWorld) close() {
 	if w.product != nil {
 		_ = w.product.running().end(syscall.SIGKILL, time.Second)
 	}
+	w.depot.close()
 }
 
 // play has processes die under a shop that is open, until one comes to its end.
 func (w *copyWorld) play(ctx context.Context) error {
+	w.depot.watch(ctx, w.question())
 	if w.plan.mode != "create" {
 		w.before(ctx)
 	}
@@ -162,7 +172,7 @@ func (w *copyWorld) play(ctx context.Context) error {
 
 // before has tables be there that were copied earlier.
 func (w *copyWorld) before(ctx context.Context) {
-	argv := []string{w.product.argv[0], "snapshot", w.source, w.sink, "-q"}
+	argv := append([]string{w.product.argv[0], "snapshot", w.source, w.sink, "-q"}, w.plan.files.flags("--format")...)
 	if !w.plan.keyless {
 		argv = append(argv, "--exclude", "slips")
 	}
@@ -184,14 +194,25 @@ func (w *copyWorld) attempt(ctx context.Context, a attempt) bool {
 		case <-ctx.Done():
 		case <-s.done:
 		case <-time.After(time.Duration(a.at * float64(w.whole))):
-			sig := syscall.SIGKILL
-			if a.fault == interrupt {
-				sig = syscall.SIGINT
-			}
-			w.errs = appendError(w.errs, s.end(sig, 15*time.Second))
+			w.strike(ctx, s, a)
 		}
 	}
 	return w.await(ctx, s) && s.exit.code == 0
+}
+
+// strike does to a process what is planned.
+func (w *copyWorld) strike(ctx context.Context, s *process, a attempt) {
+	switch a.fault {
+	case kill:
+		w.errs = appendError(w.errs, s.end(syscall.SIGKILL, 15*time.Second))
+	case interrupt:
+		w.errs = appendError(w.errs, s.end(syscall.SIGINT, 15*time.Second))
+	default:
+		from := time.Now()
+		w.depot.strike(ctx, event{fault: a.fault, last: a.last})
+		w.severed = append(w.severed, span{from, time.Now()})
+		w.faults[string(a.fault)]++
+	}
 }
 
 // await is process.await; a process that has to be ended fails the run.
@@ -204,6 +225,9 @@ func (w *copyWorld) await(ctx context.Context, s *process) bool {
 // check looks at what the copy has left, then has the log followed to its end, and
 // looks again.
 func (w *copyWorld) check(ctx context.Context) (v verdict, err error) {
+	if w.plan.adds() {
+		w.depot.unwatch()
+	}
 	if err := w.shop.dump(ctx, filepath.Join(w.dir, "source"), w.shop.tables()); err != nil {
 		return v, err
 	}
@@ -219,16 +243,21 @@ func (w *copyWorld) check(ctx context.Context) (v verdict, err error) {
 	}
 	// Rows without a key cannot be followed.
 	argv := []string{w.product.argv[0], "tail", w.source, w.sink, "--until", "now", "--exclude", "slips", "-q"}
+	if w.plan.files != nil {
+		argv = append(argv, "--latest")
+	}
 	if s, err := w.product.spawn(ends, "", argv); err != nil || !w.await(ctx, s) || s.exit.code != 0 {
 		return v, nil //nolint:nilerr // judged with all ends
 	}
+	w.depot.unwatch()
 	q = w.question()
 	// All that was committed since nobody writes has been compared.
 	if !w.plan.still {
 		q.Still = []string{"slips"}
 	}
 	after, err := w.ask(ctx, q)
-	return v.plus(after), err
+	v = v.plus(after)
+	return v, errors.Join(err, w.depot.uploads(ctx, &v))
 }
 
 func (w *copyWorld) question() question {
@@ -238,6 +267,10 @@ func (w *copyWorld) question() question {
 	}
 	if !w.plan.keyless {
 		q.Tables = slices.DeleteFunc(q.Tables, func(t tableSpec) bool { return t.Name == "slips" })
+	}
+	if w.depot != nil {
+		q.Plain = w.depot.plain()
+		return q
 	}
 	switch w.plan.store {
 	case rest:

@@ -28,6 +28,7 @@ type env struct {
 	rest    string             // URL of the catalog, "" until a run wants one
 	started bool               // the catalog was started by this call
 	checker *checker
+	watcher *checker // that looks on meanwhile
 }
 
 func newEnv(ctx context.Context, opts *options) (_ *env, err error) {
@@ -76,8 +77,10 @@ func (e *env) ask(ctx context.Context, q question) (v verdict, err error) {
 // close ends what the env began. The folders of failed runs stay.
 func (e *env) close() error {
 	var errs []error
-	if e.checker != nil {
-		errs = append(errs, e.checker.close())
+	for _, c := range []*checker{e.checker, e.watcher} {
+		if c != nil {
+			errs = append(errs, c.close())
+		}
 	}
 	for _, s := range e.servers {
 		errs = append(errs, s.stop(context.Background()))

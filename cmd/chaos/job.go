@@ -28,6 +28,7 @@ var jobs = map[string]struct {
 	"tail":     {"chaos", map[string]string{mysql: "23099", icebergREST: "28199"}, beginTail},
 	"snapshot": {"chaos-snapshot", map[string]string{mysql: "23089", mariadb: "23119", icebergREST: "28198"}, beginCopy},
 	"topic":    {"chaos-topic", map[string]string{mysql: "23139", kafka: "23160", icebergREST: "28197"}, beginTopic},
+	"files":    {"chaos-files", map[string]string{mysql: "23079", kafka: "23170"}, beginFiles},
 	// With -broker kfake.
 	"topic-kfake": {"chaos-kfake", map[string]string{mysql: "23149", kafka: "23150", icebergREST: "28196"}, beginTopic},
 }
@@ -48,6 +49,7 @@ type result struct {
 	messages int // changes seen in topics
 	seconds  float64
 	failures []error // what did not end well
+	exits    []exit
 	dir      string
 }
 

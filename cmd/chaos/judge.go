@@ -33,7 +33,7 @@ type judgment struct {
 // or has an excuse, or fails the run. It returns the excused ones in short, and
 // how many they are.
 func (w *world) judge(exits []exit) (excused []string, n int) {
-	j := judgment{rest: w.rest != nil, severed: w.severed, exits: exits}
+	j := judgment{rest: w.served(), severed: w.severed, exits: exits}
 	if w.rest != nil {
 		for f, n := range w.rest.struck {
 			w.faults[string(f)] += n

@@ -1,12 +1,13 @@
 // Chaos kills the program in every way it may die while a bank moves money, and
 // looks whether anything was lost, doubled or torn in the lake:
 //
-//	go run ./cmd/chaos [-job tail|snapshot|topic] [-runs 10] [-seed S] [-binary FILE] [-broker kafka|kfake] [-keep] [-- more flags of the job]
+//	go run ./cmd/chaos [-job tail|snapshot|topic|files] [-runs 10] [-seed S] [-binary FILE] [-broker kafka|kfake] [-keep] [-- more flags of the job]
 //
 // With the job tail the log is followed, and connections, servers and catalogs fail
 // as well. With the job snapshot tables are copied by runs that are killed and started
 // again until one of them comes to its end. With the job topic the log is followed into
-// topics, and members of a group bring these to the lake.
+// topics, and members of a group bring these to the lake. With the job files each of the
+// three, as the seed has it, is done into plain files.
 //
 // Each run prints a line, and under it the ends of processes that are excused,
 // with the excuses. The seed decides all that happens in a run but for what the
@@ -61,7 +62,7 @@ func main() {
 
 func parse() *options {
 	var o options
-	flag.StringVar(&o.job, "job", "tail", "what to kill: `tail, snapshot or topic`")
+	flag.StringVar(&o.job, "job", "tail", "what to kill: `tail, snapshot, topic or files`")
 	flag.IntVar(&o.runs, "runs", 10, "`n` runs, with the seeds S, S+1, …")
 	flag.Uint64Var(&o.seed, "seed", 0, "first `seed`; 0: by the clock")
 	flag.StringVar(&o.binary, "binary", "", "test this `file` instead of building ./cmd/tablehaul")
@@ -88,7 +89,7 @@ func (o *options) key() string {
 // runAll does the runs, one at a time.
 func runAll(ctx context.Context, o *options) (err error) {
 	if jobs[o.key()].begin == nil {
-		return fmt.Errorf("-job %s: there are tail, snapshot and topic, this one with -broker kafka or kfake", o.key())
+		return fmt.Errorf("-job %s: there are tail, snapshot, files and topic, this one with -broker kafka or kfake", o.key())
 	}
 	e, err := newEnv(ctx, o)
 	if err != nil {

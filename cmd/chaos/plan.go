@@ -45,6 +45,9 @@ const (
 	catalogDown  fault = "catalog-down" // nothing is answered for a while
 )
 
+// ofCatalogs are the faults that take a REST catalog.
+var ofCatalogs = []fault{replyLost, error500Late, error503Late, error500, error503, unsent, slow, late, foreign, catalogDown}
+
 // steps are those at which a process can be told to kill itself.
 var steps = []string{"rows written", "files durable", "manifests written", "commit sent", "commit landed", "tidied"}
 
@@ -63,8 +66,9 @@ type plan struct {
 	bank     bankPlan
 	kills    []string // what each process is told of steps, in turn; "" nothing
 	timeline []event
-	polite   bool // the last process but one is interrupted, not killed
-	twice    bool // the last run is done twice: the second must change no row
+	files    *filesPlan // nil: the changes go to a lake
+	polite   bool       // the last process but one is interrupted, not killed
+	twice    bool       // the last run is done twice: the second must change no row
 }
 
 // A bankPlan is the workload's part of the plan.
@@ -213,7 +217,10 @@ func (p *plan) has(faults ...fault) bool {
 // sink names what the changes go to, for the line of the run.
 func (p *plan) sink() string {
 	words := []string{"folder"}
-	if p.rest {
+	switch {
+	case p.files != nil:
+		words[0] = p.files.name()
+	case p.rest:
 		words[0] = "rest"
 	}
 	if p.form != keyed {

@@ -21,6 +21,7 @@ type world struct {
 	bank    *bank
 	tcp     *tcpProxy
 	rest    *restProxy // nil: the lake is a folder
+	depot   *depot     // nil: it is a lake
 	product *product
 	faults  map[string]int
 	severed []span // when a process could lose what it talks to
@@ -60,6 +61,7 @@ func (j tailJob) play(ctx context.Context, p plan) (*result, error) {
 		return nil, err
 	}
 	r := &result{seed: p.seed, sink: w.plan.sink(), faults: w.faults, dir: w.dir}
+	w.depot.unwatch()
 	if err := w.bank.dump(ctx, filepath.Join(w.dir, "source"), w.bank.tables()); err != nil {
 		return nil, err
 	}
@@ -70,7 +72,11 @@ func (j tailJob) play(ctx context.Context, p plan) (*result, error) {
 	if r.verdict, err = j.env.ask(ctx, w.question()); err != nil {
 		w.errs = append(w.errs, err)
 	}
+	if err := w.depot.uploads(ctx, &r.verdict); err != nil {
+		return nil, err
+	}
 	r.excused, r.gaveUp = w.judge(w.product.exits())
+	r.exits = w.product.exits()
 	r.failures, r.starts, r.done = w.errs, w.product.count(), w.bank.done.Load()
 	r.seconds = time.Since(began).Seconds()
 	return r, nil
@@ -97,16 +103,9 @@ func (j tailJob) newWorld(ctx context.Context, p plan) (*world, error) {
 	if w.tcp, err = newTCPProxy(db.addr); err != nil {
 		return w, err
 	}
-	sink := "iceberg:" + w.lake()
-	if p.rest {
-		catalog, err := e.catalog(ctx)
-		if err != nil {
-			return w, err
-		}
-		if w.rest, err = newRESTProxy(catalog); err != nil {
-			return w, err
-		}
-		sink = "iceberg+rest://" + w.rest.addr
+	sink, err := w.sink(ctx)
+	if err != nil {
+		return w, err
 	}
 	user := "full"
 	if p.loose {
@@ -116,6 +115,31 @@ func (j tailJob) newWorld(ctx context.Context, p plan) (*world, error) {
 		[]string{e.binary, "tail", fmt.Sprintf("mysql://%s@%s/%s", user, w.tcp.addr(), w.bank.db), sink}, p.flags, e.opts.extra)}
 	return w, nil
 }
+
+// sink is where changes go.
+func (w *world) sink(ctx context.Context) (string, error) {
+	switch {
+	case w.plan.files != nil:
+		var err error
+		if w.depot, err = w.env.depot(ctx, w.plan.files, w.dir, w.bank.db); err != nil {
+			return "", err
+		}
+		return w.depot.url, nil
+	case w.plan.rest:
+		catalog, err := w.env.catalog(ctx)
+		if err != nil {
+			return "", err
+		}
+		if w.rest, err = newRESTProxy(catalog); err != nil {
+			return "", err
+		}
+		return "iceberg+rest://" + w.rest.addr, nil
+	}
+	return "iceberg:" + w.lake(), nil
+}
+
+// served reports whether a server has the sink, with which a commit may come late.
+func (w *world) served() bool { return w.rest != nil || w.depot.served() }
 
 func (w *world) lake() string { return filepath.Join(w.dir, "lake") }
 
@@ -127,6 +151,7 @@ func (w *world) close() {
 		w.tcp.close()
 	}
 	w.rest.closeIf()
+	w.depot.close()
 }
 
 func (p *restProxy) closeIf() {
@@ -137,6 +162,7 @@ func (p *restProxy) closeIf() {
 
 // play runs the bank, the processes and the timeline beside each other.
 func (w *world) play(ctx context.Context) error {
+	w.depot.watch(ctx, w.question())
 	supervised := make(chan error, 1)
 	superviseCtx, endSupervise := context.WithCancel(ctx)
 	defer endSupervise()
@@ -175,7 +201,7 @@ func (w *world) play(ctx context.Context) error {
 // copyFirst has another command make the tables, which the processes go on from.
 // Where it fails they do it.
 func (w *world) copyFirst(ctx context.Context) {
-	argv := []string{w.product.argv[0], "snapshot", w.product.argv[2], w.product.argv[3], "-q"}
+	argv := append([]string{w.product.argv[0], "snapshot", w.product.argv[2], w.product.argv[3], "-q"}, w.plan.files.flags("--format")...)
 	s, err := w.product.spawn(copies, "", argv)
 	if err != nil {
 		return // judged
@@ -214,6 +240,8 @@ func (w *world) do(ctx context.Context, e event) error {
 		did = w.strikeProcess(ctx, e)
 	case cut, freeze, refuse:
 		_ = w.sever(func() error { w.strikeConnections(ctx, e); return nil })
+	case storeCut, storeFreeze, storeRefuse:
+		_ = w.sever(func() error { w.depot.strike(ctx, e); return nil })
 	case mysqlKill, mysqlStop, rotate:
 		err = w.strikeMySQL(ctx, e)
 	case foreign:
@@ -326,9 +354,12 @@ func (w *world) finish(ctx context.Context) {
 
 func (w *world) question() question {
 	q := question{Namespace: w.bank.db, Source: filepath.Join(w.dir, "source"), Tables: w.bank.tables(), Total: w.bank.total(), Changelog: []string{}}
-	if w.rest != nil {
+	switch {
+	case w.depot != nil:
+		q.Plain = w.depot.plain()
+	case w.rest != nil:
 		q.REST, q.Late, q.Confirmed = w.env.rest, true, w.rest.confirmed
-	} else {
+	default:
 		q.Folder = w.lake()
 	}
 	for _, t := range q.Tables {

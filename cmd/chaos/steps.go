@@ -33,15 +33,19 @@ type stepTable struct {
 const enough = 200
 
 func beginCopy(ctx context.Context, e *env) (job, error) {
-	j := &copyJob{env: e, steps: stepTable{at: map[string]int{}, after: map[string]int{}}}
-	return j, j.walk(ctx)
+	j := newCopyJob(e)
+	return j, j.walk(ctx, nil, "--partition", "lines: bucket(2,order_id)", "--sort", "lines: sku")
+}
+
+func newCopyJob(e *env) *copyJob {
+	return &copyJob{env: e, steps: stepTable{at: map[string]int{}, after: map[string]int{}}}
 }
 
 // walk finds the steps: it has a copy die at each one that is known, in turn, which
 // leads to those that only copies have that go on with another's.
-func (j *copyJob) walk(ctx context.Context) error {
-	p := copyPlan{seed: 0, service: mysql, store: folder, rows: 1500, bank: bankPlan{accounts: 10}}
-	p.flags = []string{"--tables", "orders,lines,vacant", "--parallel", "2", "--split-rows", "300", "--checkpoint-interval", "1ns", "--partition", "lines: bucket(2,order_id)", "--sort", "lines: sku"}
+func (j *copyJob) walk(ctx context.Context, to *filesPlan, layout ...string) error {
+	p := copyPlan{seed: 0, service: mysql, store: folder, files: to, rows: 1500, bank: bankPlan{accounts: 10}}
+	p.flags = append([]string{"--tables", "orders,lines,vacant", "--parallel", "2", "--split-rows", "300", "--checkpoint-interval", "1ns"}, layout...)
 	w, err := j.newWorld(ctx, p)
 	if w != nil {
 		defer w.close()
@@ -62,7 +66,7 @@ func (j *copyJob) walk(ctx context.Context) error {
 		case fresh && lake > 0: // what it is that leads there is not known
 			step = j.steps.names[lake%len(j.steps.names)]
 		}
-		w.product.argv[3] = fmt.Sprintf("iceberg:%s-%d", w.lake(), lake)
+		w.product.argv[3] = fmt.Sprintf("%s-%d", w.sink, lake)
 		if step != "" {
 			step += ":1"
 		}

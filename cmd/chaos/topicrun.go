@@ -74,6 +74,7 @@ func (j *topicJob) play(ctx context.Context, p topicPlan) (*result, error) {
 		return nil, err
 	}
 	r := &result{seed: p.seed, sink: w.plan.sink(), faults: w.faults, dir: w.dir}
+	w.depot.unwatch()
 	if err := w.bank.dump(ctx, filepath.Join(w.dir, "source"), w.bank.tables()); err != nil {
 		return nil, err
 	}
@@ -85,12 +86,16 @@ func (j *topicJob) play(ctx context.Context, p topicPlan) (*result, error) {
 	if r.verdict, err = j.env.ask(ctx, w.question()); err != nil {
 		w.errs = append(w.errs, err)
 	}
+	if err := w.depot.uploads(ctx, &r.verdict); err != nil {
+		return nil, err
+	}
 	r.verdict.Findings = append(r.verdict.Findings, seen.findings...)
 	r.verdict.Doubled += seen.doubled
 	r.excused, r.gaveUp = w.judge()
 	r.failures, r.done, r.messages = w.errs, w.bank.done.Load(), seen.changes
 	for _, p := range w.products() {
 		r.starts += p.count()
+		r.exits = append(r.exits, p.exits()...)
 	}
 	r.seconds = time.Since(began).Seconds()
 	j.messages += seen.changes
@@ -128,16 +133,9 @@ func (j *topicJob) newWorld(ctx context.Context, p topicPlan) (_ *topicWorld, er
 	if w.tcp, err = newTCPProxy(db.addr); err != nil {
 		return w, err
 	}
-	sink := "iceberg:" + w.lake()
-	if p.rest {
-		catalog, err := e.catalog(ctx)
-		if err != nil {
-			return w, err
-		}
-		if w.rest, err = newRESTProxy(catalog); err != nil {
-			return w, err
-		}
-		sink = "iceberg+rest://" + w.rest.addr
+	sink, err := w.sink(ctx)
+	if err != nil {
+		return w, err
 	}
 	w.topic = strings.ReplaceAll(w.bank.db, "_", "-")
 	w.group = w.topic
@@ -216,6 +214,7 @@ func (w *topicWorld) close() {
 
 // play runs the bank, the processes and the timeline beside each other.
 func (w *topicWorld) play(ctx context.Context) error {
+	w.depot.watch(ctx, w.question())
 	superviseCtx, endSupervise := context.WithCancel(ctx)
 	defer endSupervise()
 	var supervised sync.WaitGroup
@@ -346,7 +345,7 @@ func (w *topicWorld) judge() (excused []string, n int) {
 	}
 	for _, p := range w.products() {
 		exits := p.exits()
-		j := judgment{rest: w.rest != nil, severed: w.severed, exits: exits}
+		j := judgment{rest: w.served(), severed: w.severed, exits: exits}
 		list, k, errs := goThrough(exits, j.rateTopic, func(x exit) {
 			if x.killed() && x.struck != syscall.SIGKILL {
 				w.faults["at "+stepOf(x)]++

@@ -7,6 +7,7 @@ its files is looked at.
 
 import gzip
 import io
+import itertools
 import json
 import re
 import sys
@@ -78,8 +79,25 @@ def relation(con, m, paths):
                 f"allow_quoted_nulls=false, null_padding=true, parallel=false{large}, hive_partitioning=false)"), casts
     rows = [r + [None] * (len(columns) - len(r)) for p in paths for r in tsv(p, m)]
     table = pa.table([pa.array([r[i] for r in rows], pa.string()) for i in range(len(columns))], [f"c{i}" for i in range(len(columns))])
-    con.register("tsv", table.rename_columns([c["name"] for c in columns]) if len({c["name"].lower() for c in columns}) == len(columns) else table)
-    return "tsv", casts
+    name = f"tsv{next(numbers)}"
+    con.register(name, table.rename_columns([c["name"] for c in columns]) if len({c["name"].lower() for c in columns}) == len(columns) else table)
+    return name, casts
+
+
+numbers = itertools.count()
+
+
+def typed(con, m, paths):
+    """The query that has the rows of files of a table, in its columns' types."""
+    columns = m["columns"]
+    if not paths:
+        return "SELECT " + ", ".join(f"CAST(NULL AS {duck(c['type'])}) AS {quoted(c['name'])}" for c in columns) + " WHERE false"
+    source, casts = relation(con, m, paths)
+    have = {d[0] for d in con.execute(f"SELECT * FROM {source} LIMIT 0").description}
+    missing = {c["name"] for c in columns} - have  # which no file has yet
+    casts |= {name: "NULL" for name in missing}
+    select = ", ".join(f"CAST({casts.get(c['name'], '{}').format(quoted(c['name']))} AS {duck(c['type'])}) AS {quoted(c['name'])}" for c in columns)
+    return f"SELECT {select} FROM {source}"
 
 
 def table(manifest):
@@ -97,12 +115,7 @@ def rows(m, paths):
         return schema.empty_table()
     con = duckdb.connect()
     con.execute("SET TimeZone = 'UTC'")
-    source, casts = relation(con, m, paths)
-    have = {d[0] for d in con.execute(f"SELECT * FROM {source} LIMIT 0").description}
-    missing = {c["name"] for c in columns} - have  # which no file has yet
-    casts |= {name: "NULL" for name in missing}
-    select = ", ".join(f"CAST({casts.get(c['name'], '{}').format(quoted(c['name']))} AS {duck(c['type'])}) AS {quoted(c['name'])}" for c in columns)
-    got = con.execute(f"SELECT {select} FROM {source}").to_arrow_table()
+    got = con.execute(typed(con, m, paths)).to_arrow_table()
     assert got.num_rows == m["rows"], f"{got.num_rows} rows, the manifest says {m['rows']}"
     return pa.table([c.cast(t) for c, t in zip(got.columns, schema.types)], schema=schema)
 
