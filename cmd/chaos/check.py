@@ -252,7 +252,7 @@ class Check:
                 before = seen["id"]
             self.looked[name] = looks
         looks = self.looked[name]
-        snapshots = [{"snapshot-id": s["id"], "timestamp-ms": s["at"], "summary": {POSITION: s["position"]}} for s in looks]
+        snapshots = [{"snapshot-id": s["id"], "timestamp-ms": s["at"], "summary": {POSITION: s["position"]}} for s in looks if not s["error"]]
         return {"snapshots": snapshots, "current-snapshot-id": looks[-1]["id"], "looks": looks}
 
     def left(self, name):

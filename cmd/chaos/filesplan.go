@@ -82,8 +82,18 @@ func (f *filesPlan) flags(format string) (flags []string) {
 	if f.small {
 		flags = append(flags, "--target-file-size", "1MiB")
 	}
+	return flags
+}
+
+// follows are the flags of one that follows changes: of a lake, with those in place of a
+// lake's.
+func (f *filesPlan) follows(of []string, format string, form form) []string {
+	flags := append(stripped(of), f.flags(format)...)
 	if f.latest {
 		flags = append(flags, "--latest")
+	}
+	if form == appended {
+		flags = append(flags, "--keyless", "append")
 	}
 	return flags
 }
@@ -163,10 +173,7 @@ func (f *filesPlan) tailPlan(seed uint64, xa bool) plan {
 	p := newPlan(seed, xa)
 	p.into(f)
 	p.kills = f.kills(rand.New(rand.NewPCG(seed, 0x7461696c)))
-	p.flags = append(stripped(p.flags), f.flags("--format")...)
-	if p.form == appended {
-		p.flags = append(p.flags, "--keyless", "append")
-	}
+	p.flags = f.follows(p.flags, "--format", p.form)
 	return p
 }
 
@@ -178,10 +185,7 @@ func (f *filesPlan) topicPlan(seed uint64, xa bool) topicPlan {
 	for i := range p.members {
 		p.members[i].kills = f.kills(r)
 	}
-	p.memberFlags = append(stripped(p.memberFlags), f.flags("--file-format")...)
-	if p.form == appended {
-		p.memberFlags = append(p.memberFlags, "--keyless", "append")
-	}
+	p.memberFlags = f.follows(p.memberFlags, "--file-format", p.form)
 	return p
 }
 

@@ -175,7 +175,7 @@ class Lake:
     def look(self, namespace, table, expressions):
         """What the manifest shows at this moment. Files may go between the manifest and
         their being opened where they are written anew: then there is another manifest."""
-        number = None
+        number, torn = None, 0
         for _ in range(TURNS):
             seen = {"id": self.known.get(table, 0), "at": 0, "position": "", "error": None}
             try:
@@ -183,6 +183,10 @@ class Lake:
             except FileNotFoundError as error:
                 return seen | {"error": f"the manifest has gone: {error}"} if table in self.known else None
             except Exception as error:
+                # Neither HDFS nor the S3 of the tests has an object take the place of another one
+                # for whoever is just reading it.
+                if isinstance(self.store, Fetched) and (torn := torn + 1) < 5:
+                    continue
                 return seen | {"error": f"the manifest: {type(error).__name__}: {error}"}
             try:
                 seen = {"id": m["number"], "at": milliseconds(m["committed"]), "position": m["position"], "error": None}
