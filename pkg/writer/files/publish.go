@@ -28,8 +28,12 @@ func (s *Sink) load(ctx context.Context, dir string) (manifest, error) {
 			return e.manifest, nil
 		}
 		m, err := s.manifest(ctx, dir)
-		if err == nil && m.Number != e.Number {
+		switch {
+		case err != nil:
+		case m.Number != e.Number:
 			err = s.publish(ctx, dir, e, false)
+		default: // by a run that may have died before the rest was done
+			err = s.clear(ctx, dir, e)
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			return e.manifest, err
@@ -114,6 +118,21 @@ func (s *Sink) publish(ctx context.Context, dir string, e *entry, alone bool) er
 		return fmt.Errorf("write the manifest: %w", err)
 	}
 	s.opts.Step("published")
+	if err := s.clear(ctx, dir, e); err != nil {
+		return err
+	}
+	s.opts.Step("tidied")
+	return nil
+}
+
+// clear removes what a commit that is published has taken out of the table, once.
+func (s *Sink) clear(ctx context.Context, dir string, e *entry) error {
+	s.mu.Lock()
+	done := s.cleared[dir] == e.Number
+	s.mu.Unlock()
+	if done {
+		return nil
+	}
 	for _, gone := range e.Removed {
 		if err := s.store.remove(ctx, path.Join(dir, gone)); err != nil {
 			return fmt.Errorf("remove %s, which is not the table's any more: %w", s.store.url(path.Join(dir, gone)), err)
@@ -124,7 +143,9 @@ func (s *Sink) publish(ctx context.Context, dir string, e *entry, alone bool) er
 			return err
 		}
 	}
-	s.opts.Step("tidied")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cleared[dir] = e.Number
 	return nil
 }
 

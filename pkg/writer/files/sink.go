@@ -62,10 +62,12 @@ type Sink struct {
 	buffered atomic.Int64 // what all open files hold back, in bytes
 	stages   atomic.Int64 // names given out
 
-	mu    sync.Mutex
-	held  map[stage]bool // whose owner is this run
-	ended chan struct{}  // closed by Close; nil until something is held
-	alive sync.WaitGroup
+	mu   sync.Mutex
+	held map[stage]bool // whose owner is this run
+	// cleared is, of each table's folder, the last commit whose removed files are gone for sure.
+	cleared map[string]int64
+	ended   chan struct{} // closed by Close; nil until something is held
+	alive   sync.WaitGroup
 }
 
 var (
@@ -112,7 +114,7 @@ func newSink(st store, db string, opts Options) *Sink {
 		opts.Partition = func(*schema.Table) string { return "" }
 	}
 	id := uuid.New()
-	return &Sink{opts: opts, store: st, db: db, run: fmt.Sprintf("%x", id[:6]), clock: time.Now, held: map[stage]bool{}}
+	return &Sink{opts: opts, store: st, db: db, run: fmt.Sprintf("%x", id[:6]), clock: time.Now, held: map[stage]bool{}, cleared: map[string]int64{}}
 }
 
 // folder is where a table lies.
