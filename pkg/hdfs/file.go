@@ -170,6 +170,9 @@ func (f *File) Close() error {
 	}
 }
 
+// Interrupt makes a Write or Close that is under way in another goroutine fail.
+func (f *File) Interrupt() { f.cancel() }
+
 // Abort gives the file up and removes it. It may be called at any time, also while another
 // goroutine is writing; after Close was well it does nothing.
 func (f *File) Abort() {

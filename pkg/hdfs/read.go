@@ -82,8 +82,15 @@ func (r *Reader) ReadAt(b []byte, off int64) (int, error) {
 // read fills b. It may be left early, so what is read has memory of its own.
 func (r *Reader) read(cur *cursor, b []byte, off int64) error {
 	into := make([]byte, len(b))
+	// ReadAt begins anew at the DataNode, wherever the reader is.
+	next := cur.at == off && off > 0
 	err := r.c.do(r.ctx, "read", r.path, func() error {
-		n, err := cur.r.ReadAt(into, off)
+		read := func(b []byte) (int, error) { return cur.r.ReadAt(b, off) }
+		if next {
+			read = func(b []byte) (int, error) { return io.ReadFull(cur.r, b) }
+		}
+		next = false
+		n, err := read(into)
 		if n == len(into) {
 			err = nil
 		}

@@ -58,7 +58,7 @@ func advise(err error) error {
 	case errors.Is(err, catalog.ErrNoSuchNamespace):
 		return hint.Wrap(err, "create the namespace in the catalog, or name another in the sink's URL")
 	case errors.Is(err, iceio.ErrIOSchemeNotFound):
-		return hint.Wrap(err, "warehouses can lie on a local disk, on S3 (s3://), Azure (abfss://) or Google Cloud Storage (gs://)")
+		return hint.Wrap(err, "warehouses can lie on a local disk, on S3 (s3://), Azure (abfss://), Google Cloud Storage (gs://) or HDFS (hdfs://)")
 	case errors.Is(err, context.DeadlineExceeded), unreachable(err):
 		return hint.Wrap(err, "check that the catalog and the warehouse are up, and the host and port in the sink's URL")
 	}
@@ -140,7 +140,7 @@ func transient(err error) bool {
 		return false
 	}
 	var ue *url.Error
-	return unreachable(err) || errors.As(err, &ue) || errors.Is(err, context.DeadlineExceeded) ||
+	return hint.IsTransient(err) || unreachable(err) || errors.As(err, &ue) || errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, restcat.ErrServerError) || errors.Is(err, restcat.ErrServiceUnavailable) ||
 		errors.Is(err, restcat.ErrCommitStateUnknown) || slices.Contains(busyCodes, apiCode(err)) ||
 		strings.Contains(err.Error(), "database is locked")

@@ -124,7 +124,7 @@ func TestLeftoversBehindAGap(t *testing.T) {
 // Files are found wherever a table has them, and nobody else's are touched.
 func TestLeftoversOfOtherLayouts(t *testing.T) {
 	local := func(t *testing.T) (string, string) { return "file://" + t.TempDir(), "" }
-	for place, warehouse := range map[string]func(*testing.T) (string, string){"disk": local, "S3": s3Warehouse, "Azure": azureWarehouse, "GCS": gcsWarehouse} {
+	for place, warehouse := range map[string]func(*testing.T) (string, string){"disk": local, "S3": s3Warehouse, "Azure": azureWarehouse, "GCS": gcsWarehouse, "HDFS": hdfsWarehouse} {
 		for kind, props := range map[string]map[string]string{
 			"flat":             nil,
 			"hashed":           {"write.object-storage.enabled": "true"},

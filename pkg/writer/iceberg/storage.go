@@ -117,6 +117,13 @@ func (s *storage) create(ctx context.Context, location string) (stagedFile, erro
 	if err := s.fresh(ctx); err != nil {
 		return nil, err
 	}
+	if h, ok := s.files().(hdfsIO); ok {
+		f, err := h.create(ctx, location)
+		if err != nil {
+			return nil, err
+		}
+		return f, nil
+	}
 	// The file outlives the call, whose context does not.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	if b, ok := s.files().(*blobfs.FileIO); ok {

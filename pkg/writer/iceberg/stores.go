@@ -11,15 +11,16 @@ import (
 	iceio "github.com/apache/iceberg-go/io"
 )
 
-// registerStores makes Azure's and Google's stores known to iceberg-go. Its own
-// packages for them would ask for a token anew with each table and commit, repeat
-// signatures in errors, and, of Google's, ask again without end and take what is
-// forbidden for what is not there.
+// registerStores makes HDFS, which iceberg-go does not have, and Azure's and Google's
+// stores known to it. Its own packages for those would ask for a token anew with each
+// table and commit, repeat signatures in errors, and, of Google's, ask again without end
+// and take what is forbidden for what is not there.
 var registerStores = sync.OnceFunc(func() {
 	for _, scheme := range []string{"abfs", "abfss", "wasb", "wasbs"} {
 		iceio.Register(scheme, openAzure)
 	}
 	iceio.Register("gs", openGCS)
+	iceio.Register("hdfs", openHDFS)
 })
 
 // storeTransport is shared by all connections to these stores: of the two that

@@ -1,6 +1,7 @@
 package iceberg
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -42,10 +43,22 @@ func gcsWarehouse(t *testing.T) (warehouse, query string) {
 	return warehouse, "gcs.no-auth=true&gcs.service.host=" + url.QueryEscape(endpoint)
 }
 
+// hdfsWarehouse is the same for HDFS, of which nothing is to be told.
+func hdfsWarehouse(t *testing.T) (warehouse, query string) {
+	t.Helper()
+	warehouse = fmt.Sprintf("hdfs://%s/%s-%d", service(t, "hdfs", "TABLEHAUL_TEST_HDFS"), t.Name(), time.Now().UnixNano())
+	t.Cleanup(func() {
+		c, name, err := hdfsIO{}.find(context.Background(), warehouse)
+		must(t, err)
+		must(t, c.RemoveAll(context.Background(), name))
+	})
+	return warehouse, ""
+}
+
 // onStores runs a test on each store that is neither a disk nor S3.
 func onStores(t *testing.T, test func(t *testing.T, warehouse, query string)) {
 	t.Helper()
-	for name, ready := range map[string]func(*testing.T) (string, string){"Azure": azureWarehouse, "GCS": gcsWarehouse} {
+	for name, ready := range map[string]func(*testing.T) (string, string){"Azure": azureWarehouse, "GCS": gcsWarehouse, "HDFS": hdfsWarehouse} {
 		t.Run(name, func(t *testing.T) {
 			warehouse, query := ready(t)
 			test(t, warehouse, query)
