@@ -27,9 +27,17 @@ const (
 	deadFor = time.Minute
 	// blockPatience is how long one is waited for where there are no others.
 	blockPatience = 30 * time.Second
+	// createReplicated are the flags CREATE and SHOULD_REPLICATE.
+	createReplicated = 0x81
 	// probeTimeout is how long one may take to be reached.
 	probeTimeout = 5 * time.Second
 )
+
+// replicated is the body of a request that creates a file whose blocks are whole, also in a
+// folder of those that are erasure coded: the library would write them wrong.
+func replicated(body []byte) []byte {
+	return protowire.AppendVarint(protowire.AppendTag(clone(body), 4, protowire.VarintType), createReplicated)
+}
 
 // without returns the request for a block with the DataNodes in it that it must not be on.
 func (l *link) without(req *request) *request {
@@ -73,7 +81,12 @@ func (c *rpcConn) settle(req *request, r reply) (reply, error) {
 }
 
 // fullOrGone reports whether there is no DataNode for a block.
-func fullOrGone(r reply) bool { return strings.Contains(r.message, "could only be written to") }
+func fullOrGone(r reply) bool { return noNodes(r.message) }
+
+// noNodes is what Hadoop 3 and 2 say.
+func noNodes(message string) bool {
+	return strings.Contains(message, "could only be written to") || strings.Contains(message, "could only be replicated to")
+}
 
 // ask makes a request of our own.
 func (c *rpcConn) ask(req *request) (reply, error) {

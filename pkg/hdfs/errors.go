@@ -83,6 +83,10 @@ func (c *Client) unreachable(err error) error {
 		return hint.Transient(hint.Wrap(&answer{text: "no NameNode is active: " + reason, err: err},
 			"hdfs haadmin -getAllServiceState shows which one is; name the nameservice instead of one of them, with HADOOP_CONF_DIR set"))
 	}
+	if c.conf.dir == "" && strings.Contains(reason, "no such host") {
+		return hint.Transient(hint.Wrap(&answer{text: "no NameNode answers: " + reason, err: err},
+			"check the name of the host; if it is that of a nameservice, name the folder of hdfs-site.xml by HADOOP_CONF_DIR"))
+	}
 	return hint.Transient(hint.Wrap(&answer{text: "no NameNode answers: " + reason, err: err},
 		"check that the NameNode is up, and its host and port for RPC: hdfs getconf -confKey fs.defaultFS prints them"))
 }
@@ -116,13 +120,16 @@ func (c *Client) explainException(path string, e hdfs.Error, err error) error {
 	case "InvalidPathException":
 		a.kind = fs.ErrInvalid
 		return hint.Wrap(a, "names of files on HDFS cannot have a colon in them")
+	case "UnknownCryptoProtocolVersionException":
+		a.text = "the folder is in an encryption zone, in which files cannot be written"
+		return hint.Wrap(a, "name a folder outside of it: hdfs crypto -listZones shows the zones")
 	case "RetriableException", "StandbyException":
 		return hint.Transient(a)
 	}
 	switch {
 	case strings.Contains(text, "is not empty"):
 		a.text, a.kind = "the folder that it would replace is not empty", fs.ErrExist
-	case strings.Contains(e.Message(), "could only be written to"):
+	case noNodes(e.Message()):
 		return c.noDataNode(a)
 	}
 	return a

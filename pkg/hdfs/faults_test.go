@@ -129,6 +129,12 @@ func TestSafeModeAndQuota(t *testing.T) {
 		must(t, c.RemoveAll(t.Context(), "/d/before"))
 	}
 
+	// Of erasure coding the library knows nothing, so files have whole blocks there too.
+	cl.run("hdfs.tools.ECAdmin", "-enablePolicy", "-policy", "XOR-2-1-1024k")
+	must(t, c.MkdirAll(t.Context(), "/coded"))
+	cl.run("hdfs.tools.ECAdmin", "-setPolicy", "-path", "/coded", "-policy", "XOR-2-1-1024k")
+	must(t, writing(t, c, "/coded/f", small, func() {}))
+
 	cl.admin("-safemode", "enter")
 	err := hasty.MkdirAll(t.Context(), "/d/x")
 	if !hint.IsTransient(err) || !strings.Contains(fmt.Sprint(err), "mkdir /d/x: the NameNode is in safe mode") || !strings.Contains(hint.Of(err), "-safemode get") {
@@ -172,10 +178,12 @@ func TestNameNodeKilled(t *testing.T) {
 		}
 	}()
 	for round := range 2 {
+		var started func()
 		must(t, writing(t, c, fmt.Sprint("/f", round), small, func() {
 			cl.kill("NAMENODE", syscall.SIGKILL)
-			after(2*time.Second, func() { cl.script("start") })
+			started = after(2*time.Second, func() { cl.script("start") })
 		}))
+		started()
 	}
 	close(stop)
 	<-moved
@@ -243,10 +251,61 @@ func TestOneDataNodeOfTwoKilled(t *testing.T) {
 	must(t, os.WriteFile(config, []byte("dfs.namenode.stale.datanode.interval=60000\ndfs.namenode.heartbeat.recheck-interval=60000\n"), 0o600))
 	cl := newCluster(t, "--datanodes", "2", "--config", config)
 	c := cl.open(Options{})
-	cl.kill("DATANODE2", syscall.SIGKILL)
+	err := writing(t, c, "/f", CreateOptions{BlockSize: 64 << 20, Replication: 2}, func() { cl.kill("DATANODE2", syscall.SIGKILL) })
+	if !hint.IsTransient(err) || !strings.Contains(fmt.Sprint(err), "DataNode") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("got %v (hint %q)", err, hint.Of(err))
+	}
+	t.Log(err)
 	for replication := 1; replication <= 2; replication++ {
 		start := time.Now()
 		must(t, writing(t, c, fmt.Sprint("/f", replication), CreateOptions{BlockSize: 1 << 20, Replication: replication}, func() {}))
 		t.Logf("replication %d: %v", replication, time.Since(start))
+	}
+}
+
+// NameNodes of a nameservice take over from one another, told to and after a crash.
+func TestFailover(t *testing.T) {
+	cl := newCluster(t, "--ha")
+	t.Setenv("HADOOP_CONF_DIR", cl.env["TABLEHAUL_TEST_HDFS_CONF"])
+	c := cl.open(Options{Address: "tablehaul"})
+	if c.Address() != "tablehaul" {
+		t.Errorf("got %s", c.Address())
+	}
+	admin := func(args ...string) { cl.run("hdfs.tools.DFSHAAdmin", args...) }
+	must(t, writing(t, c, "/f1", small, func() { admin("-failover", "nn1", "nn2") }))
+	must(t, writing(t, c, "/f2", small, func() { admin("-failover", "nn2", "nn1") }))
+
+	moved, stop := make(chan struct{}), make(chan struct{})
+	go func() { // moves, each of which is to be done once
+		defer close(moved)
+		write(t, c, "/0", nil, small)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				t.Logf("%d moves", i)
+				return
+			default:
+			}
+			if err := c.Rename(t.Context(), fmt.Sprint("/", i), fmt.Sprint("/", i+1)); err != nil {
+				t.Errorf("rename %d: %v", i, err)
+				return
+			}
+		}
+	}()
+	var over func()
+	must(t, writing(t, c, "/f3", small, func() {
+		cl.kill("NAMENODE", syscall.SIGKILL)
+		over = after(time.Second, func() { admin("-failover", "nn1", "nn2") })
+	}))
+	over()
+	close(stop)
+	<-moved
+
+	// A standby alone is no HDFS.
+	t.Setenv("HADOOP_CONF_DIR", "")
+	cl.script("start")
+	_, err := Open(t.Context(), Options{Address: cl.env["TABLEHAUL_TEST_HDFS"]})
+	if !hint.IsTransient(err) || !strings.Contains(fmt.Sprint(err), "no NameNode is active: ") || !strings.Contains(hint.Of(err), "name the nameservice") {
+		t.Errorf("got %v (hint %q)", err, hint.Of(err))
 	}
 }

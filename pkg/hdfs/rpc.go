@@ -1,7 +1,9 @@
 package hdfs
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"net"
 	"strings"
 	"time"
@@ -30,6 +32,8 @@ type rpcConn struct {
 	address string
 	sent    *request // whose reply is awaited
 	in      []byte   // what of the reply was not read yet
+	greeted bool     // the NameNode has not turned us away
+	refusal []byte
 	broken  error
 }
 
@@ -38,15 +42,43 @@ func (c *rpcConn) Write(b []byte) (int, error) {
 		return 0, c.broken
 	}
 	c.in, c.sent = nil, parseRequest(b)
+	if c.sent != nil && !c.greeted {
+		c.greeted = true
+		if c.refusal = c.refused(); c.refusal != nil {
+			return len(b), nil
+		}
+	}
 	packet := b
-	if c.sent != nil && c.sent.method == "addBlock" {
-		c.sent = c.link.without(c.sent)
+	if c.sent != nil {
+		switch c.sent.method {
+		case "addBlock":
+			c.sent = c.link.without(c.sent)
+		case "create":
+			c.sent = c.sent.with("", 0, replicated(c.sent.body))
+		}
 		packet = c.sent.packet
 	}
 	if err := c.send(packet); err != nil {
 		return 0, err
 	}
 	return len(b), nil
+}
+
+// refused returns what a NameNode says that does not want us. It closes the connection then,
+// and what is sent to it would take the place of what it has said.
+func (c *rpcConn) refused() []byte {
+	first := make([]byte, 1)
+	if err := c.SetReadDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {
+		return nil
+	}
+	if n, _ := c.Conn.Read(first); n == 0 {
+		return nil
+	}
+	packet, err := readPacket(io.MultiReader(bytes.NewReader(first), c.Conn))
+	if err != nil {
+		return nil
+	}
+	return packet
 }
 
 func (c *rpcConn) send(packet []byte) error {
@@ -79,6 +111,10 @@ func (c *rpcConn) Read(b []byte) (int, error) {
 }
 
 func (c *rpcConn) receive() ([]byte, error) {
+	if packet := c.refusal; packet != nil {
+		c.refusal = nil
+		return packet, nil
+	}
 	err := c.SetReadDeadline(time.Now().Add(replyTimeout))
 	var packet []byte
 	if err == nil {
