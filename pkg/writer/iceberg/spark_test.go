@@ -69,6 +69,24 @@ out(bad)`, lake, want)
 	}
 }
 
+// TestSparkReadsHDFS reads with Spark, by Hadoop's own client, what was written to HDFS.
+func TestSparkReadsHDFS(t *testing.T) {
+	services.Need(t)
+	needSpark(t)
+	warehouse, _ := hdfsWarehouse(t)
+	dir := t.TempDir()
+	s := openSink(t, "iceberg+sql:"+dir+"/catalog.db?warehouse="+warehouse, Options{})
+	load(t, s, accounts("t"), writer.Create, 0, 1000, "p1")
+	load(t, s, accounts("t"), writer.Append, 1000, 1500, "p2")
+	must(t, s.Close())
+	got := python(t, spark+`
+rows = s.table('default.shop.t').orderBy('id').collect()
+out([len(rows), rows[0]['id'], rows[-1]['id'], s.table('default.shop.t.files').collect()[0]['file_path'].split('/shop/')[0]])`, dir)
+	if want := []any{1500.0, 0.0, 1499.0, warehouse}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 // TestSparkSeesChanges reads tables with deletes of both kinds, and compacts them
 // while a writer is at work: what it has staged before and what it writes later
 // must apply to the files that Spark has written.

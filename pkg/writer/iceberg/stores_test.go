@@ -86,7 +86,7 @@ func TestSuiteStores(t *testing.T) {
 func TestSQLOnStores(t *testing.T) {
 	onStores(t, func(t *testing.T, warehouse, query string) {
 		s := openSink(t, "iceberg+sql:"+t.TempDir()+"/c.db?warehouse="+warehouse+"&"+query, Options{})
-		for _, name := range []string{"with space", "#?&=+/50%表"} {
+		for _, name := range []string{"with space", "#?&=+/:50%表"} {
 			wholeLife(t, s, name)
 		}
 	})
