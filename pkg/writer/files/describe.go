@@ -91,6 +91,6 @@ func (s *Sink) Check(ctx context.Context, tables []*schema.Table, mode writer.Mo
 // try makes a file and removes it again.
 func (s *Sink) try(ctx context.Context) error {
 	name := path.Join(hidden+"_check", s.run)
-	err := s.store.replace(ctx, name, []byte("of tablehaul check\n"))
+	err := s.store.replace(ctx, "", name, []byte("of tablehaul check\n"))
 	return errors.Join(err, s.store.remove(ctx, path.Dir(name)))
 }

@@ -181,18 +181,26 @@ func (s folders) discard(ctx context.Context, at stage) error {
 	return s.fileSystem.remove(ctx, stageDir(at))
 }
 
-func (s folders) replace(ctx context.Context, name string, data []byte) error {
-	fresh := path.Join(path.Dir(name), "."+path.Base(name)+"."+strconv.FormatInt(time.Now().UnixNano(), 36))
+func (s folders) replace(ctx context.Context, via, name string, data []byte) error {
+	if via == "" {
+		via = path.Dir(name)
+	}
+	fresh := path.Join(via, "."+path.Base(name)+"."+strconv.FormatInt(time.Now().UnixNano(), 36))
 	err := s.write(ctx, fresh, data)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = s.mkdirs(ctx, path.Dir(name)); err == nil {
+	if errors.Is(err, fs.ErrNotExist) && via == path.Dir(name) {
+		if err = s.mkdirs(ctx, via); err == nil {
 			err = s.write(ctx, fresh, data)
 		}
 	}
 	if err != nil {
 		return err
 	}
-	if err := s.rename(ctx, fresh, name); err != nil {
+	if err = s.rename(ctx, fresh, name); errors.Is(err, fs.ErrNotExist) {
+		if err = s.mkdirs(ctx, path.Dir(name)); err == nil {
+			err = s.rename(ctx, fresh, name)
+		}
+	}
+	if err != nil {
 		return errors.Join(err, s.fileSystem.remove(ctx, fresh))
 	}
 	return nil

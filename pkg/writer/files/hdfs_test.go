@@ -37,7 +37,7 @@ func TestHDFSURL(t *testing.T) {
 	h := testHDFS(t)
 	ctx := t.Context()
 	storeMust(t, h.mkdirs(ctx, "a/b"))
-	storeMust(t, folders{h}.replace(ctx, "a/b/f", []byte("content")))
+	storeMust(t, folders{h}.replace(ctx, "", "a/b/f", []byte("content")))
 	out, err := exec.Command(services.Env(t, "TABLEHAUL_TEST_HDFS_RUN"), "org.apache.hadoop.fs.FsShell", "-cat", h.url("a/b/f")).Output()
 	if err != nil || string(out) != "content" {
 		t.Errorf("%s: got %q, %v", h.url("a/b/f"), out, err)

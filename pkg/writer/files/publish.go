@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"strconv"
@@ -89,13 +88,20 @@ func (s *Sink) lastNumber(ctx context.Context, dir string) (last int64, err erro
 }
 
 // manifest reads the manifest that readers find; it is of no commit if there is none, or if
-// what there is cannot be understood.
+// what there is cannot be understood: another one may just be taking its place.
 func (s *Sink) manifest(ctx context.Context, dir string) (m manifest, err error) {
-	data, err := readAll(ctx, s.store, path.Join(dir, manifestFile))
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return m, nil
-	}
-	if err == nil && json.Unmarshal(data, &m) != nil {
+	for range loads {
+		var data []byte
+		if data, err = readAll(ctx, s.store, path.Join(dir, manifestFile)); errors.Is(err, fs.ErrNotExist) {
+			return m, nil
+		}
+		switch {
+		case ctx.Err() != nil:
+			return m, ctx.Err()
+		case err != nil:
+		case json.Unmarshal(data, &m) == nil:
+			return m, nil
+		}
 		m = manifest{}
 	}
 	return m, err
@@ -110,7 +116,7 @@ func (s *Sink) publish(ctx context.Context, dir string, e *entry, alone bool) er
 		return err
 	}
 	for _, folder := range e.Whole {
-		if err := s.store.replace(ctx, path.Join(dir, folder, successFile), nil); err != nil {
+		if err := s.store.replace(ctx, commitDir(dir, e.Number), path.Join(dir, folder, successFile), nil); err != nil {
 			return fmt.Errorf("write %s: %w", successFile, err)
 		}
 	}
@@ -176,5 +182,5 @@ func (s *Sink) writeManifest(ctx context.Context, dir string, m manifest, alone 
 	if err != nil {
 		return err
 	}
-	return s.store.replace(ctx, path.Join(dir, manifestFile), text)
+	return s.store.replace(ctx, commitDir(dir, m.Number), path.Join(dir, manifestFile), text)
 }

@@ -170,7 +170,7 @@ func TestS3Many(t *testing.T) {
 		room <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-room }()
-			if err := s.replace(t.Context(), fmt.Sprintf("d/%04d", i), nil); err != nil {
+			if err := s.replace(t.Context(), "", fmt.Sprintf("d/%04d", i), nil); err != nil {
 				t.Error(err)
 			}
 		})
@@ -195,13 +195,13 @@ func TestS3Many(t *testing.T) {
 // What is read is one and the same file, or an error.
 func TestS3ReplacedWhileRead(t *testing.T) {
 	s := s3At(t, s3Place(t))
-	storeMust(t, s.replace(t.Context(), "f", bytes.Repeat([]byte("a"), 2*s3Window)))
+	storeMust(t, s.replace(t.Context(), "", "f", bytes.Repeat([]byte("a"), 2*s3Window)))
 	f, err := s.open(t.Context(), "f")
 	storeMust(t, err)
 	p := make([]byte, 10)
 	_, err = f.ReadAt(p, 0)
 	storeMust(t, err)
-	storeMust(t, s.replace(t.Context(), "f", bytes.Repeat([]byte("b"), 2*s3Window)))
+	storeMust(t, s.replace(t.Context(), "", "f", bytes.Repeat([]byte("b"), 2*s3Window)))
 	if n, err := f.ReadAt(p, s3Window); err == nil || !strings.Contains(err.Error(), "replaced") {
 		t.Errorf("got %q, %v", p[:n], err)
 	}

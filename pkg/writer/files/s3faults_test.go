@@ -325,7 +325,7 @@ func TestS3Refused(t *testing.T) {
 			"entry":   func() error { _, err := s.entry(t.Context(), storeTable, 1); return err },
 			"list":    func() error { _, err := s.list(t.Context(), ""); return err },
 			"remove":  func() error { return s.remove(t.Context(), "f") },
-			"replace": func() error { return s.replace(t.Context(), "f", nil) },
+			"replace": func() error { return s.replace(t.Context(), "", "f", nil) },
 			"create":  func() error { _, err := s.create(t.Context(), at, "part-a-00001.bin"); return err },
 			"claim":   func() error { return s.claim(t.Context(), at, 1, []byte("e")) },
 			"discard": func() error { return s.discard(t.Context(), at) },

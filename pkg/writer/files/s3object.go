@@ -15,7 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
-func (s *s3Store) replace(ctx context.Context, name string, data []byte) error {
+func (s *s3Store) replace(ctx context.Context, _, name string, data []byte) error {
 	return s.put(ctx, s.key(name), data)
 }
 

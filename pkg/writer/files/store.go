@@ -41,7 +41,8 @@ type store interface {
 	discard(ctx context.Context, at stage) error
 
 	// replace puts a whole small file in place, or in the place of another one, in one step.
-	replace(ctx context.Context, path string, data []byte) error
+	// What a run leaves that dies in between is in the folder via; "" is that of the file.
+	replace(ctx context.Context, via, path string, data []byte) error
 	open(ctx context.Context, path string) (input, error)
 	// list returns what is in a folder, sorted by name; nothing if there is no such folder.
 	list(ctx context.Context, dir string) ([]info, error)

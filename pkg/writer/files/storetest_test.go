@@ -402,7 +402,7 @@ func storeStages(t *testing.T, s store) {
 
 func storeReplace(t *testing.T, s store) {
 	for _, content := range []string{"first", "", "another, which is longer"} {
-		storeMust(t, s.replace(t.Context(), "db/t/_tablehaul/state.json", []byte(content)))
+		storeMust(t, s.replace(t.Context(), "", "db/t/_tablehaul/state.json", []byte(content)))
 		storeContent(t, s, "db/t/_tablehaul/state.json", []byte(content))
 	}
 	if found, err := s.list(t.Context(), "db/t/_tablehaul"); err != nil || len(found) != 1 {
@@ -415,7 +415,7 @@ func storeList(t *testing.T, s store) {
 		t.Errorf("of no folder: got %v, %v", found, err)
 	}
 	for _, name := range []string{"d/b", "d/a/x", "d/a-", "d/a0", "d/c/y/z", "dd/e", "f"} {
-		storeMust(t, s.replace(t.Context(), name, []byte(name)))
+		storeMust(t, s.replace(t.Context(), "", name, []byte(name)))
 	}
 	for dir, want := range map[string][]info{
 		"d":   {{"a", true, 0}, {"a-", false, 4}, {"a0", false, 4}, {"b", false, 3}, {"c", true, 0}},
@@ -436,7 +436,7 @@ func storeList(t *testing.T, s store) {
 
 func storeRemove(t *testing.T, s store) {
 	for _, name := range []string{"d/a", "d/sub/b", "d/sub/c", "dd", "d.x/y", "e"} {
-		storeMust(t, s.replace(t.Context(), name, []byte("x")))
+		storeMust(t, s.replace(t.Context(), "", name, []byte("x")))
 	}
 	for range 2 {
 		for _, name := range []string{"d", "e", "nowhere"} {
@@ -455,7 +455,7 @@ func storeRead(t *testing.T, s store) {
 	content := make([]byte, 3<<20+77)
 	random := rand.NewChaCha8([32]byte{1})
 	random.Read(content)
-	storeMust(t, s.replace(t.Context(), "f", content))
+	storeMust(t, s.replace(t.Context(), "", "f", content))
 	f, err := s.open(t.Context(), "f")
 	storeMust(t, err)
 	size := int64(len(content))
@@ -506,7 +506,7 @@ func storeContexts(t *testing.T, s store) {
 	ctx, cancel := context.WithCancel(t.Context())
 	out, err := s.create(ctx, at, "part-r-00001.bin")
 	storeMust(t, err)
-	storeMust(t, s.replace(t.Context(), "f", []byte("content")))
+	storeMust(t, s.replace(t.Context(), "", "f", []byte("content")))
 	in, err := s.open(ctx, "f")
 	storeMust(t, err)
 	cancel()
@@ -523,7 +523,7 @@ func storeContexts(t *testing.T, s store) {
 		"create":  func() error { _, err := s.create(ctx, at, "part-r-00002.bin"); return err },
 		"claim":   func() error { return s.claim(ctx, at, 1, []byte("e")) },
 		"hold":    func() error { return s.hold(ctx, at, []byte("o")) },
-		"replace": func() error { return s.replace(ctx, "f", []byte("other")) },
+		"replace": func() error { return s.replace(ctx, "", "f", []byte("other")) },
 		"list":    func() error { _, err := s.list(ctx, ""); return err },
 		"remove":  func() error { return s.remove(ctx, "f") },
 	} {

@@ -81,8 +81,8 @@ type losing struct {
 	loss *loss
 }
 
-func (s losing) replace(ctx context.Context, path string, data []byte) error {
-	err := s.store.replace(ctx, path, data)
+func (s losing) replace(ctx context.Context, via, path string, data []byte) error {
+	err := s.store.replace(ctx, via, path, data)
 	if err == nil && strings.HasSuffix(path, manifestFile) && s.loss.take() {
 		return errors.New("the reply is lost")
 	}
