@@ -247,13 +247,15 @@ class Check:
         if name not in self.looked:
             looks, before = [], None
             for seen in (self.q["plain"].get("looks") or {}).get(name, []) + [self.look(name)]:
-                if seen["error"] or seen["id"] != before:
+                if seen["error"]:
+                    self.fault(f"read {name}", f"{name}: as of commit {seen['id']} it cannot be read: {seen['error'][:300]}")
+                elif seen["id"] != before:
                     looks.append(seen)
-                before = seen["id"]
+                    before = seen["id"]
             self.looked[name] = looks
         looks = self.looked[name]
-        snapshots = [{"snapshot-id": s["id"], "timestamp-ms": s["at"], "summary": {POSITION: s["position"]}} for s in looks if not s["error"]]
-        return {"snapshots": snapshots, "current-snapshot-id": looks[-1]["id"], "looks": looks}
+        snapshots = [{"snapshot-id": s["id"], "timestamp-ms": s["at"], "summary": {POSITION: s["position"]}} for s in looks]
+        return {"snapshots": snapshots, "current-snapshot-id": looks[-1]["id"] if looks else 0, "looks": looks}
 
     def left(self, name):
         """Counts the files that are left of what has ended."""
