@@ -63,10 +63,10 @@ test-keys: build services ## every kind of key at every size, source against lak
 
 .PHONY: test-chaos
 test-chaos: build services ## a few runs of each job of chaos
-	@$(env) && for job in '-job tail -runs 8' '-job snapshot -runs 3' '-job topic -runs 2'; do $(GO) run ./cmd/chaos $$job -seed $(SEED) -binary bin/tablehaul; done
+	@$(env) && for job in '-job tail -runs 8' '-job snapshot -runs 3' '-job topic -runs 2' '-job files -runs 4'; do $(GO) run ./cmd/chaos $$job -seed $(SEED) -binary bin/tablehaul; done
 
 .PHONY: chaos
-chaos: build services ## kill the program in every way while a bank moves money: JOB=tail|snapshot|topic RUNS=n SEED=s
+chaos: build services ## kill the program in every way while a bank moves money: JOB=tail|snapshot|topic|files RUNS=n SEED=s
 	@$(env) && $(GO) run ./cmd/chaos -job $(JOB) -runs $(RUNS) -seed $(SEED) -binary bin/tablehaul
 
 .PHONY: services
