@@ -105,15 +105,16 @@ func exception(call int32, class, message string) []byte {
 
 // readPacket reads a length and as many bytes behind it.
 func readPacket(r io.Reader) ([]byte, error) {
-	packet := make([]byte, 4)
-	if _, err := io.ReadFull(r, packet); err != nil {
+	var length [4]byte
+	if _, err := io.ReadFull(r, length[:]); err != nil {
 		return nil, err
 	}
-	n := binary.BigEndian.Uint32(packet)
+	n := binary.BigEndian.Uint32(length[:])
 	if n > 256<<20 {
-		return nil, fmt.Errorf("%w (%q)", errNoRPC, packet)
+		return nil, fmt.Errorf("%w (%q)", errNoRPC, length)
 	}
-	packet = append(packet, make([]byte, n)...)
+	packet := make([]byte, 4+n)
+	copy(packet, length[:])
 	_, err := io.ReadFull(r, packet[4:])
 	return packet, err
 }
