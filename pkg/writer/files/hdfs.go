@@ -39,11 +39,20 @@ func (o hdfsOutput) finish() (string, error) { return "", o.Close() }
 func (o hdfsOutput) abort()                  { o.Abort() }
 
 func (h hdfsFS) create(ctx context.Context, name string) (output, error) {
-	f, err := h.client.Create(ctx, h.at(name), h.opts)
-	if err != nil {
-		return nil, err
-	}
-	return hdfsOutput{f}, nil
+	first := true
+	return resend(ctx, func(ctx context.Context) (output, error) {
+		if !first {
+			if err := h.remove(ctx, name); err != nil {
+				return nil, err
+			}
+		}
+		first = false
+		f, err := h.client.Create(ctx, h.at(name), h.opts)
+		if err != nil {
+			return nil, err
+		}
+		return hdfsOutput{f}, nil
+	})
 }
 
 func (h hdfsFS) mkdirs(ctx context.Context, dir string) error {
