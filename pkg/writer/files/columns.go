@@ -2,6 +2,7 @@ package files
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -112,9 +113,8 @@ func find(columns []column, name string) *column {
 // and those that the rows lack may be null from now on. If narrower is set, those of the
 // rows may be narrower than what is there.
 func grown(have, want []column, narrower bool) ([]column, error) {
-	out := make([]column, len(have))
+	out := slices.Clone(have)
 	for i, h := range have {
-		out[i] = h
 		w := find(want, h.Name)
 		switch {
 		case w == nil:

@@ -220,61 +220,44 @@ func appendField(b array.Builder, text []byte) error {
 		b.Append(string(text) == "true")
 	case *array.Int32Builder:
 		v, err := literal.ParseInt(text)
-		if err != nil {
-			return err
-		}
-		b.Append(int32(v)) //nolint:gosec // it was one
+		return put(b.Append, int32(v), err) //nolint:gosec // it was one
 	case *array.Int64Builder:
 		v, err := literal.ParseInt(text)
-		if err != nil {
-			return err
-		}
-		b.Append(v)
+		return put(b.Append, v, err)
 	case *array.Float32Builder:
 		v, err := strconv.ParseFloat(string(text), 32)
-		if err != nil {
-			return err
-		}
-		b.Append(float32(v))
+		return put(b.Append, float32(v), err)
 	case *array.Float64Builder:
 		v, err := strconv.ParseFloat(string(text), 64)
-		if err != nil {
-			return err
-		}
-		b.Append(v)
+		return put(b.Append, v, err)
 	case *array.Decimal128Builder:
 		t := b.Type().(*arrow.Decimal128Type)
 		v, err := literal.ParseDecimal(text, int(t.Precision), int(t.Scale))
-		if err != nil {
-			return err
-		}
-		b.Append(v)
+		return put(b.Append, v, err)
 	case *array.Date32Builder:
 		v, err := literal.ParseDate(text)
-		if err != nil {
-			return err
-		}
-		b.Append(arrow.Date32(v)) //nolint:gosec // days
+		return put(b.Append, arrow.Date32(v), err) //nolint:gosec // days
 	case *array.TimestampBuilder:
 		v, err := literal.ParseDateTime(bytes.TrimSuffix(text, []byte{'Z'}))
-		if err != nil {
-			return err
-		}
-		b.Append(arrow.Timestamp(v))
+		return put(b.Append, arrow.Timestamp(v), err)
 	case *array.StringBuilder:
 		b.Append(string(text))
 	case *array.BinaryBuilder:
 		v, err := base64.StdEncoding.DecodeString(string(text))
-		if err != nil {
-			return err
-		}
-		b.Append(v)
+		return put(b.Append, v, err)
 	case *array.ListBuilder:
 		return appendVector(b, text)
 	default:
 		return fmt.Errorf("type %s cannot be read back", b.Type())
 	}
 	return nil
+}
+
+func put[T any](appendTo func(T), v T, err error) error {
+	if err == nil {
+		appendTo(v)
+	}
+	return err
 }
 
 // appendVector appends what bindList has written.
