@@ -134,6 +134,9 @@ func TestS3ClaimedAndHeld(t *testing.T) {
 	if found, err := other.stages(t.Context(), storeTable); err != nil || len(found) > 0 {
 		t.Errorf("got %v, %v; want no stage", found, err)
 	}
+	if found, err := s.list(t.Context(), storeTable+"/"+hidden+"/staging"); err != nil || len(found) > 0 {
+		t.Errorf("got %v, %v once somebody has looked; want nothing left of the stage", found, err)
+	}
 	storeMust(t, other.discard(t.Context(), at))
 	storeMust(t, other.publish(t.Context(), storeTable, 1, name, token))
 	storeContent(t, s, storeTable+"/"+name, []byte("x"))

@@ -33,7 +33,14 @@ func (s *s3Store) stages(ctx context.Context, table string) ([]stageInfo, error)
 		stages = append(stages, stageInfo{f.name, owner, idle})
 	}
 	claimed, err := s.claimed(ctx, table) // after that, so as not to miss one
-	return slices.DeleteFunc(stages, func(i stageInfo) bool { return claimed[s3StageName(i.name)] }), err
+	return slices.DeleteFunc(stages, func(i stageInfo) bool {
+		if !claimed[s3StageName(i.name)] {
+			return false
+		}
+		// Who claimed it was about to remove this, and may have died.
+		_ = s.removeKey(ctx, s.ownerKey(stage{table: table, name: i.name}))
+		return true
+	}), err
 }
 
 // hold makes the object of the stage, or makes it anew. One that was taken away does not
