@@ -34,9 +34,9 @@ class Local:
     def content(self, path):
         return pathlib.Path(self.root, path).read_bytes()
 
-    def names(self, path):
+    def sizes(self, path):
         home = pathlib.Path(self.root, path)
-        return sorted(str(f.relative_to(home)) for f in home.rglob("*") if not f.is_dir())
+        return {str(f.relative_to(home)): f.stat().st_size for f in sorted(home.rglob("*")) if not f.is_dir()}
 
 
 class Fetched:
@@ -58,10 +58,10 @@ class S3(Fetched):
         with self.fs.open_input_file(f"{self.root}/{path}") as f:
             return f.read()
 
-    def names(self, path):
+    def sizes(self, path):
         home = f"{self.root}/{path}".rstrip("/")
         found = self.fs.get_file_info(pyarrow.fs.FileSelector(home, allow_not_found=True, recursive=True))
-        return sorted(f.path[len(home) + 1 :] for f in found if f.is_file)
+        return {f.path[len(home) + 1 :]: f.size for f in found if f.is_file}
 
 
 class HDFS(Fetched):
@@ -83,8 +83,8 @@ class HDFS(Fetched):
     def content(self, path):
         return self.call(path, "OPEN")
 
-    def names(self, path):
-        found = []
+    def sizes(self, path):
+        found = {}
 
         def walk(folder):
             try:
@@ -93,10 +93,13 @@ class HDFS(Fetched):
                 return
             for f in answer["FileStatuses"]["FileStatus"]:
                 name = folder + f["pathSuffix"]
-                walk(name + "/") if f["type"] == "DIRECTORY" else found.append(name)
+                if f["type"] == "DIRECTORY":
+                    walk(name + "/")
+                else:
+                    found[name] = f["length"]
 
         walk("")
-        return sorted(found)
+        return found
 
 
 def milliseconds(text):
@@ -118,7 +121,7 @@ class Lake:
         self.known = {}  # number of each table's manifest that was seen last
 
     def tables(self, namespace):
-        return {n.split("/")[0] for n in self.store.names(namespace) if n.split("/", 1)[1:] == [MANIFEST]}
+        return {n.split("/")[0] for n in self.store.sizes(namespace) if n.split("/", 1)[1:] == [MANIFEST]}
 
     def manifest(self, namespace, table):
         return json.loads(self.store.content(f"{namespace}/{table}/{MANIFEST}"))
@@ -150,7 +153,7 @@ class Lake:
 
     def data_files(self, namespace, table, m):
         folder = f"g{m['generation']}"
-        names = self.store.names(f"{namespace}/{table}/{folder}")
+        names = self.store.sizes(f"{namespace}/{table}/{folder}")
         return [f"{folder}/{n}" for n in names if not any(part[0] in "_." for part in n.split("/"))]
 
     def left(self, namespace, table):
@@ -161,10 +164,10 @@ class Lake:
         named = {f["path"] for f in m["files"]}
         folders = {f"g{n}" for n in (m["generation"], m.get("oldGeneration"))}
         found, held = [], 0
-        for name in self.store.names(f"{namespace}/{table}"):
+        for name, size in self.store.sizes(f"{namespace}/{table}").items():
             folder, _, rest = name.partition("/")
             if folder == "_tablehaul":
-                if rest.startswith(".manifest.json.") or rest.endswith("/owner.json") and not self.store.content(f"{namespace}/{table}/{name}"):
+                if rest.startswith(".manifest.json.") or rest.endswith("/owner.json") and size == 0:
                     held += 1
                 elif rest != "manifest.json" and not rest.startswith("commits/"):
                     found.append(name)
