@@ -27,7 +27,7 @@ type folderLevel struct {
 	clock  bool   // the column is one of timestamps, else of dates
 }
 
-var levelText = regexp.MustCompile(`^(?:([^=()]+)=)?(?:(year|month|day|hour)\(([^()]+)\)|([^=()]+))$`)
+var levelText = regexp.MustCompile(`^(?:([^=()]+)=)?\s*(?:(year|month|day|hour)\s*\(([^()]+)\)|([^=()]+))$`)
 
 const levelHint = "want NAME=COLUMN, NAME=day(COLUMN), or year, month or hour; of @commit in place of a column it is the time of writing"
 

@@ -1,0 +1,86 @@
+package files
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+)
+
+// FuzzText writes texts and bytes in every format and reads them back as rewriting does.
+func FuzzText(f *testing.F) {
+	for _, s := range []string{"", "a", `"`, `\`, `\"`, "\\\\\"", ",", "\t\n\r\x00", `\N`, "null", "a\nb", "ü漢\U0001F600", `x\`, `"",""`} {
+		f.Add(s, []byte(s), false)
+	}
+	f.Add("x", []byte{0, 0xff}, true)
+	columns := []column{{Name: `a "b"`, Type: "string", Nullable: true}, {Name: "c", Type: "binary", Nullable: true}, {Name: "a", Type: "string", Nullable: true}}
+	types := []arrow.DataType{arrow.BinaryTypes.String, arrow.BinaryTypes.Binary, arrow.BinaryTypes.String}
+	f.Fuzz(func(t *testing.T, s string, b []byte, null bool) {
+		s = string(bytes.ToValidUTF8([]byte(s), []byte("?"))) // as all text behind a reader is
+		sb, bb := array.NewStringBuilder(memory.DefaultAllocator), array.NewBinaryBuilder(memory.DefaultAllocator, arrow.BinaryTypes.Binary)
+		for range 2 {
+			sb.Append(s)
+			bb.Append(b)
+		}
+		if null {
+			sb.AppendNull()
+			bb.AppendNull()
+		}
+		text, bin := sb.NewArray(), bb.NewArray()
+		for _, format := range []Format{CSV, TSV, JSONL} {
+			var out bytes.Buffer
+			enc, err := newTextFile(&out, format, columns, types, "none", true)
+			storeMustFuzz(t, err)
+			storeMustFuzz(t, enc.rows([]arrow.Array{text, bin, text}, 0, text.Len()))
+			storeMustFuzz(t, enc.end())
+			w := &Writer{format: format, columns: columns, types: types, header: format != JSONL}
+			rd := bufio.NewReader(&out)
+			if w.header {
+				_, err := readRecord(rd, format)
+				storeMustFuzz(t, err)
+			}
+			rows := 0
+			for {
+				line, err := readRecord(rd, format)
+				if errors.Is(err, io.EOF) {
+					break
+				}
+				storeMustFuzz(t, err)
+				fields, err := w.split(line, nil)
+				storeMustFuzz(t, err)
+				if len(fields) != 3 {
+					t.Fatalf("%s: %q has %d values", format, line, len(fields))
+				}
+				if rows == 2 {
+					if !fields[0].null || !fields[1].null {
+						t.Errorf("%s: %q is not NULL", format, line)
+					}
+				} else if got := string(fields[2].text); fields[0].null || string(fields[0].text) != s || got != s {
+					t.Errorf("%s: got %q, want %q", format, got, s)
+				} else {
+					back := array.NewBinaryBuilder(memory.DefaultAllocator, arrow.BinaryTypes.Binary)
+					storeMustFuzz(t, appendField(back, fields[1].text))
+					if got := back.NewBinaryArray().Value(0); !bytes.Equal(got, b) || fields[1].null {
+						t.Errorf("%s: got %x, want %x", format, got, b)
+					}
+				}
+				rows++
+			}
+			if rows != text.Len() {
+				t.Errorf("%s: got %d rows of %d", format, rows, text.Len())
+			}
+		}
+	})
+}
+
+func storeMustFuzz(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
