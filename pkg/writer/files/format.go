@@ -18,7 +18,7 @@ type Format string
 const (
 	Parquet Format = "parquet"
 	CSV     Format = "csv"   // strings in quotes, a backslash before quotes and backslashes; NULL is nothing
-	TSV     Format = "tsv"   // a backslash before tabs, ends of lines and backslashes; NULL is \N
+	TSV     Format = "tsv"   // a backslash before tabs and backslashes, ends of lines are \n and \r; NULL is \N
 	JSONL   Format = "jsonl" // an object a line
 )
 

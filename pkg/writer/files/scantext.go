@@ -145,10 +145,7 @@ func opensQuote(text []byte) bool {
 func (w *Writer) split(line []byte, fields []field) ([]field, error) {
 	switch w.format {
 	case TSV:
-		for part := range bytes.SplitSeq(line, []byte{'\t'}) {
-			fields = append(fields, field{unescape(part, true), string(part) == `\N`})
-		}
-		return fields, nil
+		return splitTSV(line, fields), nil
 	case CSV:
 		return splitCSV(line, fields), nil
 	}
@@ -169,6 +166,19 @@ func (w *Writer) split(line []byte, fields []field) ([]field, error) {
 		fields = append(fields, f)
 	}
 	return fields, nil
+}
+
+func splitTSV(line []byte, fields []field) []field {
+	for from, to := 0, 0; from <= len(line); from = to + 1 {
+		for to = from; to < len(line) && line[to] != '\t'; to++ {
+			if line[to] == '\\' {
+				to++
+			}
+		}
+		text := line[from:min(to, len(line))]
+		fields = append(fields, field{unescape(text, true), string(text) == `\N`})
+	}
+	return fields
 }
 
 func splitCSV(line []byte, fields []field) []field {
@@ -204,8 +214,8 @@ func unescape(text []byte, letters bool) []byte {
 		if c == '\\' && i+1 < len(text) {
 			i++
 			c = text[i]
-			if at := strings.IndexByte("tnr", c); letters && at >= 0 {
-				c = "\t\n\r"[at]
+			if at := strings.IndexByte("nr", c); letters && at >= 0 {
+				c = "\n\r"[at]
 			}
 		}
 		out = append(out, c)

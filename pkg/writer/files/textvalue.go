@@ -162,7 +162,8 @@ func appendText(dst []byte, f Format, s string) []byte {
 }
 
 // appendEscaped appends a string with backslashes before what would end the value, the
-// line or the escape.
+// line or the escape. A tab stays one, for Hive takes \t for a t; \n and \r it knows, and
+// needs, as it looks for ends of lines first.
 func appendEscaped(dst []byte, s string) []byte {
 	for i, from := 0, 0; ; i++ {
 		i = literal.Special(s, i)
@@ -171,13 +172,11 @@ func appendEscaped(dst []byte, s string) []byte {
 		}
 		c := s[i]
 		switch c {
-		case '\t':
-			c = 't'
 		case '\n':
 			c = 'n'
 		case '\r':
 			c = 'r'
-		case '\\':
+		case '\t', '\\':
 		default:
 			continue
 		}

@@ -41,7 +41,7 @@ def text(s):
     return "'" + s.replace("'", "''") + "'"
 
 
-UNESCAPED = {"t": "\t", "n": "\n", "r": "\r"}
+UNESCAPED = {"n": "\n", "r": "\r"}
 
 
 def tsv(path, m):
@@ -56,7 +56,13 @@ def tsv(path, m):
     if m.get("header"):
         lines.pop(0)
     for line in lines:
-        values = line.split("\t")
+        values, escaped = [], False
+        for part in line.split("\t"):
+            if escaped:
+                values[-1] += "\t" + part
+            else:
+                values.append(part)
+            escaped = (len(part) - len(part.rstrip("\\"))) % 2 == 1
         yield [None if v == r"\N" else re.sub(r"\\(.)", lambda c: UNESCAPED.get(c[1], c[1]), v) for v in values]
 
 
