@@ -248,7 +248,7 @@ func appendField(b array.Builder, text []byte) error {
 		v, err := literal.ParseDate(text)
 		return put(b.Append, arrow.Date32(v), err) //nolint:gosec // days
 	case *array.TimestampBuilder:
-		v, err := literal.ParseDateTime(bytes.TrimSuffix(text, []byte{'Z'}))
+		v, err := literal.ParseDateTime(text)
 		return put(b.Append, arrow.Timestamp(v), err)
 	case *array.StringBuilder:
 		b.Append(string(text))

@@ -54,15 +54,10 @@ func textValue(f Format, t arrow.DataType) (func(arrow.Array) valueFunc, error) 
 			return func(dst []byte, i int) []byte { return literal.AppendDate(dst, int64(v.Value(i))) }
 		}), nil
 	case *arrow.TimestampType:
-		zone := ""
-		if f == JSONL && t.TimeZone != "" {
-			zone = "Z" // Hive, which reads the others, does not know it
-		}
+		// Those in UTC have no Z, of which Hive makes a NULL.
 		return quoted(bare, func(a arrow.Array) valueFunc {
 			v := a.(*array.Timestamp)
-			return func(dst []byte, i int) []byte {
-				return append(literal.AppendDateTime(dst, int64(v.Value(i)), ' ', 6), zone...)
-			}
+			return func(dst []byte, i int) []byte { return literal.AppendDateTime(dst, int64(v.Value(i)), ' ', 6) }
 		}), nil
 	case *arrow.StringType:
 		return func(a arrow.Array) valueFunc {
