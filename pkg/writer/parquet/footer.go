@@ -28,6 +28,12 @@ func (w *Writer) footer() []byte {
 	t.i64(3, w.total)
 	t.list(4, thriftStruct, w.count)
 	t.b = append(t.b, w.groups.b...)
+	// Or Hive 4 takes dates for those of the Julian calendar up to 1582.
+	t.list(5, thriftStruct, 1)
+	t.begin()
+	t.text(1, "writer.date.proleptic")
+	t.text(2, "true")
+	t.end()
 	t.text(6, createdBy)
 	t.list(7, thriftStruct, leaves)
 	for range leaves { // statistics are ordered as the type says
