@@ -89,16 +89,18 @@ func (s losing) replace(ctx context.Context, via, path string, data []byte) erro
 	return err
 }
 
-// A reader is testdata/read.py, running.
+// A reader is a script of testdata, running.
 type reader struct {
 	mu  sync.Mutex
 	in  io.Writer
 	out *bufio.Scanner
 }
 
-func newReader(t *testing.T) *reader {
+func newReader(t *testing.T) *reader { return newReaderOf(t, "testdata/read.py") }
+
+func newReaderOf(t *testing.T, script string) *reader {
 	t.Helper()
-	cmd := exec.Command(services.Env(t, "TABLEHAUL_TEST_PYTHON"), "testdata/read.py")
+	cmd := exec.Command(services.Env(t, "TABLEHAUL_TEST_PYTHON"), script)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -126,8 +128,14 @@ func (r *reader) rows(t *testing.T, manifest string) []arrow.RecordBatch {
 	if _, err := os.Stat(manifest); err != nil {
 		return nil
 	}
+	return r.ask(t, manifest)
+}
+
+// ask reads the table, as the script takes what else is said.
+func (r *reader) ask(t *testing.T, manifest string, how ...string) []arrow.RecordBatch {
+	t.Helper()
 	answer := filepath.Join(t.TempDir(), "rows.arrow")
-	request, err := json.Marshal([]string{manifest, answer})
+	request, err := json.Marshal(append([]string{manifest, answer}, how...))
 	if err != nil {
 		t.Fatal(err)
 	}
