@@ -32,7 +32,7 @@ def spark():
 
     # The second compiler is more than these queries are worth.
     options = {
-        "spark.jars": os.environ["TABLEHAUL_TEST_SPARK_JARS"], "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        "spark.jars": os.environ["TABLEHAUL_TEST_SPARK_JARS"], "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dderby.stream.error.file=/dev/null",
         "spark.sql.session.timeZone": "UTC", "spark.sql.shuffle.partitions": "1", "spark.sql.adaptive.enabled": "false",
         "spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false",
         "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1",
