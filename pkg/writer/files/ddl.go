@@ -41,7 +41,7 @@ func (h head) hiveDDL() string {
 	case JSONL:
 		b.WriteString("\nROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.JsonSerDe'\nSTORED AS TEXTFILE")
 	}
-	b.WriteString("\nLOCATION " + hiveText(h.Location))
+	b.WriteString("\nLOCATION " + hiveText(hadoopURL(h.Location)))
 	if h.Header {
 		b.WriteString("\nTBLPROPERTIES ('skip.header.line.count'='1')")
 	}
@@ -50,6 +50,17 @@ func (h head) hiveDDL() string {
 		fmt.Fprintf(&b, "MSCK REPAIR TABLE %s.%s;\n", hiveName(db), hiveName(table))
 	}
 	return b.String()
+}
+
+// hadoopURL is how Hadoop's programs name a place.
+func hadoopURL(location string) string {
+	if rest, ok := strings.CutPrefix(location, "s3://"); ok {
+		return "s3a://" + rest
+	}
+	if strings.HasPrefix(location, "/") {
+		return "file://" + location
+	}
+	return location
 }
 
 // hiveType is the type of a column, or the one that the format's reader makes of all.

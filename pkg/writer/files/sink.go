@@ -166,13 +166,14 @@ func (s *Sink) hold(ctx context.Context, at stage) error {
 	if s.ended != nil {
 		return nil
 	}
-	s.ended = make(chan struct{})
+	ended := make(chan struct{}) // the field may be nil before the goroutine looks
+	s.ended = ended
 	s.alive.Go(func() {
 		tick := time.NewTicker(aliveEvery)
 		defer tick.Stop()
 		for {
 			select {
-			case <-s.ended:
+			case <-ended:
 				return
 			case <-tick.C:
 				s.stayAlive()
