@@ -37,6 +37,8 @@ func (j *judgment) rateCopy(x exit) (excuse string, err error) {
 		return "", nil
 	case x.fenced() && j.late(x):
 		return "a commit of a dead process may have come late", nil
+	case x.code == 1 && len(x.steps) == 0 && j.cutOff(x):
+		return "it lost what it talked to before it wrote", nil
 	}
 	return "", fmt.Errorf("ended without a cause: %v", x)
 }

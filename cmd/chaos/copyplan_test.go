@@ -57,6 +57,7 @@ func TestRateCopy(t *testing.T) {
 	dead := exit{role: copies, code: -1, signal: syscall.SIGKILL, struck: syscall.SIGKILL, ended: noon}
 	folder, rest := judgment{exits: []exit{dead}}, judgment{rest: true, exits: []exit{dead}}
 	later := noon.Add(time.Second)
+	cut := judgment{severed: []span{{noon, later}}}
 	for _, test := range []struct {
 		name           string
 		j              judgment
@@ -76,6 +77,8 @@ func TestRateCopy(t *testing.T) {
 		{"incomplete", rest, exit{code: 3, said: emptiedText, ended: later}, false, true},
 		{"fenced by a dead one", rest, exit{code: 1, said: fencedText, ended: later}, true, false},
 		{"fenced in a folder", folder, exit{code: 1, said: fencedText, ended: later}, false, true},
+		{"cut off at the beginning", cut, exit{code: 1, said: connectText, began: noon, ended: later}, true, false},
+		{"cut off behind that", cut, exit{code: 1, said: connectText, began: noon, ended: later, steps: []string{"rows written"}}, false, true},
 	} {
 		why, err := test.j.rateCopy(test.x)
 		if (why != "") != test.excused || (err != nil) != test.fails {
