@@ -212,7 +212,11 @@ func (s *Sink) tidy(ctx context.Context, dir string) error {
 		return err
 	}
 	for _, st := range found {
-		if !runs.Ended(st.owner) && st.idle < deadAfter {
+		after := deadAfter
+		if len(st.owner) == 0 { // killed before it could say whose it is
+			after = aliveEvery
+		}
+		if !runs.Ended(st.owner) && st.idle < after {
 			continue
 		}
 		if err := s.store.discard(ctx, stage{table: dir, name: st.name}); err != nil {
