@@ -152,7 +152,7 @@ class Lake:
         return f"({self.query(self.db, namespace, table, m, self.data_files(namespace, table, m))})"
 
     def data_files(self, namespace, table, m):
-        folder = f"g{m['generation']}"
+        folder = m['generation']
         names = self.store.sizes(f"{namespace}/{table}/{folder}")
         return [f"{folder}/{n}" for n in names if not any(part[0] in "_." for part in n.split("/"))]
 
@@ -162,7 +162,7 @@ class Lake:
         that is, or was about to put another manifest in place."""
         m = self.current(namespace, table)
         named = {f["path"] for f in m["files"]}
-        folders = {f"g{n}" for n in (m["generation"], m.get("oldGeneration"))}
+        folders = {m['generation'], m.get('oldGeneration')}
         found, held = [], 0
         for name, size in self.store.sizes(f"{namespace}/{table}").items():
             folder, _, rest = name.partition("/")
@@ -171,7 +171,7 @@ class Lake:
                     held += 1
                 elif rest != "manifest.json" and not rest.startswith("commits/"):
                     found.append(name)
-            elif folder not in folders or folder == f"g{m['generation']}" and name not in named and not name.endswith("/_SUCCESS"):
+            elif folder not in folders or folder == m['generation'] and name not in named and not name.endswith("/_SUCCESS"):
                 found.append(name)
         return found, held
 

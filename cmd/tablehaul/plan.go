@@ -161,6 +161,9 @@ func describeAll(ctx context.Context, d writer.Describer, tables []*schema.Table
 			if err != nil {
 				return fmt.Errorf("look at %s at the sink: %w", t, err)
 			}
+			if what.Fate != writer.New {
+				what.DDL = ""
+			}
 			plan[i].Sink = &plannedSink{what.Name, string(what.Fate), what.DDL, what.Detail, what.Remedy}
 			return nil
 		})

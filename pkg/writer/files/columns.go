@@ -99,10 +99,13 @@ func shapeDiff(have, want []column, spare bool) string {
 	return strings.Join(diff, "; ")
 }
 
+// find returns the column of a name, in whatever case: Hive and Spark make no difference.
 func find(columns []column, name string) *column {
-	for i := range columns {
-		if columns[i].Name == name {
-			return &columns[i]
+	for _, same := range []func(a, b string) bool{func(a, b string) bool { return a == b }, strings.EqualFold} {
+		for i := range columns {
+			if same(columns[i].Name, name) {
+				return &columns[i]
+			}
 		}
 	}
 	return nil

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,8 +19,16 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/writer"
 )
 
-// generation is the folder of one, in the table's.
-func generation(n int) string { return fmt.Sprintf("g%d", n) }
+// firstGeneration is that of a table that is made.
+const firstGeneration = "g1"
+
+// newGeneration is the folder of one that takes another's place. It bears the run's name:
+// of two that are at it at a time, each has its own.
+func (s *Sink) newGeneration(was string) string {
+	number, _, _ := strings.Cut(strings.TrimPrefix(was, "g"), "-")
+	n, _ := strconv.Atoi(number) // "" is 0
+	return fmt.Sprintf("g%d-%s", n+1, s.run[:6])
+}
 
 // Commit publishes what is staged.
 func (w *Writer) Commit(ctx context.Context, pos batch.Position) error {
@@ -58,9 +68,14 @@ func (w *Writer) stageAll(ctx context.Context) error {
 		}
 		// By who has written that file anew, and has said so or is about to.
 		number := w.known.Number
-		if lost := w.overtaken(ctx); lost != nil && (turn == maxLooks || w.known.Number != number) {
-			return lost
-		} else if lost == nil && !w.fold.undo(ctx) {
+		switch refused := w.overtaken(ctx); {
+		case w.known.Number == number:
+			if turn == maxLooks {
+				return lost(err)
+			}
+		case refused != nil:
+			return refused
+		case !w.fold.undo(ctx):
 			return errAgain
 		}
 	}
@@ -164,7 +179,7 @@ func (w *Writer) entry(pos batch.Position) (*entry, error) {
 	e := &entry{manifest: manifest{head: head{
 		ID: uuid.NewString(), Committed: now.UTC(), Position: pos, Tag: w.tag,
 		Source: w.src.String(), Shape: w.src.Shape(), Filter: w.src.Filter,
-		Generation: w.gen, Location: w.sink.store.url(path.Join(w.dir, generation(w.gen))),
+		Generation: w.gen, Location: w.sink.store.url(path.Join(w.dir, w.gen)),
 		Format: w.format, Compression: w.compression, Header: w.header, Columns: w.columns, Partition: w.partition,
 	}}}
 	for _, l := range w.levels {
@@ -195,14 +210,19 @@ func (w *Writer) overtaken(ctx context.Context) error {
 	was := w.known
 	w.known = m
 	if m.Number == was.Number {
-		return errors.New("a file of the table is lost")
+		return nil // whatever has made it look so
+	}
+	if m.Number == 0 {
+		err := hint.Wrap(errors.New("the table's folder was removed while it was written"), "run the same command again")
+		w.fail(err)
+		return err
 	}
 	switch {
 	case w.supersedes:
 		return nil
 	case w.merge == nil:
 		err = writer.ErrFenced
-	case m.Generation != w.gen || m.Format != w.format || m.Partition != w.partition || !slices.Equal(m.Columns, w.columns):
+	case m.Generation != w.gen && m.Rows+was.Rows > 0 || m.Format != w.format || m.Partition != w.partition || !slices.Equal(m.Columns, w.columns):
 		err = hint.Transient(hint.Wrap(errors.New("another run was quicker, with another shape"), "run the same command again"))
 	case !m.has(w.removed) && !w.fold.undo(ctx):
 		err = hint.Transient(fmt.Errorf("%w: and written files anew that this one has written anew", writer.ErrFenced))
@@ -217,6 +237,8 @@ func (w *Writer) overtaken(ctx context.Context) error {
 
 // settle finds out what has become of a commit whose outcome is not known.
 func (w *Writer) settle(ctx context.Context) error {
+	w.settling.Lock()
+	defer w.settling.Unlock()
 	e := w.unsure
 	if e == nil {
 		return nil
@@ -240,9 +262,9 @@ func (w *Writer) settle(ctx context.Context) error {
 // landed shows what was committed.
 func (w *Writer) landed(ctx context.Context, e *entry) error {
 	m := e.manifest
-	err := w.sink.publish(ctx, w.dir, e, w.merge == nil)
-	if errors.Is(err, fs.ErrNotExist) { // others have published it, and more
-		m, err = w.sink.load(ctx, w.dir)
+	err := w.sink.publish(ctx, w.dir, e)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errFurther) {
+		m, err = w.sink.load(ctx, w.dir) // and shows the later one
 	}
 	if err != nil {
 		return err // the commit stands: whoever looks next goes on with this
@@ -270,7 +292,7 @@ func (w *Writer) committed(e *entry, m manifest) {
 		w.written.bytes.Add(f.Bytes)
 	}
 	w.known, w.mark, w.gen = m, m.Position, m.Generation
-	w.at, w.staged, w.removed, w.began, w.tag, w.unsure = stage{}, nil, nil, time.Time{}, "", nil
+	w.at, w.staged, w.removed, w.began, w.tag, w.unsure, w.files = stage{}, nil, nil, time.Time{}, "", nil, 0
 	w.fresh, w.replaces, w.supersedes, w.emptied = false, false, false, false
 	w.dropFold()
 }

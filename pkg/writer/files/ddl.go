@@ -46,6 +46,9 @@ func (h head) hiveDDL() string {
 		b.WriteString("\nTBLPROPERTIES ('skip.header.line.count'='1')")
 	}
 	b.WriteString(";\n")
+	if h.Format == CSV {
+		b.WriteString("-- Hive cuts a row at an end of line within a text, and has no NULL in CSV: TSV and Parquet are whole.\n")
+	}
 	if len(h.Folders) > 0 {
 		fmt.Fprintf(&b, "MSCK REPAIR TABLE %s.%s;\n", hiveName(db), hiveName(table))
 	}

@@ -177,8 +177,22 @@ func (s folders) renew(ctx context.Context, at stage, owner []byte) error {
 	return s.write(ctx, path.Join(stageDir(at), ownerFile), owner) // never makes the folder
 }
 
+// gone is what the names of stages begin with that are being discarded.
+const gone = "gone-"
+
+// discard takes the stage away in one step, before its files go: its owner may be about to
+// claim it.
 func (s folders) discard(ctx context.Context, at stage) error {
-	return s.fileSystem.remove(ctx, stageDir(at))
+	if strings.HasPrefix(at.name, gone) {
+		return s.fileSystem.remove(ctx, stageDir(at))
+	}
+	away := stage{table: at.table, name: gone + at.name}
+	if err := s.rename(ctx, stageDir(at), stageDir(away)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return s.fileSystem.remove(ctx, stageDir(away))
 }
 
 func (s folders) replace(ctx context.Context, via, name string, data []byte) error {

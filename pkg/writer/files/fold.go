@@ -15,6 +15,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
@@ -27,6 +28,7 @@ type fold struct {
 	batches [][]arrow.Array
 	rows    []int // of each batch
 	bytes   int64
+	counted int64 // of that, in Sink.buffered
 	scratch []byte
 
 	applied bool   // and not yet committed
@@ -45,6 +47,9 @@ const keyBytes = 64
 
 // change takes changes in; of Inserts alone if ops is nil.
 func (w *Writer) change(ctx context.Context, columns []arrow.Array, ops []batch.Op, rows int) error {
+	w.folding.Lock()
+	defer w.folding.Unlock()
+	w.writingTime() // which is that of the first change
 	if w.fold == nil {
 		if err := w.finishAll(ctx); err != nil { // of stock, which is to be looked through
 			return err
@@ -81,7 +86,8 @@ func (w *Writer) change(ctx context.Context, columns []arrow.Array, ops []batch.
 		}
 		f.keys[string(f.scratch)] = is
 	}
-	if f.bytes <= w.sink.opts.Memory/4 {
+	all := f.account()
+	if most := w.sink.opts.Memory; f.bytes <= most/4 && (all <= most || f.bytes <= most/64) {
 		return nil
 	}
 	if err := f.apply(ctx); errors.Is(err, fs.ErrNotExist) {
@@ -125,6 +131,13 @@ func releaseAll(columns []arrow.Array) {
 	}
 }
 
+// account counts what the fold holds back among what all files do, and returns the sum.
+func (f *fold) account() int64 {
+	d := f.bytes - f.counted
+	f.counted = f.bytes
+	return f.w.sink.buffered.Add(d)
+}
+
 // dropFold gives up changes that are not applied.
 func (w *Writer) dropFold() {
 	if w.fold != nil {
@@ -139,6 +152,7 @@ func (f *fold) reset() {
 	}
 	clear(f.keys)
 	f.batches, f.rows, f.bytes, f.applied, f.base = nil, nil, 0, false, nil
+	f.account()
 }
 
 // undo takes back what apply has staged, so that it can be done anew with what the table
@@ -306,7 +320,7 @@ func (w *Writer) rewrite(ctx context.Context, f file, s superseded, open func() 
 		return false, fmt.Errorf("read %s: %w", w.sink.store.url(path.Join(w.dir, f.Path)), err)
 	}
 	defer in.Close()
-	hit := false
+	hit, seen := false, int64(0)
 	var scratch []byte
 	holds := func(columns []arrow.Array, row int) (bool, error) {
 		scratch, err = w.appendKey(scratch[:0], columns, row)
@@ -314,6 +328,7 @@ func (w *Writer) rewrite(ctx context.Context, f file, s superseded, open func() 
 		return ok, err
 	}
 	err = w.scan(ctx, in, true, func(columns []arrow.Array, rows int) error {
+		seen += int64(rows)
 		for row := 0; row < rows && !hit; row++ {
 			if hit, err = holds(columns, row); err != nil {
 				return err
@@ -324,11 +339,16 @@ func (w *Writer) rewrite(ctx context.Context, f file, s superseded, open func() 
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, errEnough) || !hit {
+	if err == nil && !hit {
+		return false, w.whole(f, seen)
+	}
+	if err != nil && !errors.Is(err, errEnough) {
 		return false, err
 	}
 	folder := folderOf(f.Path)
-	return true, w.scan(ctx, in, false, func(columns []arrow.Array, rows int) error {
+	seen = 0
+	err = w.scan(ctx, in, false, func(columns []arrow.Array, rows int) error {
+		seen += int64(rows)
 		var spans []span
 		for row := range rows {
 			gone, err := holds(columns, row)
@@ -346,6 +366,19 @@ func (w *Writer) rewrite(ctx context.Context, f file, s superseded, open func() 
 		}
 		return w.addTo(ctx, columns, share{folder, spans})
 	})
+	if err == nil {
+		err = w.whole(f, seen)
+	}
+	return true, err
+}
+
+// whole checks that a file that was read holds what it is said to hold.
+func (w *Writer) whole(f file, rows int64) error {
+	if rows == f.Rows {
+		return nil
+	}
+	return hint.Wrap(fmt.Errorf("%s holds %d rows, and %d were written to it", w.sink.store.url(path.Join(w.dir, f.Path)), rows, f.Rows),
+		"somebody has changed the file: bring it back, or copy the table anew with snapshot --mode replace")
 }
 
 // folderOf is the part of a file's path between the generation and the name.

@@ -29,6 +29,8 @@ type folderLevel struct {
 
 var levelText = regexp.MustCompile(`^(?:([^=()]+)=)?\s*(?:(year|month|day|hour)\s*\(([^()]+)\)|([^=()]+))$`)
 
+var levelName = regexp.MustCompile(`^[\pL_][\pL\pN_]*$`)
+
 const levelHint = "want NAME=COLUMN, NAME=day(COLUMN), or year, month or hour; of @commit in place of a column it is the time of writing"
 
 // ParseFolders reads into which folders rows go: 'dt=day(created_at), hour=hour(created_at)',
@@ -59,6 +61,9 @@ func ParseFolders(text string) ([]folderLevel, error) {
 		default:
 			l.name = "p_" + l.column
 		}
+		if !levelName.MatchString(l.name) {
+			return nil, hint.Wrap(fmt.Errorf("folder %q: the name has other letters than a column of Hive's may", l.name), "name it: 'p_x=%s'", l.column)
+		}
 		if l.unit == "hour" && !slices.ContainsFunc(levels, func(o folderLevel) bool { return o.unit == "day" && o.column == l.column }) {
 			return nil, hint.Wrap(fmt.Errorf("%q: an hour of which day?", part), "put day(%s) before it", l.column)
 		}
@@ -87,7 +92,7 @@ func bindFolders(levels []folderLevel, columns []column, types []arrow.DataType)
 			l.index = slices.IndexFunc(columns, func(c column) bool { return strings.EqualFold(c.Name, l.column) })
 		}
 		if l.index < 0 {
-			return hint.Wrap(fmt.Errorf("there is no column %s to make folders by", l.column), "check the spelling of --partition")
+			return hint.Wrap(fmt.Errorf("there is no column %s to make folders by", l.column), "check the spelling of --partition, and say for which tables it is: 'orders: day(%s)'", l.column)
 		}
 		l.clock = types[l.index].ID() == arrow.TIMESTAMP
 		switch date := types[l.index].ID() == arrow.DATE32; {

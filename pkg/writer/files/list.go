@@ -38,6 +38,7 @@ func (s *Sink) List(ctx context.Context) ([]writer.Held, error) {
 					name = s.db + "." + table
 				}
 			}
+			m.Location = s.store.url(path.Join(dir, m.Generation)) // the root may have been moved
 			mu.Lock()
 			defer mu.Unlock()
 			held = append(held, writer.Held{

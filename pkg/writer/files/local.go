@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
 )
 
 // A local is a file system of this machine, from a folder on.
@@ -32,9 +34,15 @@ func (l local) create(ctx context.Context, name string) (output, error) {
 	}
 	f, err := os.OpenFile(l.at(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
-		return nil, err
+		return nil, full(err)
 	}
 	return localFile{f}, nil
+}
+
+// Write has a full disk told as something that may pass.
+func (f localFile) Write(b []byte) (int, error) {
+	n, err := f.File.Write(b)
+	return n, full(err)
 }
 
 func (f localFile) finish() (string, error) {
@@ -42,7 +50,14 @@ func (f localFile) finish() (string, error) {
 	if err == nil {
 		err = syncDir(filepath.Dir(f.Name()))
 	}
-	return "", err
+	return "", full(err)
+}
+
+func full(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return hint.Transient(hint.Wrap(err, "make room on the disk, or have less kept there"))
+	}
+	return err
 }
 
 func (f localFile) abort() {
@@ -67,7 +82,7 @@ func (l local) mkdirs(ctx context.Context, dir string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return os.MkdirAll(l.at(dir), 0o777)
+	return full(os.MkdirAll(l.at(dir), 0o777))
 }
 
 func (l local) rename(ctx context.Context, from, to string) error {

@@ -36,8 +36,8 @@ type head struct {
 	// RowsAdded is the mode by which rows were added to others, which may be there twice.
 	RowsAdded string `json:"rowsAdded,omitempty"`
 
-	Generation  int      `json:"generation"`
-	Location    string   `json:"location"` // of the generation: what its files' paths begin with
+	Generation  string   `json:"generation"` // a folder
+	Location    string   `json:"location"`   // of the generation: what its files' paths begin with
 	Format      Format   `json:"format"`
 	Compression string   `json:"compression"`
 	Header      bool     `json:"header,omitempty"`
@@ -66,7 +66,7 @@ type manifest struct {
 	Bytes  int64    `json:"bytes"`
 	Recent []string `json:"recent"` // ids of the last commits, this one's at the end
 	// Old is the generation that was replaced, whose folder is still there.
-	Old   int    `json:"oldGeneration,omitempty"`
+	Old   string `json:"oldGeneration,omitempty"`
 	Files []file `json:"files"`
 }
 
@@ -118,13 +118,15 @@ func (e *entry) follow(was manifest, added []file, removed []string, replaced bo
 	switch {
 	case e.Generation != was.Generation:
 		// What was replaced stays, for those who read it, until the next one is.
-		e.Whole = append(e.Whole, generation(e.Generation))
+		e.Whole = append(e.Whole, e.Generation)
 		e.Old = was.Generation
-		if was.Old > 0 {
-			e.Removed = append(e.Removed, generation(was.Old))
+		if was.Old != "" {
+			e.Removed = append(e.Removed, was.Old)
 		}
+	case e.Open != "" && e.Open < was.Open: // of a run that has come to its commit late
+		e.Open = was.Open
 	case was.Open != "" && was.Open != e.Open:
-		e.Whole = append(e.Whole, path.Join(generation(was.Generation), was.Open))
+		e.Whole = append(e.Whole, path.Join(was.Generation, was.Open))
 	}
 }
 

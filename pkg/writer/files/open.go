@@ -3,8 +3,11 @@ package files
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/schema"
@@ -18,9 +21,9 @@ func (w *Writer) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.known, w.mark, w.gen = m, m.Position, max(m.Generation, 1)
-	if w.mode == writer.Replace {
-		w.gen = m.Generation + 1
+	w.known, w.mark, w.gen = m, m.Position, cmp.Or(m.Generation, firstGeneration)
+	if w.mode == writer.Replace && m.Number > 0 {
+		w.gen = w.sink.newGeneration(m.Generation)
 	}
 	return nil
 }
@@ -36,11 +39,21 @@ func (w *Writer) admit(ctx context.Context) error {
 	w.replaces = w.mode == writer.Replace
 	w.supersedes = w.replaces && m.Number > 0
 	w.adds = w.mode == writer.Append || w.mode == writer.Evolve
-	if m.Number == 0 || w.replaces || w.mode == writer.Extend && m.Rows == 0 {
+	if err := w.keyable(); err != nil {
+		return err
+	}
+	if m.Number == 0 || w.replaces {
 		if err := w.foreign(ctx); err != nil {
 			return err
 		}
 		return w.begin(want)
+	}
+	if w.mode == writer.Extend && m.Rows == 0 { // whatever shape it had
+		if m.Source != w.src.String() {
+			return w.ofAnother()
+		}
+		w.fresh = true
+		return errors.Join(w.sameForm(), w.use(m.Format, m.Compression, m.Header, m.Partition, want))
 	}
 	if err := w.goesOn(want); err != nil {
 		return err
@@ -78,14 +91,18 @@ func (w *Writer) foreign(ctx context.Context) error {
 
 // begin chooses what a table is to be that is made, or whose content is exchanged.
 func (w *Writer) begin(want []column) error {
-	o := w.sink.opts
-	format := cmp.Or(o.Format, Parquet)
-	compression := o.Compression
+	o, m := w.sink.opts, w.known
+	w.fresh = true
+	// Content that is exchanged keeps the form that it had, but for what is asked for.
+	format := cmp.Or(o.Format, m.Format, Parquet)
+	compression, header := o.Compression, o.Header
 	if compression == "" {
 		compression = format.compression()
 	}
-	w.fresh = true
-	return w.use(format, compression, o.Header, o.Partition(w.src), want)
+	if format == m.Format {
+		compression, header = cmp.Or(o.Compression, m.Compression), o.Header || m.Header
+	}
+	return w.use(format, compression, header, cmp.Or(o.Partition(w.src), m.Partition), want)
 }
 
 // sameForm checks that what was asked for is what the table is.
@@ -113,7 +130,7 @@ func (w *Writer) goesOn(want []column) error {
 	m := w.known
 	same := w.mode == writer.Create || w.follows()
 	if same && m.Source != w.src.String() {
-		return hint.Wrap(fmt.Errorf("%s was made from %s", w.place(), m.Source), "name another folder for one of them by ?namespace=… in the sink's URL")
+		return w.ofAnother()
 	}
 	if err := w.sameKind(want); err != nil {
 		return err
@@ -138,6 +155,23 @@ func (w *Writer) goesOn(want []column) error {
 		return nil
 	}
 	return hint.Wrap(fmt.Errorf("%s has another shape than the source's table: %s", w.place(), diff), "%s", w.remedy())
+}
+
+func (w *Writer) ofAnother() error {
+	return hint.Wrap(fmt.Errorf("%s was made from %s", w.place(), w.known.Source), "name another folder for one of them by ?namespace=… in the sink's URL")
+}
+
+// keyable refuses changes by a key that cannot identify rows.
+func (w *Writer) keyable() error {
+	for _, k := range w.src.Key {
+		switch c := w.src.Columns[k]; c.Arrow.ID() {
+		case arrow.FLOAT32, arrow.FLOAT64, arrow.LIST:
+			if w.follows() {
+				return hint.Wrap(fmt.Errorf("column %s of its key is of a type that cannot identify rows", c.Name), "write its changes, without --latest, or leave the table out with --exclude")
+			}
+		}
+	}
+	return nil
 }
 
 func rowsBy(filter string) string {

@@ -25,6 +25,9 @@ type part struct {
 	used    int64 // when it was written to last, by Writer.parts
 }
 
+// manyFiles is of how many in one commit there is a warning.
+const manyFiles = 2000
+
 // maxParts is how many files of a table are open at once: of rows of more folders than
 // that, in no order, some make files that are smaller.
 const maxParts = 128
@@ -165,9 +168,12 @@ func (w *Writer) take(ctx context.Context, folder string) (p, cold *part, err er
 	if err := w.ready(ctx); err != nil {
 		return nil, cold, err
 	}
+	if w.files++; w.files == manyFiles && len(w.levels) > 0 {
+		w.sink.opts.Warn(fmt.Sprintf("%s: one commit has made %d files, in folders by %s; readers and NameNodes do better with few large ones", w.place(), manyFiles, w.partition))
+	}
 	name := fmt.Sprintf("part-%s-%05d%s", w.at.name, w.parts, w.format.suffix(w.compression))
 	p = &part{w: w, folder: folder, used: int64(w.parts)}
-	p.file.Path = path.Join(generation(w.gen), folder, name)
+	p.file.Path = path.Join(w.gen, folder, name)
 	if p.to, err = w.sink.store.create(ctx, w.at, p.file.Path); err != nil {
 		return nil, cold, err
 	}
@@ -294,8 +300,11 @@ func (w *Writer) finishAll(ctx context.Context) error {
 			limit <- struct{}{}
 			defer func() { <-limit }()
 			stop := context.AfterFunc(ctx, p.to.abort)
-			defer stop()
-			if err := w.finish(p); err != nil {
+			err := w.finish(p)
+			if !stop() && err == nil {
+				err = ctx.Err() // it may have been given up behind its end
+			}
+			if err != nil {
 				w.fail(err)
 			}
 		})

@@ -15,9 +15,13 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/hint"
 )
 
+// errFurther says that others have gone further than the commit that was to be shown.
+var errFurther = errors.New("there is a later commit")
+
 // load returns what a table holds; of no commit if there is none. What a run that was
 // stopped has committed and not published is published.
 func (s *Sink) load(ctx context.Context, dir string) (manifest, error) {
+	failed, number := error(nil), int64(0)
 	for range loads {
 		e, err := s.last(ctx, dir)
 		if err != nil || e == nil {
@@ -26,20 +30,31 @@ func (s *Sink) load(ctx context.Context, dir string) (manifest, error) {
 		if s.opts.Look { // which changes nothing
 			return e.manifest, nil
 		}
+		if failed != nil && e.Number == number {
+			return manifest{}, failed
+		}
 		m, err := s.manifest(ctx, dir)
 		switch {
 		case err != nil:
 		case m.Number != e.Number:
-			err = s.publish(ctx, dir, e, false)
+			err = s.publish(ctx, dir, e)
 		default: // by a run that may have died before the rest was done
 			err = s.clear(ctx, dir, e)
 		}
-		if !errors.Is(err, fs.ErrNotExist) {
+		if !errors.Is(err, errFurther) && !errors.Is(err, fs.ErrNotExist) {
 			return e.manifest, err
 		}
-		// A later commit has been published meanwhile, and has taken files of this one away.
+		if errors.Is(err, fs.ErrNotExist) { // unless a later commit has taken it away meanwhile
+			failed, number = lost(err), e.Number
+		}
 	}
 	return manifest{}, errAgain
+}
+
+// lost is what becomes of a table a file of which is gone that a commit has brought.
+func lost(err error) error {
+	return hint.Wrap(fmt.Errorf("a file of the table is lost: %v", err), // for good: nobody is to take it for one that may come
+		"if it cannot be brought back, copy the table anew with snapshot --mode replace, or into another folder")
 }
 
 // loads is how often the last commit is looked for.
@@ -109,9 +124,8 @@ func (s *Sink) manifest(ctx context.Context, dir string) (m manifest, err error)
 
 // publish shows what a commit, the last one, has brought: its files, then the manifest that
 // names them, and then what it has taken away goes. It can be repeated by whoever finds the
-// commit; alone says that nobody else does. An fs.ErrNotExist says that others were quicker
-// and have gone further.
-func (s *Sink) publish(ctx context.Context, dir string, e *entry, alone bool) error {
+// commit. An fs.ErrNotExist or errFurther says that others may have gone further.
+func (s *Sink) publish(ctx context.Context, dir string, e *entry) error {
 	if err := s.publishFiles(ctx, dir, e); err != nil {
 		return err
 	}
@@ -120,7 +134,7 @@ func (s *Sink) publish(ctx context.Context, dir string, e *entry, alone bool) er
 			return fmt.Errorf("write %s: %w", successFile, err)
 		}
 	}
-	if err := s.writeManifest(ctx, dir, e.manifest, alone); err != nil {
+	if err := s.writeManifest(ctx, dir, e.manifest); err != nil {
 		return fmt.Errorf("write the manifest: %w", err)
 	}
 	s.opts.Step("published")
@@ -170,17 +184,28 @@ func (s *Sink) publishFiles(ctx context.Context, dir string, e *entry) error {
 	return g.Wait()
 }
 
-// writeManifest puts the manifest in place, unless there is a later one.
-func (s *Sink) writeManifest(ctx context.Context, dir string, m manifest, alone bool) error {
-	if !alone {
-		there, err := s.manifest(ctx, dir)
-		if err != nil || there.Number >= m.Number {
-			return err
-		}
+// writeManifest puts the manifest in place. Who has slept before it may have put it in the
+// place of a later one: that is found out, and whoever loads the table puts it back.
+func (s *Sink) writeManifest(ctx context.Context, dir string, m manifest) error {
+	there, err := s.manifest(ctx, dir)
+	if err != nil {
+		return err
+	}
+	if there.Number > m.Number {
+		return errFurther
 	}
 	text, err := m.text()
 	if err != nil {
 		return err
 	}
-	return s.store.replace(ctx, commitDir(dir, m.Number), path.Join(dir, manifestFile), text)
+	if there.Number < m.Number {
+		if err := s.store.replace(ctx, commitDir(dir, m.Number), path.Join(dir, manifestFile), text); err != nil {
+			return err
+		}
+	}
+	last, err := s.lastNumber(ctx, dir)
+	if err == nil && last > m.Number {
+		err = errFurther
+	}
+	return err
 }

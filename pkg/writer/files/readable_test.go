@@ -49,7 +49,9 @@ func readables(t *testing.T, db string) []readable {
 	rows := []batchtest.Row{
 		{
 			1, float32(math.Copysign(0, -1)), math.Copysign(0, -1),
-			"0001-01-01", "0001-01-01 00:00:00.000000", "0001-01-01 00:00:00.000001Z", "-0." + strings.Repeat("9", 38), "x", []byte("\n"), []float32{}, nil,
+			"0001-01-01", "0001-01-01 00:00:00.000000", "0001-01-01 00:00:00.000001Z", "-0." + strings.Repeat("9", 38), "x", []byte("\n"),
+			[]float32{},
+			nil,
 		},
 		{
 			2, float32(math.SmallestNonzeroFloat32), math.SmallestNonzeroFloat64,

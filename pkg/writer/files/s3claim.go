@@ -30,7 +30,7 @@ func s3StageName(name string) string { return url.PathEscape(name) }
 
 func (s *s3Store) claim(ctx context.Context, at stage, n int64, entry []byte) error {
 	key := s.commitKey(at.table, n)
-	if _, err := s.head(ctx, s.ownerKey(at)); errors.Is(err, fs.ErrNotExist) {
+	if err := s.owned(ctx, at); errors.Is(err, fs.ErrNotExist) {
 		// Or claimed already, and the caller was not told.
 		if mine, e := s.holds(ctx, key, entry); e == nil && mine {
 			return nil
@@ -44,12 +44,26 @@ func (s *s3Store) claim(ctx context.Context, at stage, n int64, entry []byte) er
 		return err
 	}
 	s.step("commit made")
+	// Whoever has discarded it meanwhile may have aborted the uploads before.
+	if err := s.owned(ctx, at); errors.Is(err, fs.ErrNotExist) {
+		return errors.Join(takenAway(err), s.forget(context.WithoutCancel(ctx), at.table, n))
+	}
 	s.drop(at)
 	// If this fails, it is left to a discard.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s3AbortTime)
 	defer cancel()
 	_ = s.removeKey(ctx, s.ownerKey(at))
 	return nil
+}
+
+// owned looks whether a stage is still there and not being discarded, which is an
+// fs.ErrNotExist too.
+func (s *s3Store) owned(ctx context.Context, at stage) error {
+	owner, _, err := s.get(ctx, s.ownerKey(at))
+	if err == nil && string(owner) == gone {
+		err = fs.ErrNotExist
+	}
+	return err
 }
 
 // takenAway is what becomes of a run that was taken for dead.

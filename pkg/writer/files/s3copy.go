@@ -88,6 +88,11 @@ func (s *s3Store) reveal(ctx context.Context, at stage, name, token string) (inp
 	if in := s.copyOf(at, t); in != nil {
 		return in, nil
 	}
+	s.mu.Lock()
+	if h := s.held[at]; h != nil {
+		h.revealed = true
+	}
+	s.mu.Unlock()
 	if err := s.publish(ctx, at.table, 0, name, token); err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 type s3Held struct {
 	uploads map[string]s3Upload // by ID
 	gone    bool                // as it was discarded
+	// revealed says that some were completed before their commit, to be read.
+	revealed bool
 
 	// copies is a file with what was uploaded, up to end: see s3copy.go.
 	copies *os.File

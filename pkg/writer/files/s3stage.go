@@ -79,7 +79,14 @@ func (s *s3Store) discard(ctx context.Context, at stage) error {
 		return err
 	}
 	if !claimed[s3StageName(at.name)] {
+		// First of all it says so, to an owner who is about to claim it.
+		if err := s.put(ctx, s.ownerKey(at), []byte(gone)); err != nil {
+			return err
+		}
 		if err := s.abortStage(ctx, at); err != nil {
+			return err
+		}
+		if err := s.removeRevealed(ctx, at); err != nil {
 			return err
 		}
 	}
@@ -104,6 +111,34 @@ func (s *s3Store) abortStage(ctx context.Context, at stage) error {
 		return nil
 	}
 	return err
+}
+
+// removeRevealed removes files of a stage that were completed to be read. Of a stage of this
+// store's own it is known whether there are any.
+func (s *s3Store) removeRevealed(ctx context.Context, at stage) error {
+	s.mu.Lock()
+	h := s.held[at]
+	none := h != nil && !h.revealed
+	s.mu.Unlock()
+	if none {
+		return nil
+	}
+	prefix := s.folder(at.table)
+	pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: &prefix})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return s.fail("list", prefix, err)
+		}
+		for _, o := range page.Contents {
+			if key := aws.ToString(o.Key); s3IsOf(at, path.Base(key)) {
+				if err := s.removeKey(ctx, key); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // s3IsOf reports whether a data file is of a stage: its name is part-STAGE-NUMBER.FORMAT.

@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/compute"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	pqfile "github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/metadata"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 )
 
@@ -34,7 +35,7 @@ func (w *Writer) scanParquet(ctx context.Context, in input, keys bool, each func
 		return err
 	}
 	defer rd.Close()
-	pq, err := pqarrow.NewFileReader(rd, pqarrow.ArrowReadProperties{BatchSize: 8192}, memory.DefaultAllocator)
+	pq, err := pqarrow.NewFileReader(rd, pqarrow.ArrowReadProperties{BatchSize: batchSize(rd.MetaData())}, memory.DefaultAllocator)
 	if err != nil {
 		return err
 	}
@@ -69,6 +70,15 @@ func (w *Writer) scanParquet(ctx context.Context, in input, keys bool, each func
 		}
 	}
 	return records.Err()
+}
+
+// batchSize is how many rows are read at once, so that they do not weigh too much.
+func batchSize(m *metadata.FileMetaData) int64 {
+	var bytes int64
+	for _, g := range m.GetRowGroups() {
+		bytes += g.GetTotalByteSize()
+	}
+	return min(max(scanBytes*m.NumRows/max(bytes, 1), 16), 8192)
 }
 
 // scanned completes a batch and hands it on.

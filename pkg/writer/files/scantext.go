@@ -21,8 +21,11 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/literal"
 )
 
-// scanRows is how many rows of text are handed on at once.
-const scanRows = 4096
+// So many rows, or bytes of text, are handed on at once.
+const (
+	scanRows  = 4096
+	scanBytes = 8 << 20
+)
 
 // A field is a value as it is read back from text.
 type field struct {
@@ -48,7 +51,7 @@ func (w *Writer) scanText(ctx context.Context, in input, each func(columns []arr
 		builders[i] = array.NewBuilder(memory.DefaultAllocator, t)
 		defer builders[i].Release()
 	}
-	rows := 0
+	rows, held := 0, 0
 	flush := func() error {
 		columns := make([]arrow.Array, len(builders))
 		for i, b := range builders {
@@ -80,7 +83,9 @@ func (w *Writer) scanText(ctx context.Context, in input, each func(columns []arr
 				return fmt.Errorf("column %s: %w", w.columns[i].Name, err)
 			}
 		}
-		if rows++; rows == scanRows {
+		rows++
+		if held += len(line); rows == scanRows || held >= scanBytes {
+			held = 0
 			if err := errors.Join(flush(), ctx.Err()); err != nil {
 				return err
 			}
@@ -112,24 +117,33 @@ func (w *Writer) plainText(in input) (io.Reader, func(), error) {
 // readRecord returns the next row, which in CSV may have ends of lines in it.
 func readRecord(rd *bufio.Reader, f Format) ([]byte, error) {
 	var record []byte
+	open := false
 	for {
 		line, err := rd.ReadBytes('\n')
-		record = append(record, line...)
 		if err != nil {
-			if errors.Is(err, io.EOF) && len(record) > 0 {
+			if errors.Is(err, io.EOF) && len(record)+len(line) > 0 {
 				return nil, io.ErrUnexpectedEOF
 			}
 			return nil, err
 		}
-		if f != CSV || !opensQuote(record) {
+		if f == CSV {
+			open = endsQuoted(line, open)
+		}
+		if record == nil {
+			record = line
+		} else {
+			record = append(record, line...)
+		}
+		if !open {
 			return record[:len(record)-1], nil
 		}
 	}
 }
 
-// opensQuote reports whether text ends within a quoted value.
-func opensQuote(text []byte) bool {
-	open := false
+// endsQuoted reports whether text, that begins within a quoted value or not, ends within
+// one. Its last byte, the end of a line, never follows a backslash: that is before another,
+// or a quote.
+func endsQuoted(text []byte, open bool) bool {
 	for i := 0; i < len(text); i++ {
 		switch text[i] {
 		case '"':

@@ -10,6 +10,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -134,11 +137,11 @@ func (s *Sink) open(ctx context.Context, t *schema.Table, mode writer.Mode) (*Wr
 	if err := w.look(ctx); err != nil {
 		return nil, fmt.Errorf("open %s: %w", s.store.url(w.dir), err)
 	}
-	if err := w.admit(ctx); err != nil {
-		return nil, &schema.TableError{Table: t.String(), Err: err}
-	}
 	if err := s.tidy(ctx, w.dir); err != nil {
 		return nil, fmt.Errorf("remove what earlier runs have left in %s: %w", s.store.url(w.dir), err)
+	}
+	if err := w.admit(ctx); err != nil {
+		return nil, &schema.TableError{Table: t.String(), Err: err}
 	}
 	return w, nil
 }
@@ -187,8 +190,9 @@ func (s *Sink) hold(ctx context.Context, at stage) error {
 // the stage is gone by then.
 func (s *Sink) stayAlive() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for at := range s.held {
+	held := slices.Collect(maps.Keys(s.held))
+	s.mu.Unlock()
+	for _, at := range held {
 		ctx, cancel := context.WithTimeout(context.Background(), aliveEvery/2)
 		_ = s.store.renew(ctx, at, runs.Self())
 		cancel()
@@ -212,11 +216,7 @@ func (s *Sink) tidy(ctx context.Context, dir string) error {
 		return err
 	}
 	for _, st := range found {
-		after := deadAfter
-		if len(st.owner) == 0 { // killed before it could say whose it is
-			after = aliveEvery
-		}
-		if !runs.Ended(st.owner) && st.idle < after {
+		if !dead(st) {
 			continue
 		}
 		if err := s.store.discard(ctx, stage{table: dir, name: st.name}); err != nil {
@@ -225,6 +225,20 @@ func (s *Sink) tidy(ctx context.Context, dir string) error {
 		s.opts.Step("dead run discarded")
 	}
 	return nil
+}
+
+// dead reports whether the stage is nobody's any more. Of a process of this machine that is
+// known; another one's has to be silent for long.
+func dead(st stageInfo) bool {
+	switch {
+	case strings.HasPrefix(st.name, gone), string(st.owner) == gone:
+		return true
+	case len(st.owner) == 0: // killed before it could say whose it is
+		return st.idle >= aliveEvery
+	case runs.Here(st.owner):
+		return runs.Ended(st.owner)
+	}
+	return st.idle >= deadAfter
 }
 
 // Close ends the sink. Its writers are closed before.

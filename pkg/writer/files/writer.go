@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,14 +46,17 @@ type Writer struct {
 	at     stage // "" until something is staged
 	began  time.Time
 	parts  int
+	files  int // begun for this commit
 	idle   []*part
 	staged []file
 	failed error // nothing can be committed any more
 
-	gen     int      // generation of what is staged
-	emptied bool     // the rows that the table has go with the next commit
-	removed []string // files that the next commit takes out, since they were written anew
-	fold    *fold    // changes by key since the last commit; nil if there are none
+	gen      string   // generation of what is staged
+	emptied  bool     // the rows that the table has go with the next commit
+	removed  []string // files that the next commit takes out, since they were written anew
+	fold     *fold    // changes by key since the last commit; nil if there are none
+	folding  sync.Mutex
+	settling sync.Mutex // held while it is found out what has become of a commit
 
 	mark  batch.Position // that this writer has found or left last
 	keyAt []int
@@ -84,6 +88,9 @@ func (w *Writer) use(format Format, compression string, header bool, partition s
 			return fmt.Errorf("column %s: %w", c.Name, err)
 		}
 		w.from[i] = slices.IndexFunc(w.src.Columns, func(s schema.Column) bool { return s.Name == c.Name })
+		if w.from[i] < 0 {
+			w.from[i] = slices.IndexFunc(w.src.Columns, func(s schema.Column) bool { return strings.EqualFold(s.Name, c.Name) })
+		}
 		if j := w.from[i]; j >= 0 && !arrow.TypeEqual(w.src.Columns[j].Arrow, w.types[i]) {
 			w.casts[i] = w.types[i]
 		}
@@ -146,7 +153,7 @@ func (w *Writer) fail(err error) {
 // Write stages the rows.
 func (w *Writer) Write(ctx context.Context, b *batch.Batch) error {
 	err := w.usable()
-	if err == nil && w.unsure != nil {
+	if err == nil {
 		err = w.settle(ctx)
 	}
 	if err == nil {
@@ -209,20 +216,25 @@ func (w *Writer) Close() error {
 		return nil
 	}
 	w.closed = true
-	idle, at, unsure := w.idle, w.at, w.unsure
-	w.idle, w.staged, w.at = nil, nil, stage{}
+	idle := w.idle
+	w.idle = nil
 	w.mu.Unlock()
 	abortAll(idle)
 	w.dropFold()
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	if err := w.settle(ctx); err != nil && w.unsure != nil {
+		w.sink.letGo(w.at)
+		return nil // the next run finds out
+	}
+	w.mu.Lock()
+	at := w.at
+	w.staged, w.at = nil, stage{}
+	w.mu.Unlock()
 	if at.name == "" {
 		return nil
 	}
 	w.sink.letGo(at)
-	if unsure != nil {
-		return nil // the next run finds out
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
-	defer cancel()
 	if err := w.sink.store.discard(ctx, at); err != nil {
 		w.sink.opts.Warn(fmt.Sprintf("%s: what is staged stays until the next run: %v", w.place(), err))
 	}

@@ -21,6 +21,19 @@ func Ended(self []byte) bool {
 	return Over(lines[0], lines[1])
 }
 
+// Here reports whether the run that has said so of itself is, or was, one of this machine
+// whose end is seen.
+func Here(self []byte) bool {
+	lines := append(strings.Split(string(self), "\n"), "", "")
+	return SameMachine(lines[0], Machine()) && lines[1] != "" && sameNames(lines[1])
+}
+
+// sameNames reports whether a process is numbered as those that this one sees.
+func sameNames(process string) bool {
+	at := strings.LastIndexByte(Process(), ' ')
+	return at >= 0 && strings.HasSuffix(process, Process()[at:])
+}
+
 // Over is Ended for a run of which Machine and Process were noted.
 func Over(machine, process string) bool {
 	if !SameMachine(machine, Machine()) {

@@ -1,0 +1,409 @@
+package files
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/batch/batchtest"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+var rival = batchtest.Shape("shop", "orders", "id bigint key", "note longtext")
+
+func hSink(root string, o Options) *Sink {
+	if o.Format == "" {
+		o.Format = CSV
+	}
+	return newSink(folders{local{root}}, "", o)
+}
+
+func hOpen(t *testing.T, s *Sink, mode writer.Mode) *Writer {
+	t.Helper()
+	w, err := s.Open(t.Context(), rival, mode)
+	storeMust(t, err)
+	return w.(*Writer)
+}
+
+func hWrite(t *testing.T, w *Writer, op int, rows ...batchtest.Row) {
+	t.Helper()
+	b := batchtest.Build(memory.DefaultAllocator, w.src, rows)
+	if op >= 0 {
+		for range rows {
+			b.Ops = append(b.Ops, batch.Op(op))
+		}
+	}
+	storeMust(t, w.Write(t.Context(), b))
+	b.Release()
+}
+
+// hRead reads what the manifest on disk names.
+func hRead(t *testing.T, root string) string {
+	t.Helper()
+	dir := filepath.Join(root, "shop", "orders")
+	text, err := os.ReadFile(filepath.Join(dir, manifestFile))
+	if err != nil {
+		return "no manifest"
+	}
+	var m manifest
+	storeMust(t, json.Unmarshal(text, &m))
+	var lines []string
+	for _, f := range m.Files {
+		data, err := os.ReadFile(filepath.Join(dir, f.Path))
+		if err != nil {
+			lines = append(lines, "LOST "+f.Path)
+			continue
+		}
+		lines = append(lines, strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")...)
+	}
+	slices.Sort(lines)
+	return fmt.Sprintf("commit %d at %s: %s", m.Number, m.Position, strings.Join(lines, " | "))
+}
+
+func hTree(root string) (all []string) {
+	filepath.WalkDir(root, func(p string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			all = append(all, strings.TrimPrefix(p, root))
+		}
+		return nil
+	})
+	return all
+}
+
+// H1: a Replace that is under way while two others replace the table.
+func TestReplaceOvertakenTwice(t *testing.T) {
+	root := t.TempDir()
+	replace := func(id int) {
+		w := hOpen(t, hSink(root, Options{}), writer.Replace)
+		hWrite(t, w, -1, batchtest.Row{id, "x"})
+		storeMust(t, w.Commit(t.Context(), batch.Position(fmt.Sprint("p", id))))
+		storeMust(t, w.Close())
+	}
+	replace(1) // g1
+	slow := hOpen(t, hSink(root, Options{}), writer.Replace)
+	hWrite(t, slow, -1, batchtest.Row{100, "slow"})
+	replace(2) // g2
+	replace(3) // g3
+	err := slow.Commit(t.Context(), "slow")
+	t.Logf("commit: %v", err)
+	t.Log(hRead(t, root))
+	if got := hRead(t, root); !strings.Contains(got, `100,"slow"`) {
+		t.Errorf("rows are lost: %s", got)
+	}
+	for _, f := range hTree(root) {
+		t.Log(f)
+	}
+	replace(4)
+	t.Log(hRead(t, root))
+	if got := hRead(t, root); !strings.Contains(got, `4,"x"`) {
+		t.Errorf("rows are lost by the next replace: %s", got)
+	}
+}
+
+// H2: a run sleeps once its commit has landed, and another goes on meanwhile.
+func TestSleeperRollsManifestBack(t *testing.T) {
+	root := t.TempDir()
+	slept := false
+	a := hSink(root, Options{})
+	a.opts.Step = func(name string) {
+		if name != "commit landed" || slept {
+			return
+		}
+		slept = true
+		b := hOpen(t, hSink(root, Options{}), writer.Follow)
+		hWrite(t, b, int(batch.Insert), batchtest.Row{2, "newer"})
+		storeMust(t, b.Commit(t.Context(), "p2"))
+		storeMust(t, b.Close())
+		t.Log("while it sleeps: ", hRead(t, root))
+	}
+	w := hOpen(t, a, writer.Follow)
+	hWrite(t, w, int(batch.Insert), batchtest.Row{1, "old"})
+	t.Logf("commit: %v", w.Commit(t.Context(), "p1"))
+	got := hRead(t, root)
+	if !strings.Contains(got, "commit 2") || strings.Contains(got, "LOST") {
+		t.Errorf("after it woke: %s", got)
+	}
+}
+
+// H3: the context ends right after a file is finished.
+type finishHook struct {
+	fileSystem
+	after func(abort <-chan struct{})
+}
+type finishOut struct {
+	output
+	h       *finishHook
+	aborted chan struct{}
+	once    sync.Once
+}
+
+func (h *finishHook) create(ctx context.Context, name string) (output, error) {
+	out, err := h.fileSystem.create(ctx, name)
+	if err != nil || !strings.Contains(name, "part-") {
+		return out, err
+	}
+	return &finishOut{output: out, h: h, aborted: make(chan struct{})}, nil
+}
+
+func (o *finishOut) finish() (string, error) {
+	token, err := o.output.finish()
+	o.h.after(o.aborted)
+	return token, err
+}
+func (o *finishOut) abort() { o.output.abort(); o.once.Do(func() { close(o.aborted) }) }
+
+func TestCancelAfterFinish(t *testing.T) {
+	root := t.TempDir()
+	h := &finishHook{fileSystem: local{root}}
+	s := newSink(folders{h}, "", Options{Format: CSV})
+	w := hOpen(t, s, writer.Create)
+	hWrite(t, w, -1, batchtest.Row{1, "x"})
+	ctx, cancel := context.WithCancel(t.Context())
+	h.after = func(aborted <-chan struct{}) { cancel(); <-aborted }
+	t.Logf("commit with the context that ends: %v", w.Commit(ctx, "p"))
+	err := w.Commit(t.Context(), "p") // safe, says the contract
+	t.Logf("commit once more: %v", err)
+	if got := hRead(t, root); err == nil || got != "no manifest" {
+		t.Logf("manifest: %s", got)
+	}
+	o := hSink(root, Options{})
+	if _, err := o.Open(t.Context(), rival, writer.Create); err != nil {
+		t.Errorf("the table cannot be opened any more: %v", err)
+	}
+	if entries, _ := os.ReadDir(filepath.Join(root, "shop/orders/_tablehaul/commits")); len(entries) > 0 {
+		t.Errorf("%d commits are there, of a file that was removed", len(entries))
+	}
+}
+
+// H5: a stage is removed by another run, one file after the other, while its owner wakes.
+type removeHook struct {
+	fileSystem
+	mid func()
+}
+
+func (h *removeHook) remove(ctx context.Context, name string) error {
+	if strings.Contains(name, "/staging/") && !strings.Contains(name, "owner") && !strings.Contains(name, "entry") && h.mid != nil {
+		// os.RemoveAll removes what is in a folder first: here one file has gone.
+		filepath.WalkDir(h.fileSystem.(local).at(name), func(p string, d os.DirEntry, err error) error {
+			if err == nil && strings.Contains(p, "part-") {
+				os.Remove(p)
+				return filepath.SkipAll
+			}
+			return nil
+		})
+		h.mid()
+	}
+	return h.fileSystem.remove(ctx, name)
+}
+
+func TestDiscardWhileOwnerWakes(t *testing.T) {
+	root := t.TempDir()
+	a := hOpen(t, hSink(root, Options{}), writer.Create)
+	hWrite(t, a, -1, batchtest.Row{1, "x"})
+	storeMust(t, a.finishAll(t.Context()))
+	hWrite(t, a, -1, batchtest.Row{2, "x"})
+	storeMust(t, a.finishAll(t.Context()))
+	// silent for 16 minutes (stopped, or another machine)
+	owner := filepath.Join(root, "shop/orders/_tablehaul/staging", a.at.name, ownerFile)
+	old := time.Now().Add(-16 * time.Minute)
+	storeMust(t, os.Chtimes(owner, old, old))
+	h := &removeHook{fileSystem: local{root}}
+	h.mid = func() { h.mid = nil; t.Logf("the owner commits: %v", a.Commit(t.Context(), "p")) }
+	b := newSink(folders{h}, "", Options{Format: CSV})
+	_, err := b.Open(t.Context(), rival, writer.Create)
+	t.Logf("open: %v", err)
+	t.Log(hRead(t, root))
+	_, err = hSink(root, Options{}).Open(t.Context(), rival, writer.Create)
+	if err != nil {
+		t.Errorf("the table is broken for good: %v", err)
+	}
+}
+
+// H6: text of many lines.
+func TestQuadraticCSV(t *testing.T) {
+	for _, kb := range []int{128, 256, 512} {
+		root := t.TempDir()
+		w := hOpen(t, hSink(root, Options{}), writer.Follow)
+		hWrite(t, w, int(batch.Insert), batchtest.Row{1, strings.Repeat("line\n", kb<<10/5)})
+		storeMust(t, w.Commit(t.Context(), "p"))
+		hWrite(t, w, int(batch.After), batchtest.Row{1, "y"})
+		start := time.Now()
+		storeMust(t, w.Commit(t.Context(), "q"))
+		t.Logf("a row with a text of %d KiB is read in %v", kb, time.Since(start))
+	}
+}
+
+// H7: changes of many tables.
+func TestFoldMemory(t *testing.T) {
+	root := t.TempDir()
+	s := hSink(root, Options{Memory: 16 << 20})
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	var ws []*Writer
+	for i := range 60 {
+		table := batchtest.Shape("shop", fmt.Sprint("t", i), "id bigint key", "note longtext")
+		w, err := s.Open(t.Context(), table, writer.Follow)
+		storeMust(t, err)
+		ws = append(ws, w.(*Writer))
+		hWrite(t, w.(*Writer), int(batch.After), batchtest.Row{1, strings.Repeat("x", 3<<20)})
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	held := int64(after.HeapAlloc-before.HeapAlloc) >> 20
+	t.Logf("Memory 16 MiB; 60 tables hold %d MiB; the sink knows of %d", held, s.buffered.Load()>>20)
+	if held > 32 {
+		t.Errorf("%d MiB are held of 16", held)
+	}
+	runtime.KeepAlive(ws)
+}
+
+// H8: Extend of an empty table that is another source's.
+func TestExtendTakesAnothersTable(t *testing.T) {
+	root := t.TempDir()
+	a := batchtest.Shape("a", "t", "id bigint key")
+	b := batchtest.Shape("b", "t", "id bigint key")
+	s := newSink(folders{local{root}}, "one", Options{})
+	wa, err := s.Open(t.Context(), a, writer.Follow)
+	storeMust(t, err)
+	storeMust(t, wa.Commit(t.Context(), "mysql-a:100"))
+	_, err = s.Open(t.Context(), b, writer.Follow)
+	t.Logf("follow: %v", err)
+	wb, err := s.Open(t.Context(), b, writer.Extend)
+	if err == nil {
+		pos, _ := wb.Position(t.Context())
+		t.Errorf("Extend takes the table of a.t for b.t, at position %s", pos)
+	}
+}
+
+// H9: a file that has become shorter.
+func TestShortFile(t *testing.T) {
+	for _, f := range []Format{CSV, TSV, JSONL} {
+		root := t.TempDir()
+		w := hOpen(t, hSink(root, Options{Format: f}), writer.Follow)
+		hWrite(t, w, int(batch.Insert), batchtest.Row{1, "a"}, batchtest.Row{2, "b"}, batchtest.Row{3, "c"})
+		storeMust(t, w.Commit(t.Context(), "p"))
+		p := filepath.Join(root, "shop/orders", w.known.Files[0].Path)
+		data, err := os.ReadFile(p)
+		storeMust(t, err)
+		lines := strings.SplitAfter(string(data), "\n")
+		storeMust(t, os.WriteFile(p, []byte(lines[0]+lines[1]), 0o666))
+		hWrite(t, w, int(batch.After), batchtest.Row{1, "z"})
+		err = w.Commit(t.Context(), "q")
+		if err == nil {
+			t.Errorf("%s: no error, and %d rows: %s", f, w.known.Rows, hRead(t, root))
+		}
+	}
+}
+
+// H12: writes at once behind a commit of which nothing is known.
+type claimHook struct {
+	store
+	lose bool
+}
+
+func (c *claimHook) replace(ctx context.Context, via, name string, data []byte) error {
+	if c.lose && strings.HasSuffix(name, manifestFile) {
+		c.lose = false
+		return errors.New("lost")
+	}
+	return c.store.replace(ctx, via, name, data)
+}
+
+func TestWritesAfterLostReply(t *testing.T) {
+	lost := 0
+	for range 60 {
+		root := t.TempDir()
+		c := &claimHook{store: folders{local{root}}, lose: true}
+		w := hOpen(t, newSink(c, "", Options{Format: CSV, TargetFileSize: 1}), writer.Append)
+		hWrite(t, w, -1, batchtest.Row{0, "x"})
+		if err := w.Commit(t.Context(), "p"); err == nil {
+			t.Fatal("no error")
+		}
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() { hWrite(t, w, -1, batchtest.Row{i + 1, "x"}) })
+		}
+		wg.Wait()
+		err := w.Commit(t.Context(), "q")
+		if n := strings.Count(hRead(t, root), `"x"`); n != 9 {
+			lost++
+			if lost < 4 {
+				t.Logf("%d rows of 9; commit: %v", n, err)
+			}
+		}
+	}
+	if lost > 0 {
+		t.Errorf("rows are lost in %d of 60 runs", lost)
+	}
+}
+
+// H13: a column whose name changes its case; one that has a slash.
+func TestNames(t *testing.T) {
+	g, err := grown([]column{{Name: "id", Type: "int"}, {Name: "Name", Type: "string"}}, []column{{Name: "id", Type: "int"}, {Name: "name", Type: "string"}}, true)
+	t.Logf("grown: %v %v", g, err)
+	if len(g) == 3 {
+		t.Error("the files have the columns Name and name")
+	}
+	root := t.TempDir()
+	table := batchtest.Shape("shop", "orders", "id bigint key", "note longtext", "`../../../../x` varchar(20)")
+	for _, p := range []string{"../../../../x", "a/../../y=note"} {
+		s := newSink(folders{local{root + "/r"}}, "", Options{Partition: func(*schema.Table) string { return p }, Format: CSV})
+		w, err := s.Open(t.Context(), table, writer.Replace)
+		if err != nil {
+			t.Log(p, err)
+			continue
+		}
+		hWrite(t, w.(*Writer), -1, batchtest.Row{1, "n", "v"})
+		t.Log(p, w.Commit(t.Context(), "p"))
+	}
+	for _, f := range hTree(root) {
+		t.Log(f)
+	}
+}
+
+// H14: rows are large, and read back.
+func TestRewriteMemory(t *testing.T) {
+	for _, f := range []Format{CSV, Parquet} {
+		root := t.TempDir()
+		w := hOpen(t, hSink(root, Options{Memory: 16 << 20, Format: f, Compression: map[Format]string{CSV: "gzip", Parquet: "zstd"}[f]}), writer.Follow)
+		for i := range 300 {
+			hWrite(t, w, -1, batchtest.Row{i, strings.Repeat("x", 1<<20)})
+		}
+		storeMust(t, w.Commit(t.Context(), "p"))
+		runtime.GC()
+		var peak uint64
+		stop := make(chan struct{})
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(5 * time.Millisecond):
+					var m runtime.MemStats
+					runtime.ReadMemStats(&m)
+					peak = max(peak, m.HeapInuse)
+				}
+			}
+		})
+		hWrite(t, w, int(batch.After), batchtest.Row{1, "z"})
+		storeMust(t, w.Commit(t.Context(), "q"))
+		close(stop)
+		wg.Wait()
+		t.Logf("%s: Memory 16 MiB, the file has %d KiB, the heap has at most %d MiB", f, w.known.Files[0].Bytes>>10, peak>>20)
+	}
+}
