@@ -38,7 +38,7 @@ func (l *plainLake) publish(commits int) {
 		n := min(commits, len(t.Commits))
 		m := map[string]any{
 			"number": n, "committed": fmt.Sprintf("2026-07-01T12:00:0%d.5Z", n), "position": t.Commits[n-1].Position,
-			"generation": 1, "format": "csv", "columns": csvColumns(t.Fields),
+			"generation": "g1", "format": "csv", "columns": csvColumns(t.Fields),
 		}
 		rows, files := 0, []any{}
 		for i, c := range t.Commits[:n] {

@@ -57,6 +57,9 @@ SINK    iceberg:FOLDER                  a lake in a folder, with its own catalog
         iceberg+rest://host:8181        a REST catalog (iceberg+rests:// with TLS)
         iceberg+sql:FILE?warehouse=…    a catalog in SQLite, files in a folder or on s3://
         iceberg://NAME                  a catalog of your .iceberg-go.yaml
+        file:FOLDER                     plain files: Parquet, CSV, TSV or JSON lines (--file-format), in a
+        hdfs://host:8020/PATH           folder, on HDFS
+        s3://BUCKET/PREFIX              or in an object store (docs/files.md)
 
 Without --until and --idle-exit it runs until it is stopped by SIGINT, SIGTERM or SIGHUP,
 which is then its normal end. What may pass by itself, such as a connection that

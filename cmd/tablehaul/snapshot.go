@@ -40,7 +40,7 @@ that was stopped, in whatever way, is finished by the same command: whole tables
 are left alone, others go on with the parts that had not been read. These are read
 as of a later moment, and the log is applied from the first moment on, so that the
 table is whole as of one moment again; if the log cannot be read or was purged, or
-a table has no key, it is begun again.
+a table has no key, or the sink is of plain files, it is begun again.
 
 ` + secretsHelp,
 		Example: `  tablehaul snapshot mysql://app@db:3306/shop iceberg:./lake

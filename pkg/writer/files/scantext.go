@@ -183,14 +183,16 @@ func (w *Writer) split(line []byte, fields []field) ([]field, error) {
 }
 
 func splitTSV(line []byte, fields []field) []field {
-	for from, to := 0, 0; from <= len(line); from = to + 1 {
-		for to = from; to < len(line) && line[to] != '\t'; to++ {
+	for from := 0; from <= len(line); {
+		to := from
+		for ; to < len(line) && line[to] != '\t'; to++ {
 			if line[to] == '\\' {
 				to++
 			}
 		}
 		text := line[from:min(to, len(line))]
 		fields = append(fields, field{unescape(text, true), string(text) == `\N`})
+		from = to + 1
 	}
 	return fields
 }
