@@ -46,6 +46,6 @@ func TestS3(t *testing.T) {
 			complain(t, c.env, "wr0ng", c.want, "snapshot", s.source(), sink(c.warehouse, c.more+"&namespace=d"), "-q")
 		})
 	}
-	complain(t, keys, "", []string{"oss:// are not built in", "hint: warehouses can lie on a local disk, on S3"}, "snapshot", s.source(),
-		"iceberg+sql:"+filepath.Join(dir, "other.db")+"?warehouse=oss://x/y", "-q")
+	complain(t, keys, "", []string{"ftp:// are not built in", "hint: warehouses can lie on a local disk, on S3"}, "snapshot", s.source(),
+		"iceberg+sql:"+filepath.Join(dir, "other.db")+"?warehouse=ftp://x/y", "-q")
 }

@@ -31,6 +31,12 @@ func (a *answer) Unwrap() []error {
 	return []error{a.kind, a.err}
 }
 
+// Passing reports whether err is what an HDFS has said of something that may pass.
+func Passing(err error) bool {
+	var a *answer
+	return hint.IsTransient(err) && errors.As(err, &a)
+}
+
 // translate puts an error of the library into words, with a remedy where there is one.
 func (c *Client) translate(op, path string, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {

@@ -390,7 +390,7 @@ func folderOf(name string) string {
 // appendKey appends the key of a row. Different keys are different bytes, and integers
 // come first in 8 of them.
 func (w *Writer) appendKey(dst []byte, columns []arrow.Array, row int) ([]byte, error) {
-	for _, k := range w.keyColumns() {
+	for _, k := range w.keyAt {
 		c := columns[k]
 		if c.IsNull(row) {
 			return dst, w.keyError(k, "null")
@@ -427,14 +427,4 @@ func (w *Writer) appendKey(dst []byte, columns []arrow.Array, row int) ([]byte, 
 
 func (w *Writer) keyError(column int, what string) error {
 	return &schema.TableError{Table: w.src.String(), Err: fmt.Errorf("column %s of the key: %s", w.columns[column].Name, what)}
-}
-
-// keyColumns are the places of the key's columns.
-func (w *Writer) keyColumns() []int {
-	if w.keyAt == nil {
-		for _, k := range w.src.Key {
-			w.keyAt = append(w.keyAt, slices.Index(w.from, k))
-		}
-	}
-	return w.keyAt
 }

@@ -47,7 +47,7 @@ func (w *Writer) scanParquet(ctx context.Context, in input, keys bool, each func
 	var leaves, at []int
 	for i, c := range w.columns {
 		j := slices.IndexFunc(sc.Fields(), func(g arrow.Field) bool { return g.Name == c.Name })
-		if j < 0 || keys && !slices.Contains(w.keyColumns(), i) {
+		if j < 0 || keys && !slices.Contains(w.keyAt, i) {
 			continue
 		}
 		leaves, at = append(leaves, j), append(at, i)

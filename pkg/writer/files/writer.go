@@ -59,7 +59,7 @@ type Writer struct {
 	settling sync.Mutex // held while it is found out what has become of a commit
 
 	mark  batch.Position // that this writer has found or left last
-	keyAt []int
+	keyAt []int          // places of the key's columns
 
 	merge   func(held, known, next batch.Position) (batch.Position, error)
 	tag     string
@@ -94,6 +94,10 @@ func (w *Writer) use(format Format, compression string, header bool, partition s
 		if j := w.from[i]; j >= 0 && !arrow.TypeEqual(w.src.Columns[j].Arrow, w.types[i]) {
 			w.casts[i] = w.types[i]
 		}
+	}
+	w.keyAt = nil
+	for _, k := range w.src.Key {
+		w.keyAt = append(w.keyAt, slices.Index(w.from, k))
 	}
 	if w.levels, err = ParseFolders(partition); err != nil {
 		return err
@@ -186,7 +190,7 @@ func (w *Writer) write(ctx context.Context, b *batch.Batch) error {
 		return err
 	}
 	defer release()
-	if b.Ops != nil || w.fold != nil || w.follows() && len(w.src.Key) > 0 && w.known.Number > 0 {
+	if b.Ops != nil || w.foldsAlready() || w.follows() && len(w.src.Key) > 0 && w.known.Number > 0 {
 		err = w.change(ctx, columns, b.Ops, int(b.Rows.NumRows()))
 	} else {
 		err = w.add(ctx, columns, int(b.Rows.NumRows()))
@@ -195,6 +199,13 @@ func (w *Writer) write(ctx context.Context, b *batch.Batch) error {
 		w.fail(err)
 	}
 	return err
+}
+
+// foldsAlready reports whether changes have come since the last commit.
+func (w *Writer) foldsAlready() bool {
+	w.folding.Lock()
+	defer w.folding.Unlock()
+	return w.fold != nil
 }
 
 // empty gives up what is staged: the table was emptied behind it.

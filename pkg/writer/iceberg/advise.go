@@ -15,6 +15,7 @@ import (
 	restcat "github.com/apache/iceberg-go/catalog/rest"
 	iceio "github.com/apache/iceberg-go/io"
 
+	"github.com/tablehaul/tablehaul/pkg/hdfs"
 	"github.com/tablehaul/tablehaul/pkg/hint"
 )
 
@@ -140,7 +141,7 @@ func transient(err error) bool {
 		return false
 	}
 	var ue *url.Error
-	return hint.IsTransient(err) || unreachable(err) || errors.As(err, &ue) || errors.Is(err, context.DeadlineExceeded) ||
+	return hdfs.Passing(err) || unreachable(err) || errors.As(err, &ue) || errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, restcat.ErrServerError) || errors.Is(err, restcat.ErrServiceUnavailable) ||
 		errors.Is(err, restcat.ErrCommitStateUnknown) || slices.Contains(busyCodes, apiCode(err)) ||
 		strings.Contains(err.Error(), "database is locked")

@@ -139,7 +139,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{"iceberg:" + t.TempDir() + "/a b", []string{"characters", "hint: choose a path"}},
 		{"iceberg:" + broken, []string{"file is not a database"}},
 		{"iceberg:" + file + "/lake", []string{"not a directory"}},
-		{"iceberg+sql:" + t.TempDir() + "/c.db?warehouse=oss://h/w", []string{"oss", "hint: warehouses can lie"}},
+		{"iceberg+sql:" + t.TempDir() + "/c.db?warehouse=ftp://h/w", []string{"ftp", "hint: warehouses can lie"}},
 		{
 			"iceberg+sql:" + t.TempDir() + "/c.db?warehouse=s3://b/w&s3.endpoint=http://127.0.0.1:1&s3.access-key-id=k&s3.secret-access-key=topsecret",
 			[]string{"write to s3://b/w", "connection refused", "hint: check that"},
