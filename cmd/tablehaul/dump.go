@@ -102,7 +102,7 @@ ICEBERG_REST_TOKEN, ICEBERG_REST_CREDENTIAL and AWS_….`,
 	f.IntVar(&o.parallel, "parallel", o.parallel, "write `N` files at once (default 4, or twice the CPUs if that is less)")
 	f.Lookup("parallel").DefValue = "0" // the machine's: told above
 	f.Var(&o.memory, "memory", "memory to use, about")
-	o.layout.flags(f, "file-format")
+	o.layout.flags(f, fileFormatFlag)
 	f.BoolVar(&o.json, "json", false, "print JSON objects, one a line, on standard output")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print no progress, and no result but that of --json")
 	o.watch.flags(f)

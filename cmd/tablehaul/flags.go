@@ -83,7 +83,7 @@ func (o *moveOptions) storeFlags(f *pflag.FlagSet) {
 	o.gentle.flags(f)
 	f.Var(&o.memory, "memory", "memory to use, about")
 	f.Var(o.zeroDate, "zero-date", "what becomes of 0000-00-00 and other dates that no calendar\nholds")
-	o.layout.flags(f, "format")
+	o.layout.flags(f, formatFlag)
 	f.DurationVar(&o.keepEvery, "checkpoint-interval", o.keepEvery, "keep what has been read of tables so often, for a run that goes on\nif this one is stopped; short intervals make small files")
 }
 

@@ -22,6 +22,7 @@ type layoutOptions struct {
 	sizeGiven       bool
 	spillSize       byteSize
 	files           filesOptions
+	formatFlag      string
 	given           map[string]bool // flags, of fileFlags and icebergFlags
 }
 
@@ -41,9 +42,16 @@ type filesLayout struct {
 	replication int
 }
 
+// The flag that chooses the format of plain files; the other one where a dump's --format is
+// that of messages.
+const (
+	formatFlag     = "format"
+	fileFormatFlag = "file-format"
+)
+
 // Flags that mean something to sinks of one kind alone.
 var (
-	fileFlags    = []string{"format", "file-format", "header", "block-size", "replication"}
+	fileFlags    = []string{formatFlag, fileFormatFlag, "header", "block-size", "replication"}
 	icebergFlags = []string{"sort", "format-version", "property"}
 )
 
@@ -65,6 +73,7 @@ func newLayoutOptions() layoutOptions {
 
 // flags registers the flags; format is the name of that which chooses the format of files.
 func (o *layoutOptions) flags(f *pflag.FlagSet, format string) {
+	o.formatFlag = format
 	f.Var(o.files.format, format, "of plain files, for tables that are made")
 	f.BoolVar(&o.files.header, "header", false, "begin files in CSV and TSV with the names of the columns")
 	f.Var(&o.partition, "partition", "partition tables that are made: 'day(created_at), bucket(16,id)',\nor 'orders: month(at)' for some of them; repeatable. Of plain files,\nthe folders: 'dt=day(created_at)', 'dt=day(@commit), hour=hour(@commit)'")
@@ -86,7 +95,7 @@ func (o *layoutOptions) check(given func(flag string) bool) error {
 	o.sizeGiven = given("target-file-size")
 	o.given = make(map[string]bool)
 	for _, f := range append(slices.Clone(fileFlags), icebergFlags...) {
-		if given(f) {
+		if given(f) && (f != formatFlag || o.formatFlag == formatFlag) {
 			o.given[f] = true
 		}
 	}
@@ -125,7 +134,7 @@ func (o *layoutOptions) all() []layout {
 // asked is what was said of plain files.
 func (o *layoutOptions) asked() filesLayout {
 	l := filesLayout{header: o.files.header, blockSize: int64(o.files.blockSize), replication: o.files.replication}
-	if o.given["format"] || o.given["file-format"] {
+	if o.given[o.formatFlag] {
 		l.format = o.files.format.value
 	}
 	return l

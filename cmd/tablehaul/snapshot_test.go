@@ -38,7 +38,7 @@ func TestSnapshotDefaults(t *testing.T) {
 	}}
 	mode, zero := o.mode.value, o.zeroDate.value
 	o.mode, o.zeroDate, o.watch = nil, nil, watchOptions{}
-	o.layout.given, want.layout.given = nil, nil
+	o.layout.given, want.layout.given, o.layout.formatFlag = nil, nil, ""
 	o.layout.files.format, want.layout.files.format = nil, nil
 	if !reflect.DeepEqual(o, want) || mode != "create" || zero != "null" {
 		t.Errorf("got %+v %s %s, want %+v", o, mode, zero, want)
