@@ -10,6 +10,9 @@ import (
 func (h head) hiveDDL() string {
 	var b strings.Builder
 	db, table, _ := strings.Cut(h.Source, ".")
+	if h.Format == CSV {
+		b.WriteString("-- Hive cuts a row at an end of line within a text, and has no NULL in CSV: TSV and Parquet are whole.\n")
+	}
 	fmt.Fprintf(&b, "CREATE EXTERNAL TABLE %s.%s (", hiveName(db), hiveName(table))
 	for i, c := range h.Columns {
 		if i > 0 {
@@ -46,9 +49,6 @@ func (h head) hiveDDL() string {
 		b.WriteString("\nTBLPROPERTIES ('skip.header.line.count'='1')")
 	}
 	b.WriteString(";\n")
-	if h.Format == CSV {
-		b.WriteString("-- Hive cuts a row at an end of line within a text, and has no NULL in CSV: TSV and Parquet are whole.\n")
-	}
 	if len(h.Folders) > 0 {
 		fmt.Fprintf(&b, "MSCK REPAIR TABLE %s.%s;\n", hiveName(db), hiveName(table))
 	}
