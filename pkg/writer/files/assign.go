@@ -33,9 +33,6 @@ type share struct {
 
 // assign puts the rows of columns together by folder. at is the time of writing.
 func (a *assigner) assign(columns []arrow.Array, rows int, at time.Time) ([]share, error) {
-	if len(a.levels) == 0 {
-		return []share{{"", []span{{0, rows}}}}, nil
-	}
 	if err := a.bind(columns); err != nil {
 		return nil, err
 	}

@@ -107,22 +107,7 @@ func rivalFold(t *testing.T, root string, o Options, seed int) {
 		b.Release()
 	}
 	w := open("c")
-	got := map[int]string{}
-	for _, f := range w.known.Files {
-		in, err := w.sink.store.open(t.Context(), path.Join(w.dir, f.Path))
-		storeMust(t, err)
-		storeMust(t, w.scan(t.Context(), in, false, func(c []arrow.Array, rows int) error {
-			for j := range rows {
-				k := int(c[0].(*array.Int64).Value(j))
-				if _, ok := got[k]; ok {
-					t.Errorf("seed %d: key %d twice", seed, k)
-				}
-				got[k] = c[1].(*array.String).Value(j)
-			}
-			return nil
-		}))
-		in.Close()
-	}
+	got := rowsByKey(t, w, seed)
 	for i := range 2 {
 		for k, v := range done[i] {
 			if got[k] != v {
@@ -212,22 +197,7 @@ func TestFoldAlone(t *testing.T) {
 			}
 		}
 		storeMust(t, w.Commit(t.Context(), "end"))
-		got := map[int]string{}
-		for _, f := range w.known.Files {
-			in, err := w.sink.store.open(t.Context(), path.Join(w.dir, f.Path))
-			storeMust(t, err)
-			storeMust(t, w.scan(t.Context(), in, false, func(c []arrow.Array, rows int) error {
-				for j := range rows {
-					k := int(c[0].(*array.Int64).Value(j))
-					if _, ok := got[k]; ok {
-						t.Errorf("seed %d: key %d twice", seed, k)
-					}
-					got[k] = c[1].(*array.String).Value(j)
-				}
-				return nil
-			}))
-			in.Close()
-		}
+		got := rowsByKey(t, w, seed)
 		if len(got) != len(model) {
 			t.Errorf("seed %d: %d rows, want %d", seed, len(got), len(model))
 		}
@@ -237,4 +207,26 @@ func TestFoldAlone(t *testing.T) {
 			}
 		}
 	}
+}
+
+// rowsByKey reads all that the table holds; a key that comes twice is an error.
+func rowsByKey(t *testing.T, w *Writer, seed int) map[int]string {
+	t.Helper()
+	got := map[int]string{}
+	for _, f := range w.known.Files {
+		in, err := w.sink.store.open(t.Context(), path.Join(w.dir, f.Path))
+		storeMust(t, err)
+		storeMust(t, w.scan(t.Context(), in, false, func(c []arrow.Array, rows int) error {
+			for j := range rows {
+				k := int(c[0].(*array.Int64).Value(j))
+				if _, ok := got[k]; ok {
+					t.Errorf("seed %d: key %d twice", seed, k)
+				}
+				got[k] = c[1].(*array.String).Value(j)
+			}
+			return nil
+		}))
+		in.Close()
+	}
+	return got
 }

@@ -3,6 +3,7 @@ package files
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -91,7 +92,7 @@ type encoder interface {
 }
 
 // encode starts a file.
-func (w *Writer) encode(out output) (encoder, error) {
+func (w *Writer) encode(out io.Writer) (encoder, error) {
 	if w.format == Parquet {
 		return newParquetFile(out, w.columns, w.types, w.compression, w.sink.opts)
 	}
@@ -101,7 +102,7 @@ func (w *Writer) encode(out output) (encoder, error) {
 // A parquetFile is an encoder.
 type parquetFile struct{ *parquet.Writer }
 
-func newParquetFile(out output, columns []column, types []arrow.DataType, compression string, o Options) (encoder, error) {
+func newParquetFile(out io.Writer, columns []column, types []arrow.DataType, compression string, o Options) (encoder, error) {
 	codec, err := parquet.ParseCodec(compression)
 	if err != nil {
 		return nil, err

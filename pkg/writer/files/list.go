@@ -2,8 +2,6 @@ package files
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -79,9 +77,6 @@ func (s *Sink) tables(ctx context.Context) ([]string, error) {
 	var dirs []string
 	for _, db := range dbs {
 		found, err := s.store.list(ctx, db)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
 		if err != nil {
 			return nil, err
 		}

@@ -71,12 +71,12 @@ func (w *Writer) addSpans(ctx context.Context, columns []arrow.Array, spans []sp
 	if len(w.levels) == 0 {
 		return w.addTo(ctx, columns, share{"", spans})
 	}
+	a := assigner{levels: w.levels}
 	for _, s := range spans {
 		sliced := make([]arrow.Array, len(columns))
 		for i, c := range columns {
 			sliced[i] = array.NewSlice(c, int64(s.from), int64(s.from+s.n))
 		}
-		a := assigner{levels: w.levels}
 		shares, err := a.assign(sliced, s.n, w.writingTime())
 		for i := 0; i < len(shares) && err == nil; i++ {
 			err = w.addTo(ctx, sliced, shares[i])
@@ -178,21 +178,12 @@ func (w *Writer) take(ctx context.Context, folder string) (p, cold *part, err er
 		return nil, cold, err
 	}
 	p.out = &counted{Writer: p.to}
-	if p.enc, err = w.encode(outputOf{p.out, p.to}); err != nil {
+	if p.enc, err = w.encode(p.out); err != nil {
 		p.to.abort()
 		return nil, cold, err
 	}
 	return p, cold, nil
 }
-
-// An outputOf is an output whose bytes are counted.
-type outputOf struct {
-	*counted
-	output
-}
-
-// Write counts.
-func (o outputOf) Write(b []byte) (int, error) { return o.counted.Write(b) }
 
 // ready begins a stage if there is none. The caller holds w.mu.
 func (w *Writer) ready(ctx context.Context) error {

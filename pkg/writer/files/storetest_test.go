@@ -335,15 +335,7 @@ func storeEmpty(t *testing.T, s store) {
 }
 
 // What is staged can be read and removed by who has staged it.
-func storeStaged(t *testing.T, whole store) {
-	s, ok := whole.(interface {
-		store
-		reveal(ctx context.Context, at stage, path, token string) (input, error)
-		unstage(ctx context.Context, at stage, path, token string) error
-	})
-	if !ok {
-		t.Skip("it has no way to")
-	}
+func storeStaged(t *testing.T, s store) {
 	at := storeRun(t, s, "r")
 	for n, content := range []string{"first", "second, in a folder"} {
 		name, token := storeFile(t, s, at, n+1, []byte(content))

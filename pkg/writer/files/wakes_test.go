@@ -188,8 +188,10 @@ func TestTextRoundTrip(t *testing.T) {
 // Folders of days before 1000 and after 9999.
 func TestFolderYears(t *testing.T) {
 	l := folderLevel{unit: "day"}
-	for _, d := range []int64{-719162, -354286, 2932896, 2932897, -719529} {
-		t.Logf("%d: %s", d, l.appendUnit(nil, d*86400e6))
+	for d, want := range map[int64]string{-719162: "0001-01-01", -354286: "0999-12-31", 2932896: "9999-12-31"} {
+		if got := string(l.appendUnit(nil, d*86400e6)); got != want {
+			t.Errorf("%d: got %s, want %s", d, got, want)
+		}
 	}
 }
 
