@@ -44,7 +44,11 @@ func (w *Writer) admit(ctx context.Context) error {
 	}
 	if m.Number == 0 || w.replaces {
 		if err := w.foreign(ctx); err != nil {
-			return err
+			// Unless they are of a run that has made the table since it was looked at.
+			if err2 := w.look(ctx); err2 != nil || w.known.Number == 0 {
+				return errors.Join(err, err2)
+			}
+			return w.admit(ctx)
 		}
 		return w.begin(want)
 	}

@@ -33,6 +33,38 @@ func (p *pausing) replace(ctx context.Context, via, name string, data []byte) er
 	return p.store.replace(ctx, via, name, data)
 }
 
+// A listing store does something before a table's folder is listed.
+type listing struct {
+	store
+	before func()
+}
+
+func (l *listing) list(ctx context.Context, dir string) ([]info, error) {
+	if f := l.before; f != nil && dir == "shop/orders" {
+		l.before = nil
+		f()
+	}
+	return l.store.list(ctx, dir)
+}
+
+// A run that finds no table finds another one's files a moment later.
+func TestMadeMeanwhile(t *testing.T) {
+	for _, mode := range []writer.Mode{writer.Create, writer.Follow, writer.Extend, writer.Replace} {
+		root := t.TempDir()
+		l := &listing{store: folders{local{root}}, before: func() {
+			b := hOpen(t, hSink(root, Options{}), writer.Follow)
+			hWrite(t, b, -1, batchtest.Row{1, "b"})
+			storeMust(t, b.Commit(t.Context(), "b"))
+			storeMust(t, b.Close())
+		}}
+		w := hOpen(t, newSink(l, "", Options{Format: CSV}), mode)
+		if at, err := w.Position(t.Context()); l.before != nil || at != "b" || err != nil {
+			t.Errorf("mode %v: the table is at %q, %v", mode, at, err)
+		}
+		storeMust(t, w.Close())
+	}
+}
+
 func TestSharedManifestRolledBack(t *testing.T) {
 	root := t.TempDir()
 	p := &pausing{store: folders{local{root}}}
