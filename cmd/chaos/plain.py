@@ -5,11 +5,13 @@ All files are had from a copy in a folder of this machine, in which they stay: a
 was there once does not change.
 """
 
+import contextlib
 import datetime
 import json
 import os
 import pathlib
 import sys
+import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -29,7 +31,8 @@ class Local:
         self.root = q["root"]
 
     def fetch(self, path, to):
-        os.link(f"{self.root}/{path}", to)
+        with contextlib.suppress(FileExistsError):  # another check was quicker
+            os.link(f"{self.root}/{path}", to)
 
     def content(self, path):
         return pathlib.Path(self.root, path).read_bytes()
@@ -42,7 +45,9 @@ class Local:
 class Fetched:
     def fetch(self, path, to):
         data = self.content(path)
-        pathlib.Path(to).write_bytes(data)
+        with tempfile.NamedTemporaryFile(dir=os.path.dirname(to), delete=False) as part:
+            part.write(data)
+        os.replace(part.name, to)  # whole, for another check that looks meanwhile
 
 
 class S3(Fetched):
