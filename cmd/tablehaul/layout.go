@@ -67,7 +67,7 @@ type layout struct {
 func newLayoutOptions() layoutOptions {
 	return layoutOptions{
 		formatVersion: 2, targetFileSize: 256 << 20, spillSize: 16 << 30,
-		files: filesOptions{format: newOneOf("parquet", "csv", "tsv", "jsonl")},
+		files: filesOptions{format: newOneOf("parquet", "parquet-legacy", "csv", "tsv", "jsonl")},
 	}
 }
 

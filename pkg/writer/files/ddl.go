@@ -35,7 +35,7 @@ func (h head) hiveDDL() string {
 		b.WriteByte(')')
 	}
 	switch h.Format {
-	case Parquet:
+	case Parquet, ParquetLegacy:
 		b.WriteString("\nSTORED AS PARQUET")
 	case CSV:
 		b.WriteString("\nROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.OpenCSVSerde'\nSTORED AS TEXTFILE")

@@ -18,26 +18,35 @@ type Format string
 // The formats. Text is as Hive and Spark read it by default: docs/files.md.
 const (
 	Parquet Format = "parquet"
-	CSV     Format = "csv"   // strings in quotes, a backslash before quotes and backslashes; NULL is nothing
-	TSV     Format = "tsv"   // a backslash before tabs and backslashes, ends of lines are \n and \r; NULL is \N
-	JSONL   Format = "jsonl" // an object a line
+	// ParquetLegacy is Parquet as Hive 2 and 3 read it, and others of their age.
+	ParquetLegacy Format = "parquet-legacy"
+
+	CSV   Format = "csv"   // strings in quotes, a backslash before quotes and backslashes; NULL is nothing
+	TSV   Format = "tsv"   // a backslash before tabs and backslashes, ends of lines are \n and \r; NULL is \N
+	JSONL Format = "jsonl" // an object a line
 )
 
 // Formats are the names of all formats.
-var Formats = []string{string(Parquet), string(CSV), string(TSV), string(JSONL)}
+var Formats = []string{string(Parquet), string(ParquetLegacy), string(CSV), string(TSV), string(JSONL)}
 
 // ParseFormat reads a format's name; "" is none.
 func ParseFormat(name string) (Format, error) {
 	if name == "" || slices.Contains(Formats, name) {
 		return Format(name), nil
 	}
-	return "", hint.Wrap(fmt.Errorf("format %q is not known", name), "files are written as parquet, csv, tsv or jsonl")
+	return "", hint.Wrap(fmt.Errorf("format %q is not known", name), "files are written as parquet, parquet-legacy, csv, tsv or jsonl")
 }
+
+// columnar reports whether the format is one of Parquet's.
+func (f Format) columnar() bool { return f == Parquet || f == ParquetLegacy }
 
 // compression is that of files for which none is asked for.
 func (f Format) compression() string {
-	if f == Parquet {
+	switch f {
+	case Parquet:
 		return "zstd"
+	case ParquetLegacy:
+		return "snappy" // for which no reader needs a library
 	}
 	return "none"
 }
@@ -47,7 +56,7 @@ var textSuffixes = map[string]string{"none": "", "gzip": ".gz", "zstd": ".zst"}
 
 // suffix is what the names of files end with.
 func (f Format) suffix(compression string) string {
-	if f == Parquet {
+	if f.columnar() {
 		return ".parquet"
 	}
 	return "." + string(f) + textSuffixes[compression]
@@ -57,7 +66,7 @@ func (f Format) suffix(compression string) string {
 // is not given.
 func CheckForm(f Format, compression string, header bool) error {
 	switch {
-	case f == "" || f == Parquet:
+	case f == "" || f.columnar():
 		if header {
 			return errors.New("a header is for files in CSV and TSV")
 		}
@@ -93,8 +102,8 @@ type encoder interface {
 
 // encode starts a file.
 func (w *Writer) encode(out io.Writer) (encoder, error) {
-	if w.format == Parquet {
-		return newParquetFile(out, w.columns, w.types, w.compression, w.sink.opts)
+	if w.format.columnar() {
+		return w.newParquetFile(out)
 	}
 	return newTextFile(out, w.format, w.columns, w.types, w.compression, w.header)
 }
@@ -102,27 +111,28 @@ func (w *Writer) encode(out io.Writer) (encoder, error) {
 // A parquetFile is an encoder.
 type parquetFile struct{ *parquet.Writer }
 
-func newParquetFile(out io.Writer, columns []column, types []arrow.DataType, compression string, o Options) (encoder, error) {
-	codec, err := parquet.ParseCodec(compression)
+func (w *Writer) newParquetFile(out io.Writer) (encoder, error) {
+	columns := w.columns
+	codec, err := parquet.ParseCodec(w.compression)
 	if err != nil {
 		return nil, err
 	}
 	specs := make([]parquet.Column, len(columns))
 	next := len(columns)
 	for i, c := range columns {
-		specs[i] = parquet.Column{Name: c.Name, ID: i + 1, Type: types[i], Nullable: c.Nullable}
-		if types[i].ID() == arrow.LIST {
+		specs[i] = parquet.Column{Name: c.Name, ID: i + 1, Type: w.types[i], Nullable: c.Nullable}
+		if w.types[i].ID() == arrow.LIST {
 			next++
 			specs[i].ElementID = next
 		}
 	}
 	// Pages of very wide tables are small, for there is one of each column.
-	page := min(max(o.Memory/int64(16*len(columns)), 16<<10), 1<<20)
-	w, err := parquet.NewWriter(out, specs, parquet.Options{Codec: codec, PageBytes: int(page)})
+	page := min(max(w.sink.opts.Memory/int64(16*len(columns)), 16<<10), 1<<20)
+	f, err := parquet.NewWriter(out, specs, parquet.Options{Codec: codec, PageBytes: int(page), Legacy: w.format == ParquetLegacy})
 	if err != nil {
 		return nil, err
 	}
-	return parquetFile{w}, nil
+	return parquetFile{f}, nil
 }
 
 func (f parquetFile) rows(columns []arrow.Array, from, n int) error {

@@ -23,7 +23,7 @@ var errEnough = errors.New("seen enough")
 // an older file lacks is null, and what it has in a narrower type is widened. With keys,
 // the columns of the key alone are sure to be read; others may be nil.
 func (w *Writer) scan(ctx context.Context, in input, keys bool, each func(columns []arrow.Array, rows int) error) error {
-	if w.format != Parquet {
+	if !w.format.columnar() {
 		return w.scanText(ctx, in, each)
 	}
 	return w.scanParquet(ctx, in, keys, each)

@@ -80,6 +80,9 @@ func (w *Writer) use(format Format, compression string, header bool, partition s
 	if err := CheckForm(format, compression, header); err != nil {
 		return err
 	}
+	if format == ParquetLegacy && w.follows() && len(w.src.Key) > 0 {
+		return hint.Wrap(errors.New("rows in parquet-legacy are not written anew, as --latest does"), "write its changes, without --latest, or its rows as parquet or tsv")
+	}
 	w.types = make([]arrow.DataType, len(columns))
 	w.from = make([]int, len(columns))
 	w.casts = make([]arrow.DataType, len(columns))

@@ -17,6 +17,7 @@ const (
 	boolean    physical = 0
 	int32Type  physical = 1
 	int64Type  physical = 2
+	int96Type  physical = 3
 	float32s   physical = 4
 	float64s   physical = 5
 	byteArray  physical = 6
@@ -25,10 +26,11 @@ const (
 
 // Parquet's encodings, by their numbers.
 const (
-	encPlain = 0
-	encRLE   = 3
-	encDelta = 5
-	encDict  = 8
+	encPlain     = 0
+	encPlainDict = 2
+	encRLE       = 3
+	encDelta     = 5
+	encDict      = 8
 )
 
 // A Column describes one column of a file.
@@ -49,6 +51,7 @@ type column struct {
 	Column
 	phys   physical
 	width  int // bytes of a fixedBytes value, scale of nothing else
+	legacy bool
 	list   bool
 	text   bool
 	codec  Codec
@@ -141,7 +144,8 @@ func (c *column) endPage(z *compressor) error {
 	if c.mode == coded {
 		if body, ok := c.appendIndices(z); ok {
 			c.pages[0]++
-			return c.endBody(z, &c.dictWay, body, levels, encDict)
+			numbers, _ := c.dictEncodings()
+			return c.endBody(z, &c.dictWay, body, levels, numbers)
 		}
 		c.mode = direct // the rest of the chunk goes without
 	}
@@ -195,7 +199,7 @@ func (c *column) writeHeader(to *rope, size, packed int, sum uint32, values, enc
 	if dict {
 		t.structure(7)
 		t.i32(1, values)
-		t.i32(2, encPlain)
+		t.i32(2, enc)
 		t.end()
 	} else {
 		t.structure(5)
@@ -214,14 +218,17 @@ func (c *column) writeHeader(to *rope, size, packed int, sum uint32, values, enc
 // appendValues returns the page's body, which is z.body's levels and then the
 // values without a dictionary.
 func (c *column) appendValues(z *compressor) ([]byte, int) {
-	switch c.phys {
-	case int32Type:
+	switch enc := c.directEncoding(); {
+	case enc == encDelta && c.phys == int32Type:
 		z.body = appendDelta(z.body, c.i32)
 		return z.body, encDelta
-	case int64Type:
+	case enc == encDelta:
 		z.body = appendDelta(z.body, c.i64)
 		return z.body, encDelta
-	case boolean:
+	case c.phys == int32Type, c.phys == int64Type:
+		z.body = c.appendPlain(z.body)
+		return z.body, encPlain
+	case c.phys == boolean:
 		z.body = append(z.body, c.bools.b...)
 		return z.body, encPlain
 	}
@@ -252,12 +259,14 @@ func (c *column) choose(z *compressor) mode {
 	width := c.dict.width()
 	c.dict.reset()
 	var repeats bool
-	switch c.phys {
-	case int32Type:
+	switch {
+	case c.legacy: // values are not packed
+		repeats = different*2 <= seen
+	case c.phys == int32Type:
 		repeats = different*8 <= seen && width < deltaWidth(c.i32)
-	case int64Type:
+	case c.phys == int64Type:
 		repeats = different*8 <= seen && width < deltaWidth(c.i64)
-	case byteArray:
+	case c.phys == byteArray:
 		repeats = different*2 <= seen
 	default:
 		repeats = different*4 <= seen

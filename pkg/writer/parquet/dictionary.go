@@ -115,7 +115,7 @@ func (c *column) number(out []uint32, limit int) []uint32 {
 			out = append(out, d.word(binary.LittleEndian.Uint64(p), 8))
 			p = p[8:]
 		}
-	case fixedBytes:
+	case fixedBytes, int96Type:
 		for p := c.plainValues(); len(p) > 0 && limit > 0; limit-- {
 			out = append(out, d.bytes(p[:c.width]))
 			p = p[c.width:]

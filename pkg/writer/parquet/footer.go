@@ -9,7 +9,11 @@ const createdBy = "tablehaul version 0.1.0 (build 0)"
 func (w *Writer) footer() []byte {
 	var t thrift
 	t.begin()
-	t.i32(1, 2) // version of the format
+	version := 2 // of the format
+	if w.opts.Legacy {
+		version = 1
+	}
+	t.i32(1, version)
 	leaves, nodes := len(w.columns), 1
 	for _, c := range w.columns {
 		nodes++
@@ -122,6 +126,10 @@ func (c *column) logical(t *thrift) {
 		t.empty(6)
 		t.end()
 	case *arrow.TimestampType:
+		if c.phys == int96Type { // which says it all
+			t.i32(9, c.ID)
+			return
+		}
 		if typ.TimeZone != "" {
 			t.i32(6, 10) // the old annotation means UTC
 		}
@@ -145,18 +153,16 @@ func (c *column) describe(t *thrift, start, dictAt, dataAt, packed int64) {
 	t.i64(2, start)
 	t.structure(3)
 	t.i32(1, int(c.phys))
-	direct := encPlain
-	if c.phys == int32Type || c.phys == int64Type {
-		direct = encDelta
-	}
+	direct := c.directEncoding()
+	numbers, dictionary := c.dictEncodings()
 	used := []int{encRLE} // of levels
 	if c.pages[1] > 0 {
 		used = append(used, direct)
 	}
 	if c.pages[0] > 0 {
-		used = append(used, encDict)
-		if direct != encPlain || c.pages[1] == 0 {
-			used = append(used, encPlain) // of the dictionary's page
+		used = append(used, numbers)
+		if numbers != dictionary && (direct != encPlain || c.pages[1] == 0) {
+			used = append(used, dictionary)
 		}
 	}
 	t.list(2, thriftI32, len(used))
@@ -221,8 +227,9 @@ func (c *column) encodingStats(t *thrift, direct int) {
 		t.end()
 	}
 	if dict > 0 {
-		entry(2, encPlain, 1)
-		entry(0, encDict, c.pages[0])
+		numbers, dictionary := c.dictEncodings()
+		entry(2, dictionary, 1)
+		entry(0, numbers, c.pages[0])
 	}
 	if c.pages[1] > 0 {
 		entry(0, direct, c.pages[1])

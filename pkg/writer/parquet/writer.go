@@ -19,6 +19,9 @@ type Options struct {
 	Codec        Codec // of every column; the zero value does not compress
 	RowGroupRows int   // most rows of a row group; the default is 256k
 	PageBytes    int   // a page ends at about so many bytes; the default is 1 MiB
+	// Legacy has the file read by programs older than version 2 of the format: timestamps are
+	// INT96, in which nothing tells the zone, decimals are bytes and no integer is packed.
+	Legacy bool
 }
 
 // A Writer writes one file. It is not safe for concurrent use.
@@ -47,6 +50,9 @@ func NewWriter(out io.Writer, columns []Column, opts Options) (*Writer, error) {
 		c, err := newColumn(spec, opts.Codec, opts.PageBytes)
 		if err != nil {
 			return nil, err
+		}
+		if opts.Legacy {
+			c.older()
 		}
 		w.columns = append(w.columns, c)
 	}
@@ -195,7 +201,8 @@ func (w *Writer) endChunk(c *column, z *compressor) error {
 		dictAt = start
 		page := rope{block: c.data.block}
 		way := undecided
-		if err := c.writePage(&page, z, &way, c.dict.page, c.dict.len(), encPlain, true); err != nil {
+		_, enc := c.dictEncodings()
+		if err := c.writePage(&page, z, &way, c.dict.page, c.dict.len(), enc, true); err != nil {
 			return err
 		}
 		if err := page.writeTo(w); err != nil {

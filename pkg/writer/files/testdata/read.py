@@ -69,7 +69,7 @@ def tsv(path, m):
 def relation(con, m, paths):
     columns = m["columns"]
     files = "[" + ", ".join(text(p) for p in paths) + "]"
-    if m["format"] == "parquet":
+    if m["format"].startswith("parquet"):
         return f"read_parquet({files}, union_by_name=true, hive_partitioning=false)", {}
     # Numbers, dates and so on are cast from their text, so that nothing is guessed; bytes
     # are in base64.

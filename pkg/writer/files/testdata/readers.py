@@ -62,7 +62,7 @@ def by_folder(m, _):
     text_has = ("binary", "array<float>") if m["format"] == "csv" else ()
     schema = ", ".join(f"`{c['name']}` " + ("string" if c["type"] in text_has else SPARK.get(c["type"], c["type"])) for c in m["columns"])
     read = spark().read
-    if m["format"] == "parquet":
+    if m["format"].startswith("parquet"):
         return select(read.parquet(m["location"]), m, lambda t: "{}")
     if m["format"] == "jsonl":
         return select(read.json(m["location"], schema=schema), m, lambda t: "{}")
@@ -71,12 +71,14 @@ def by_folder(m, _):
 
 
 def by_hive(m, ddl):
-    """The table that the statement declares. Parquet is read by Spark itself."""
+    """The table that the statement declares, read by Hive 2; Parquet that it cannot read, by Spark itself."""
     s = spark()
     s.sql(f"create database if not exists `{m['source'].split('.')[0]}`")
     if m["format"] == "jsonl":
         # Hive 2, which Spark has, finds it at another place, and in it knows no binary.
         ddl = ddl.replace("org.apache.hadoop.hive.serde2.JsonSerDe", "org.apache.hive.hcatalog.data.JsonSerDe").replace("` binary", "` string")
+    # Or Spark reads it itself, as above.
+    s.conf.set("spark.sql.hive.convertMetastoreParquet", str(m["format"] != "parquet-legacy").lower())
     for statement in ddl.split(";\n"):
         if statement:
             s.sql(statement)
@@ -97,14 +99,14 @@ def by_duckdb(m, _):
         e["ENDPOINT"] = text(re.sub("^https?://", "", os.environ["TABLEHAUL_TEST_S3"]))
         con.execute("CREATE SECRET (TYPE s3, URL_STYLE 'path', USE_SSL false, " + ", ".join(f"{k} {v}" for k, v in e.items()) + ")")
     columns = "{" + ", ".join(f"{text(c['name'])}: {text(DUCK.get(c['type'], c['type']))}" for c in m["columns"]) + "}"
-    files = text(m["location"] + "/**/*." + m["format"])
+    files = text(m["location"] + "/**/*." + m["format"].removesuffix("-legacy"))
     source = {
-        "parquet": f"read_parquet({files}, hive_partitioning=true)",
+        "parquet": f"read_parquet({files}, hive_partitioning=true)", "parquet-legacy": f"read_parquet({files}, hive_partitioning=true)",
         "jsonl": f"read_json({files}, columns={columns}, format='newline_delimited', hive_partitioning=true)",
         "csv": f"read_csv({files}, columns={columns}, header=false, delim=',', quote='\"', escape='\\', nullstr='', allow_quoted_nulls=false, "
                "new_line='\\n', auto_detect=false, parallel=false, hive_partitioning=true)",
     }[m["format"]]
-    bytes_are = "{}" if m["format"] == "parquet" else "from_base64({})"
+    bytes_are = "{}" if m["format"].startswith("parquet") else "from_base64({})"
     return con.sql("SELECT " + ", ".join(
         (bytes_are if c["type"] == "binary" else "{}").format(quoted(c["name"])) + " AS " + quoted(c["name"]) for c in m["columns"]) + " FROM " + source)
 
