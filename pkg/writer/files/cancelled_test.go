@@ -31,8 +31,8 @@ func TestCancelAfterFinishElsewhere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			st := unclosed{mk(t)}
 			h := &finishHook{}
-			w := hOpen(t, newSink(finishStore{st, h}, "", Options{Format: CSV}), writer.Create)
-			hWrite(t, w, -1, batchtest.Row{1, "x"})
+			w := openOrders(t, newSink(finishStore{st, h}, "", Options{Format: CSV}), writer.Create)
+			writeOrders(t, w, -1, batchtest.Row{1, "x"})
 			ctx, cancel := context.WithCancel(t.Context())
 			h.after = func(aborted <-chan struct{}) { cancel(); <-aborted }
 			t.Logf("first: %v", w.Commit(ctx, "p"))
@@ -48,23 +48,23 @@ func TestCancelAfterFinishElsewhere(t *testing.T) {
 // Two replaces at once, of two formats: what lies in the generation's folder when the first is through and the second is.
 func TestTwoReplacesOneGeneration(t *testing.T) {
 	root := t.TempDir()
-	w := hOpen(t, hSink(root, Options{}), writer.Create)
-	hWrite(t, w, -1, batchtest.Row{0, "x"})
+	w := openOrders(t, csvSink(root, Options{}), writer.Create)
+	writeOrders(t, w, -1, batchtest.Row{0, "x"})
 	storeMust(t, w.Commit(t.Context(), "p"))
-	a := hOpen(t, hSink(root, Options{Format: CSV}), writer.Replace)
-	b := hOpen(t, hSink(root, Options{Format: TSV, Step: func(n string) {
+	a := openOrders(t, csvSink(root, Options{Format: CSV}), writer.Replace)
+	b := openOrders(t, csvSink(root, Options{Format: TSV, Step: func(n string) {
 		if n == "published" {
-			for _, f := range hTree(root) {
+			for _, f := range filesBelow(root) {
 				if strings.Contains(f, "/g2/") {
 					t.Log("seen by who lists: ", f)
 				}
 			}
 		}
 	}}), writer.Replace)
-	hWrite(t, a, -1, batchtest.Row{1, "a"})
-	hWrite(t, b, -1, batchtest.Row{2, "b"})
+	writeOrders(t, a, -1, batchtest.Row{1, "a"})
+	writeOrders(t, b, -1, batchtest.Row{2, "b"})
 	storeMust(t, a.Commit(t.Context(), "a"))
-	t.Log(hRead(t, root))
+	t.Log(readOrders(t, root))
 	storeMust(t, b.Commit(t.Context(), "b"))
-	t.Log(hRead(t, root))
+	t.Log(readOrders(t, root))
 }

@@ -28,7 +28,7 @@ func rivalFold(t *testing.T, root string, o Options, seed int) {
 		o.Partition = func(*schema.Table) string { return "dt=day(@commit), hour=hour(@commit)" }
 	}
 	open := func(part string) *Writer {
-		w := hOpen(t, hSink2(root, o), writer.Follow)
+		w := openOrders(t, hSink2(root, o), writer.Follow)
 		w.Share(writertest.MergePart(part))
 		return w
 	}
@@ -40,7 +40,7 @@ func rivalFold(t *testing.T, root string, o Options, seed int) {
 		stock = append(stock, batchtest.Row{k, "s"})
 		model[k%2][k], done[k%2][k] = "s", "s"
 	}
-	hWrite(t, z, -1, stock...)
+	writeOrders(t, z, -1, stock...)
 	storeMust(t, z.Commit(t.Context(), "z:1"))
 	ws := map[string]*Writer{"a": open("a"), "b": open("b")}
 	fenced, well := 0, 0
@@ -146,7 +146,7 @@ func TestFoldAlone(t *testing.T) {
 				cut()
 			}
 		}
-		w := hOpen(t, hSink2(root, o), writer.Follow)
+		w := openOrders(t, hSink2(root, o), writer.Follow)
 		model := map[int]string{}
 		for step := range 150 {
 			switch r.IntN(9) {

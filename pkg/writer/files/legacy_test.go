@@ -13,7 +13,7 @@ import (
 // Rows in parquet-legacy are not read again, so no change by key is written to them.
 func TestLegacyIsNotWrittenAnew(t *testing.T) {
 	root := t.TempDir()
-	s := hSink(root, Options{Format: ParquetLegacy})
+	s := csvSink(root, Options{Format: ParquetLegacy})
 	if _, err := s.Open(t.Context(), rival, writer.Follow); err == nil || !strings.Contains(hint.Of(err), "without --latest") {
 		t.Errorf("a new table is followed: %v", err)
 	}
@@ -23,11 +23,11 @@ func TestLegacyIsNotWrittenAnew(t *testing.T) {
 	storeMust(t, err)
 	storeMust(t, w.Close())
 
-	stock := hOpen(t, s, writer.Create)
-	hWrite(t, stock, -1, batchtest.Row{1, "x"})
+	stock := openOrders(t, s, writer.Create)
+	writeOrders(t, stock, -1, batchtest.Row{1, "x"})
 	storeMust(t, stock.Commit(t.Context(), "p1"))
 	storeMust(t, stock.Close())
-	if _, err := hSink(root, Options{Format: ParquetLegacy}).Open(t.Context(), rival, writer.Follow); err == nil {
+	if _, err := csvSink(root, Options{Format: ParquetLegacy}).Open(t.Context(), rival, writer.Follow); err == nil {
 		t.Error("a table that is there is followed")
 	}
 }

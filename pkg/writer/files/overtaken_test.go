@@ -24,21 +24,23 @@ import (
 
 var rival = batchtest.Shape("shop", "orders", "id bigint key", "note longtext")
 
-func hSink(root string, o Options) *Sink {
+// csvSink is a sink of its own run into a folder of this machine; CSV, if nothing else is said.
+func csvSink(root string, o Options) *Sink {
 	if o.Format == "" {
 		o.Format = CSV
 	}
 	return newSink(folders{local{root}}, "", o)
 }
 
-func hOpen(t *testing.T, s *Sink, mode writer.Mode) *Writer {
+func openOrders(t *testing.T, s *Sink, mode writer.Mode) *Writer {
 	t.Helper()
 	w, err := s.Open(t.Context(), rival, mode)
 	storeMust(t, err)
 	return w.(*Writer)
 }
 
-func hWrite(t *testing.T, w *Writer, op int, rows ...batchtest.Row) {
+// writeOrders writes rows, as changes of one kind if op is one.
+func writeOrders(t *testing.T, w *Writer, op int, rows ...batchtest.Row) {
 	t.Helper()
 	b := batchtest.Build(memory.DefaultAllocator, w.src, rows)
 	if op >= 0 {
@@ -50,8 +52,8 @@ func hWrite(t *testing.T, w *Writer, op int, rows ...batchtest.Row) {
 	b.Release()
 }
 
-// hRead reads what the manifest on disk names.
-func hRead(t *testing.T, root string) string {
+// readOrders reads what the manifest on disk names.
+func readOrders(t *testing.T, root string) string {
 	t.Helper()
 	dir := filepath.Join(root, "shop", "orders")
 	text, err := os.ReadFile(filepath.Join(dir, manifestFile))
@@ -73,7 +75,8 @@ func hRead(t *testing.T, root string) string {
 	return fmt.Sprintf("commit %d at %s: %s", m.Number, m.Position, strings.Join(lines, " | "))
 }
 
-func hTree(root string) (all []string) {
+// filesBelow are the files of a folder, by their names in it.
+func filesBelow(root string) (all []string) {
 	filepath.WalkDir(root, func(p string, d os.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
 			all = append(all, strings.TrimPrefix(p, root))
@@ -83,62 +86,62 @@ func hTree(root string) (all []string) {
 	return all
 }
 
-// H1: a Replace that is under way while two others replace the table.
+// A Replace that is under way while two others replace the table.
 func TestReplaceOvertakenTwice(t *testing.T) {
 	root := t.TempDir()
 	replace := func(id int) {
-		w := hOpen(t, hSink(root, Options{}), writer.Replace)
-		hWrite(t, w, -1, batchtest.Row{id, "x"})
+		w := openOrders(t, csvSink(root, Options{}), writer.Replace)
+		writeOrders(t, w, -1, batchtest.Row{id, "x"})
 		storeMust(t, w.Commit(t.Context(), batch.Position(fmt.Sprint("p", id))))
 		storeMust(t, w.Close())
 	}
 	replace(1) // g1
-	slow := hOpen(t, hSink(root, Options{}), writer.Replace)
-	hWrite(t, slow, -1, batchtest.Row{100, "slow"})
+	slow := openOrders(t, csvSink(root, Options{}), writer.Replace)
+	writeOrders(t, slow, -1, batchtest.Row{100, "slow"})
 	replace(2) // g2
 	replace(3) // g3
 	err := slow.Commit(t.Context(), "slow")
 	t.Logf("commit: %v", err)
-	t.Log(hRead(t, root))
-	if got := hRead(t, root); !strings.Contains(got, `100,"slow"`) {
+	t.Log(readOrders(t, root))
+	if got := readOrders(t, root); !strings.Contains(got, `100,"slow"`) {
 		t.Errorf("rows are lost: %s", got)
 	}
-	for _, f := range hTree(root) {
+	for _, f := range filesBelow(root) {
 		t.Log(f)
 	}
 	replace(4)
-	t.Log(hRead(t, root))
-	if got := hRead(t, root); !strings.Contains(got, `4,"x"`) {
+	t.Log(readOrders(t, root))
+	if got := readOrders(t, root); !strings.Contains(got, `4,"x"`) {
 		t.Errorf("rows are lost by the next replace: %s", got)
 	}
 }
 
-// H2: a run sleeps once its commit has landed, and another goes on meanwhile.
+// A run sleeps once its commit has landed, and another goes on meanwhile.
 func TestSleeperRollsManifestBack(t *testing.T) {
 	root := t.TempDir()
 	slept := false
-	a := hSink(root, Options{})
+	a := csvSink(root, Options{})
 	a.opts.Step = func(name string) {
 		if name != "commit landed" || slept {
 			return
 		}
 		slept = true
-		b := hOpen(t, hSink(root, Options{}), writer.Follow)
-		hWrite(t, b, int(batch.Insert), batchtest.Row{2, "newer"})
+		b := openOrders(t, csvSink(root, Options{}), writer.Follow)
+		writeOrders(t, b, int(batch.Insert), batchtest.Row{2, "newer"})
 		storeMust(t, b.Commit(t.Context(), "p2"))
 		storeMust(t, b.Close())
-		t.Log("while it sleeps: ", hRead(t, root))
+		t.Log("while it sleeps: ", readOrders(t, root))
 	}
-	w := hOpen(t, a, writer.Follow)
-	hWrite(t, w, int(batch.Insert), batchtest.Row{1, "old"})
+	w := openOrders(t, a, writer.Follow)
+	writeOrders(t, w, int(batch.Insert), batchtest.Row{1, "old"})
 	t.Logf("commit: %v", w.Commit(t.Context(), "p1"))
-	got := hRead(t, root)
+	got := readOrders(t, root)
 	if !strings.Contains(got, "commit 2") || strings.Contains(got, "LOST") {
 		t.Errorf("after it woke: %s", got)
 	}
 }
 
-// H3: the context ends right after a file is finished.
+// The context ends right after a file is finished.
 type finishHook struct {
 	fileSystem
 	after func(abort <-chan struct{})
@@ -169,17 +172,17 @@ func TestCancelAfterFinish(t *testing.T) {
 	root := t.TempDir()
 	h := &finishHook{fileSystem: local{root}}
 	s := newSink(folders{h}, "", Options{Format: CSV})
-	w := hOpen(t, s, writer.Create)
-	hWrite(t, w, -1, batchtest.Row{1, "x"})
+	w := openOrders(t, s, writer.Create)
+	writeOrders(t, w, -1, batchtest.Row{1, "x"})
 	ctx, cancel := context.WithCancel(t.Context())
 	h.after = func(aborted <-chan struct{}) { cancel(); <-aborted }
 	t.Logf("commit with the context that ends: %v", w.Commit(ctx, "p"))
 	err := w.Commit(t.Context(), "p") // safe, says the contract
 	t.Logf("commit once more: %v", err)
-	if got := hRead(t, root); err == nil || got != "no manifest" {
+	if got := readOrders(t, root); err == nil || got != "no manifest" {
 		t.Logf("manifest: %s", got)
 	}
-	o := hSink(root, Options{})
+	o := csvSink(root, Options{})
 	if _, err := o.Open(t.Context(), rival, writer.Create); err != nil {
 		t.Errorf("the table cannot be opened any more: %v", err)
 	}
@@ -188,7 +191,7 @@ func TestCancelAfterFinish(t *testing.T) {
 	}
 }
 
-// H5: a stage is removed by another run, one file after the other, while its owner wakes.
+// A stage is removed by another run, one file after the other, while its owner wakes.
 type removeHook struct {
 	fileSystem
 	mid func()
@@ -211,10 +214,10 @@ func (h *removeHook) remove(ctx context.Context, name string) error {
 
 func TestDiscardWhileOwnerWakes(t *testing.T) {
 	root := t.TempDir()
-	a := hOpen(t, hSink(root, Options{}), writer.Create)
-	hWrite(t, a, -1, batchtest.Row{1, "x"})
+	a := openOrders(t, csvSink(root, Options{}), writer.Create)
+	writeOrders(t, a, -1, batchtest.Row{1, "x"})
 	storeMust(t, a.finishAll(t.Context()))
-	hWrite(t, a, -1, batchtest.Row{2, "x"})
+	writeOrders(t, a, -1, batchtest.Row{2, "x"})
 	storeMust(t, a.finishAll(t.Context()))
 	// silent for 16 minutes (stopped, or another machine)
 	owner := filepath.Join(root, "shop/orders/_tablehaul/staging", a.at.name, ownerFile)
@@ -225,31 +228,31 @@ func TestDiscardWhileOwnerWakes(t *testing.T) {
 	b := newSink(folders{h}, "", Options{Format: CSV})
 	_, err := b.Open(t.Context(), rival, writer.Create)
 	t.Logf("open: %v", err)
-	t.Log(hRead(t, root))
-	_, err = hSink(root, Options{}).Open(t.Context(), rival, writer.Create)
+	t.Log(readOrders(t, root))
+	_, err = csvSink(root, Options{}).Open(t.Context(), rival, writer.Create)
 	if err != nil {
 		t.Errorf("the table is broken for good: %v", err)
 	}
 }
 
-// H6: text of many lines.
+// Text of many lines.
 func TestQuadraticCSV(t *testing.T) {
 	for _, kb := range []int{128, 256, 512} {
 		root := t.TempDir()
-		w := hOpen(t, hSink(root, Options{}), writer.Follow)
-		hWrite(t, w, int(batch.Insert), batchtest.Row{1, strings.Repeat("line\n", kb<<10/5)})
+		w := openOrders(t, csvSink(root, Options{}), writer.Follow)
+		writeOrders(t, w, int(batch.Insert), batchtest.Row{1, strings.Repeat("line\n", kb<<10/5)})
 		storeMust(t, w.Commit(t.Context(), "p"))
-		hWrite(t, w, int(batch.After), batchtest.Row{1, "y"})
+		writeOrders(t, w, int(batch.After), batchtest.Row{1, "y"})
 		start := time.Now()
 		storeMust(t, w.Commit(t.Context(), "q"))
 		t.Logf("a row with a text of %d KiB is read in %v", kb, time.Since(start))
 	}
 }
 
-// H7: changes of many tables.
+// Changes of many tables.
 func TestFoldMemory(t *testing.T) {
 	root := t.TempDir()
-	s := hSink(root, Options{Memory: 16 << 20})
+	s := csvSink(root, Options{Memory: 16 << 20})
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
@@ -259,7 +262,7 @@ func TestFoldMemory(t *testing.T) {
 		w, err := s.Open(t.Context(), table, writer.Follow)
 		storeMust(t, err)
 		ws = append(ws, w.(*Writer))
-		hWrite(t, w.(*Writer), int(batch.After), batchtest.Row{1, strings.Repeat("x", 3<<20)})
+		writeOrders(t, w.(*Writer), int(batch.After), batchtest.Row{1, strings.Repeat("x", 3<<20)})
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
@@ -271,7 +274,7 @@ func TestFoldMemory(t *testing.T) {
 	runtime.KeepAlive(ws)
 }
 
-// H8: Extend of an empty table that is another source's.
+// Extend of an empty table that is another source's.
 func TestExtendTakesAnothersTable(t *testing.T) {
 	root := t.TempDir()
 	a := batchtest.Shape("a", "t", "id bigint key")
@@ -289,27 +292,27 @@ func TestExtendTakesAnothersTable(t *testing.T) {
 	}
 }
 
-// H9: a file that has become shorter.
+// A file that has become shorter.
 func TestShortFile(t *testing.T) {
 	for _, f := range []Format{CSV, TSV, JSONL} {
 		root := t.TempDir()
-		w := hOpen(t, hSink(root, Options{Format: f}), writer.Follow)
-		hWrite(t, w, int(batch.Insert), batchtest.Row{1, "a"}, batchtest.Row{2, "b"}, batchtest.Row{3, "c"})
+		w := openOrders(t, csvSink(root, Options{Format: f}), writer.Follow)
+		writeOrders(t, w, int(batch.Insert), batchtest.Row{1, "a"}, batchtest.Row{2, "b"}, batchtest.Row{3, "c"})
 		storeMust(t, w.Commit(t.Context(), "p"))
 		p := filepath.Join(root, "shop/orders", w.known.Files[0].Path)
 		data, err := os.ReadFile(p)
 		storeMust(t, err)
 		lines := strings.SplitAfter(string(data), "\n")
 		storeMust(t, os.WriteFile(p, []byte(lines[0]+lines[1]), 0o666))
-		hWrite(t, w, int(batch.After), batchtest.Row{1, "z"})
+		writeOrders(t, w, int(batch.After), batchtest.Row{1, "z"})
 		err = w.Commit(t.Context(), "q")
 		if err == nil {
-			t.Errorf("%s: no error, and %d rows: %s", f, w.known.Rows, hRead(t, root))
+			t.Errorf("%s: no error, and %d rows: %s", f, w.known.Rows, readOrders(t, root))
 		}
 	}
 }
 
-// H12: writes at once behind a commit of which nothing is known.
+// Writes at once behind a commit of which nothing is known.
 type claimHook struct {
 	store
 	lose bool
@@ -328,18 +331,18 @@ func TestWritesAfterLostReply(t *testing.T) {
 	for range 60 {
 		root := t.TempDir()
 		c := &claimHook{store: folders{local{root}}, lose: true}
-		w := hOpen(t, newSink(c, "", Options{Format: CSV, TargetFileSize: 1}), writer.Append)
-		hWrite(t, w, -1, batchtest.Row{0, "x"})
+		w := openOrders(t, newSink(c, "", Options{Format: CSV, TargetFileSize: 1}), writer.Append)
+		writeOrders(t, w, -1, batchtest.Row{0, "x"})
 		if err := w.Commit(t.Context(), "p"); err == nil {
 			t.Fatal("no error")
 		}
 		var wg sync.WaitGroup
 		for i := range 8 {
-			wg.Go(func() { hWrite(t, w, -1, batchtest.Row{i + 1, "x"}) })
+			wg.Go(func() { writeOrders(t, w, -1, batchtest.Row{i + 1, "x"}) })
 		}
 		wg.Wait()
 		err := w.Commit(t.Context(), "q")
-		if n := strings.Count(hRead(t, root), `"x"`); n != 9 {
+		if n := strings.Count(readOrders(t, root), `"x"`); n != 9 {
 			lost++
 			if lost < 4 {
 				t.Logf("%d rows of 9; commit: %v", n, err)
@@ -351,7 +354,7 @@ func TestWritesAfterLostReply(t *testing.T) {
 	}
 }
 
-// H13: a column whose name changes its case; one that has a slash.
+// A column whose name changes its case; one that has a slash.
 func TestNames(t *testing.T) {
 	g, err := grown([]column{{Name: "id", Type: "int"}, {Name: "Name", Type: "string"}}, []column{{Name: "id", Type: "int"}, {Name: "name", Type: "string"}}, true)
 	t.Logf("grown: %v %v", g, err)
@@ -367,21 +370,21 @@ func TestNames(t *testing.T) {
 			t.Log(p, err)
 			continue
 		}
-		hWrite(t, w.(*Writer), -1, batchtest.Row{1, "n", "v"})
+		writeOrders(t, w.(*Writer), -1, batchtest.Row{1, "n", "v"})
 		t.Log(p, w.Commit(t.Context(), "p"))
 	}
-	for _, f := range hTree(root) {
+	for _, f := range filesBelow(root) {
 		t.Log(f)
 	}
 }
 
-// H14: rows are large, and read back.
+// Rows are large, and read back.
 func TestRewriteMemory(t *testing.T) {
 	for _, f := range []Format{CSV, Parquet} {
 		root := t.TempDir()
-		w := hOpen(t, hSink(root, Options{Memory: 16 << 20, Format: f, Compression: map[Format]string{CSV: "gzip", Parquet: "zstd"}[f]}), writer.Follow)
+		w := openOrders(t, csvSink(root, Options{Memory: 16 << 20, Format: f, Compression: map[Format]string{CSV: "gzip", Parquet: "zstd"}[f]}), writer.Follow)
 		for i := range 300 {
-			hWrite(t, w, -1, batchtest.Row{i, strings.Repeat("x", 1<<20)})
+			writeOrders(t, w, -1, batchtest.Row{i, strings.Repeat("x", 1<<20)})
 		}
 		storeMust(t, w.Commit(t.Context(), "p"))
 		runtime.GC()
@@ -400,7 +403,7 @@ func TestRewriteMemory(t *testing.T) {
 				}
 			}
 		})
-		hWrite(t, w, int(batch.After), batchtest.Row{1, "z"})
+		writeOrders(t, w, int(batch.After), batchtest.Row{1, "z"})
 		storeMust(t, w.Commit(t.Context(), "q"))
 		close(stop)
 		wg.Wait()

@@ -52,12 +52,12 @@ func TestMadeMeanwhile(t *testing.T) {
 	for _, mode := range []writer.Mode{writer.Create, writer.Follow, writer.Extend, writer.Replace} {
 		root := t.TempDir()
 		l := &listing{store: folders{local{root}}, before: func() {
-			b := hOpen(t, hSink(root, Options{}), writer.Follow)
-			hWrite(t, b, -1, batchtest.Row{1, "b"})
+			b := openOrders(t, csvSink(root, Options{}), writer.Follow)
+			writeOrders(t, b, -1, batchtest.Row{1, "b"})
 			storeMust(t, b.Commit(t.Context(), "b"))
 			storeMust(t, b.Close())
 		}}
-		w := hOpen(t, newSink(l, "", Options{Format: CSV}), mode)
+		w := openOrders(t, newSink(l, "", Options{Format: CSV}), mode)
 		if at, err := w.Position(t.Context()); l.before != nil || at != "b" || err != nil {
 			t.Errorf("mode %v: the table is at %q, %v", mode, at, err)
 		}
@@ -68,15 +68,15 @@ func TestMadeMeanwhile(t *testing.T) {
 func TestSharedManifestRolledBack(t *testing.T) {
 	root := t.TempDir()
 	p := &pausing{store: folders{local{root}}}
-	a := hOpen(t, newSink(p, "", Options{Format: CSV}), writer.Follow)
+	a := openOrders(t, newSink(p, "", Options{Format: CSV}), writer.Follow)
 	a.Share(writertest.MergePart("a"))
-	b := hOpen(t, hSink(root, Options{}), writer.Follow)
+	b := openOrders(t, csvSink(root, Options{}), writer.Follow)
 	b.Share(writertest.MergePart("b"))
-	hWrite(t, a, 0, batchtest.Row{1, "a"})
-	hWrite(t, b, 0, batchtest.Row{2, "b"})
-	p.before = func() { storeMust(t, b.Commit(t.Context(), "b:1")); t.Log(hRead(t, root)) }
+	writeOrders(t, a, 0, batchtest.Row{1, "a"})
+	writeOrders(t, b, 0, batchtest.Row{2, "b"})
+	p.before = func() { storeMust(t, b.Commit(t.Context(), "b:1")); t.Log(readOrders(t, root)) }
 	storeMust(t, a.Commit(t.Context(), "a:1"))
-	if got := hRead(t, root); !strings.Contains(got, "commit 2") {
+	if got := readOrders(t, root); !strings.Contains(got, "commit 2") {
 		t.Errorf("both runs are through, readers see %s", got)
 	}
 }
@@ -84,36 +84,36 @@ func TestSharedManifestRolledBack(t *testing.T) {
 func TestSharedManifestNamesLostFiles(t *testing.T) {
 	root := t.TempDir()
 	p := &pausing{store: folders{local{root}}}
-	a := hOpen(t, newSink(p, "", Options{Format: CSV}), writer.Follow)
-	hWrite(t, a, 0, batchtest.Row{1, "a"}, batchtest.Row{2, "b"})
+	a := openOrders(t, newSink(p, "", Options{Format: CSV}), writer.Follow)
+	writeOrders(t, a, 0, batchtest.Row{1, "a"}, batchtest.Row{2, "b"})
 	storeMust(t, a.Commit(t.Context(), "a:0"))
-	a = hOpen(t, newSink(p, "", Options{Format: CSV}), writer.Follow)
+	a = openOrders(t, newSink(p, "", Options{Format: CSV}), writer.Follow)
 	a.Share(writertest.MergePart("a"))
-	hWrite(t, a, 0, batchtest.Row{3, "a"})
+	writeOrders(t, a, 0, batchtest.Row{3, "a"})
 	p.before = func() {
-		b := hOpen(t, hSink(root, Options{}), writer.Follow)
+		b := openOrders(t, csvSink(root, Options{}), writer.Follow)
 		b.Share(writertest.MergePart("b"))
-		hWrite(t, b, int(batch.After), batchtest.Row{2, "b2"})
+		writeOrders(t, b, int(batch.After), batchtest.Row{2, "b2"})
 		storeMust(t, b.Commit(t.Context(), "b:1"))
-		t.Log(hRead(t, root))
+		t.Log(readOrders(t, root))
 	}
 	storeMust(t, a.Commit(t.Context(), "a:1"))
-	if got := hRead(t, root); strings.Contains(got, "LOST") {
+	if got := readOrders(t, root); strings.Contains(got, "LOST") {
 		t.Errorf("both runs are through, readers see %s", got)
 	}
 }
 
 func TestConcurrentStockFollow(t *testing.T) {
 	root := t.TempDir()
-	w := hOpen(t, hSink(root, Options{}), writer.Follow)
+	w := openOrders(t, csvSink(root, Options{}), writer.Follow)
 	storeMust(t, w.Commit(t.Context(), "p0"))
 	var wg sync.WaitGroup
 	for i := range 8 {
-		wg.Go(func() { hWrite(t, w, -1, batchtest.Row{i, "x"}) })
+		wg.Go(func() { writeOrders(t, w, -1, batchtest.Row{i, "x"}) })
 	}
 	wg.Wait()
 	storeMust(t, w.Commit(t.Context(), "p"))
-	if n := strings.Count(hRead(t, root), `"x"`); n != 8 {
+	if n := strings.Count(readOrders(t, root), `"x"`); n != 8 {
 		t.Errorf("%d rows of 8", n)
 	}
 }
@@ -128,9 +128,9 @@ func TestS3Revealed(t *testing.T) {
 			cancel()
 		}
 	}})
-	w := hOpen(t, s, writer.Follow)
-	hWrite(t, w, -1, batchtest.Row{1, "a"}, batchtest.Row{3, "c"})
-	hWrite(t, w, int(batch.After), batchtest.Row{2, "b"})
+	w := openOrders(t, s, writer.Follow)
+	writeOrders(t, w, -1, batchtest.Row{1, "a"}, batchtest.Row{3, "c"})
+	writeOrders(t, w, int(batch.After), batchtest.Row{2, "b"})
 	t.Logf("commit: %v", w.Commit(ctx, "p"))
 	t.Logf("close: %v", w.Close())
 	found, err := st.list(t.Context(), "shop/orders/g1")
@@ -145,8 +145,8 @@ func TestS3Revealed(t *testing.T) {
 // S3: a stage is discarded while its owner wakes.
 func TestS3DiscardWhileOwnerWakes(t *testing.T) {
 	o := s3Place(t)
-	a := hOpen(t, newSink(unclosed{s3At(t, o)}, "", Options{Format: CSV}), writer.Create)
-	hWrite(t, a, -1, batchtest.Row{1, "x"})
+	a := openOrders(t, newSink(unclosed{s3At(t, o)}, "", Options{Format: CSV}), writer.Create)
+	writeOrders(t, a, -1, batchtest.Row{1, "x"})
 	ob := o
 	ob.step = func(n string) {
 		if n == "uploads aborted" {
@@ -227,17 +227,17 @@ func TestFolderYears(t *testing.T) {
 	}
 }
 
-// HDFS: H1 where it matters.
+// TestReplaceOvertakenTwice in HDFS, whose renames are others.
 func TestHDFSReplaceOvertakenTwice(t *testing.T) {
 	st := folders{testHDFS(t)}
 	replace := func(id int) {
-		w := hOpen(t, newSink(unclosed{st}, "", Options{Format: CSV}), writer.Replace)
-		hWrite(t, w, -1, batchtest.Row{id, "x"})
+		w := openOrders(t, newSink(unclosed{st}, "", Options{Format: CSV}), writer.Replace)
+		writeOrders(t, w, -1, batchtest.Row{id, "x"})
 		storeMust(t, w.Commit(t.Context(), "p"))
 	}
 	replace(1)
-	slow := hOpen(t, newSink(unclosed{st}, "", Options{Format: CSV}), writer.Replace)
-	hWrite(t, slow, -1, batchtest.Row{100, "slow"})
+	slow := openOrders(t, newSink(unclosed{st}, "", Options{Format: CSV}), writer.Replace)
+	writeOrders(t, slow, -1, batchtest.Row{100, "slow"})
 	replace(2)
 	replace(3)
 	storeMust(t, slow.Commit(t.Context(), "slow"))
@@ -251,10 +251,10 @@ func TestHDFSReplaceOvertakenTwice(t *testing.T) {
 // A run that is stopped for 16 minutes, and goes on: whoever else opens the table on the same machine knows that it lives.
 func TestStoppedOnThisMachine(t *testing.T) {
 	root := t.TempDir()
-	a := hOpen(t, hSink(root, Options{}), writer.Create)
-	hWrite(t, a, -1, batchtest.Row{1, "x"})
+	a := openOrders(t, csvSink(root, Options{}), writer.Create)
+	writeOrders(t, a, -1, batchtest.Row{1, "x"})
 	at := a.at
-	hOpen(t, hSink(root, Options{}), writer.Create)
+	openOrders(t, csvSink(root, Options{}), writer.Create)
 	if _, err := os.Stat(root + "/" + stageDir(at)); err != nil {
 		t.Error(err)
 	}
