@@ -1,6 +1,7 @@
 package files
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -153,5 +154,32 @@ func TestHoursThatAreOver(t *testing.T) {
 		if err != nil || len(found) != want {
 			t.Errorf("hour %s: got %v (%v), want %d files", hour, found, err, want)
 		}
+	}
+}
+
+// Who has made very many files is told.
+func TestManyFiles(t *testing.T) {
+	root := t.TempDir()
+	w := openOrders(t, csvSink(root, Options{}), writer.Follow)
+	writeOrders(t, w, -1, batchtest.Row{1, "x"})
+	storeMust(t, w.Commit(t.Context(), "p"))
+	storeMust(t, w.Close())
+	entry := filepath.Join(root, "shop", "orders", hidden, "commits", "000000000001", entryFile)
+	text, err := os.ReadFile(entry)
+	storeMust(t, err)
+	var e map[string]any
+	storeMust(t, json.Unmarshal(text, &e))
+	files := e["files"].([]any)
+	for range manyNamed {
+		files = append(files, files[0])
+	}
+	e["files"] = files
+	text, err = json.Marshal(e)
+	storeMust(t, err)
+	storeMust(t, os.WriteFile(entry, text, 0o666))
+	var told []string
+	storeMust(t, openOrders(t, csvSink(root, Options{Warn: func(s string) { told = append(told, s) }}), writer.Follow).Close())
+	if len(told) != 1 || !strings.Contains(told[0], "20001 files") {
+		t.Errorf("it is told: %q", told)
 	}
 }

@@ -143,8 +143,15 @@ func (s *Sink) open(ctx context.Context, t *schema.Table, mode writer.Mode) (*Wr
 	if err := w.admit(ctx); err != nil {
 		return nil, &schema.TableError{Table: t.String(), Err: err}
 	}
+	if n := len(w.known.Files); n > manyNamed && !w.replaces {
+		s.opts.Warn(fmt.Sprintf("%s has %d files, which each commit names anew; a longer --commit-interval makes fewer and larger ones", w.place(), n))
+	}
 	return w, nil
 }
+
+// manyNamed is of how many files of a table there is a warning: its manifest is some megabytes
+// long then, and written twice with each commit.
+const manyNamed = 20_000
 
 // stage returns a new one of a table.
 func (s *Sink) stage(dir string, again bool) stage {
