@@ -32,6 +32,7 @@ type dumpOptions struct {
 	changelog      bool
 	latest         bool
 	changes        bool // each change becomes a row of its own, as the sink has it
+	refuseKeyless  bool // even so
 	onPurged       *oneOf
 	retryTime      time.Duration
 }
@@ -93,7 +94,7 @@ ICEBERG_REST_TOKEN, ICEBERG_REST_CREDENTIAL and AWS_….`,
 	f.StringVar(&o.badMessage, "bad-message", o.badMessage, "what becomes of messages that cannot be read: fail, skip, or\ntopic:NAME for a copy of them")
 	f.DurationVar(&o.commitInterval, "commit-interval", o.commitInterval, "`time` that a change waits at most for its commit")
 	f.Var(&o.commitSize, "commit-size", "commit earlier once so much is staged")
-	f.Var(o.keyless, "keyless", "tables without a primary key: append writes each of their changes\nas a row of its own with _op, _ts, _gtid and _pos")
+	f.Var(o.keyless, "keyless", "tables without a primary key: append writes each of their changes\nas a row of its own with _op, _ts, _gtid and _pos, as is done in plain\nfiles without --latest unless refuse is given")
 	f.BoolVar(&o.changelog, "changelog", false, "write each change of every table as a row of its own")
 	f.BoolVar(&o.latest, "latest", false, "write to plain files the rows that changes leave, the newest of each key,\nby writing files anew; without it each change is a row of its own there")
 	f.Var(o.onPurged, "on-purged", "when a topic no longer holds what follows a table's position:\nearliest goes on with what it holds")
@@ -161,7 +162,7 @@ func (p *program) dump(ctx context.Context, o dumpOptions) error {
 	if err != nil {
 		return &usageError{nil, err}
 	}
-	o.changes = p.stores.takesChanges(o.sink, o.latest)
+	o.changes, o.refuseKeyless = p.stores.takesChanges(o.sink, o.latest), p.stores.refusesKeyless(o.sink, o.keyless)
 	keepWithin(o.memory)
 	stream := progress.NewStream()
 	start := progress.StreamStart{
@@ -231,11 +232,13 @@ func (p *program) drain(ctx context.Context, o dumpOptions, open feedEnds, strea
 
 // shape gives a table that has turned up the form that it is to have at the sink.
 func (o *dumpOptions) shape(t *schema.Table) (*schema.Table, error) {
+	keyless, log := len(t.Key) == 0, isLog(o.format.value)
+	refused := keyless && !log && o.refuseKeyless
 	switch {
-	case o.changelog, o.changes && !isLog(o.format.value), len(t.Key) == 0 && o.keyless.value == "append":
+	case !refused && (o.changelog || o.changes && !log || keyless && o.keyless.value == "append"):
 		return schema.Changelog(t)
-	case isLog(o.format.value):
-	case len(t.Key) == 0:
+	case log:
+	case keyless:
 		err := errors.New("it has no primary key: changes cannot be matched with rows")
 		return nil, &schema.TableError{Table: t.String(), Err: hint.Wrap(err, "--keyless append writes its changes as rows of a log; --exclude leaves it out")}
 	}

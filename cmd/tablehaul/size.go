@@ -63,15 +63,16 @@ func (b *byteSize) Type() string { return "size" }
 type oneOf struct {
 	words []string
 	value string
+	given bool // and not the default
 }
 
-func newOneOf(words ...string) *oneOf { return &oneOf{words, words[0]} }
+func newOneOf(words ...string) *oneOf { return &oneOf{words: words, value: words[0]} }
 
 // Set checks the word.
 func (o *oneOf) Set(s string) error {
 	for _, w := range o.words {
 		if s == w {
-			o.value = w
+			o.value, o.given = w, true
 			return nil
 		}
 	}

@@ -109,6 +109,12 @@ func (s stores) takesChanges(sink string, latest bool) bool {
 	return takes == changesAlone || takes == changesOrRows && !latest
 }
 
+// refusesKeyless reports whether tables without a key are refused by a sink that would take
+// their changes as rows: only if that is said.
+func (s stores) refusesKeyless(sink string, keyless *oneOf) bool {
+	return s.sinks[scheme(sink)].takes == changesOrRows && keyless.given && keyless.value == "refuse"
+}
+
 // checkLatest finds out whether --latest means anything to the sink.
 func (s stores) checkLatest(sink string, latest, changelog bool) error {
 	switch {

@@ -32,6 +32,7 @@ type tailOptions struct {
 	heartbeat      time.Duration
 	keyless        *oneOf
 	changelog      bool
+	refuseKeyless  bool // whatever becomes of the others' changes
 	latest         bool
 	onPurged       *oneOf
 	retryTime      time.Duration
@@ -81,7 +82,7 @@ was cut, is tried again.
 	f.DurationVar(&o.idleExit, "idle-exit", 0, "end once no table has changed for this `time`")
 	f.DurationVar(&o.commitInterval, "commit-interval", o.commitInterval, "`time` that a change waits at most for its commit")
 	f.Var(&o.commitSize, "commit-size", "commit earlier once so much is staged")
-	f.Var(o.keyless, "keyless", "tables without a primary key: append writes each of their changes\nas a row of its own with _op, _ts, _gtid and _pos")
+	f.Var(o.keyless, "keyless", "tables without a primary key: append writes each of their changes\nas a row of its own with _op, _ts, _gtid and _pos, as is done in plain\nfiles without --latest unless refuse is given")
 	f.BoolVar(&o.changelog, "changelog", false, "write each change of every table as a row of its own")
 	f.BoolVar(&o.latest, "latest", false, "write to plain files the rows that changes leave, the newest of each key,\nby writing files anew; without it each change is a row of its own there")
 	f.Var(o.onPurged, "on-purged", "when the log no longer holds what follows a table's position:\nsnapshot copies the table anew")
@@ -244,6 +245,7 @@ func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *
 		return err
 	}
 	o.changelog = o.changelog || p.stores.takesChanges(o.sink, o.latest)
+	o.refuseKeyless = p.stores.refusesKeyless(o.sink, o.keyless)
 	shaped, refused, err := o.shape(tables)
 	if err == nil {
 		err = p.report(p.hide.redact(o.source), refused)
@@ -309,9 +311,9 @@ func (o *tailOptions) shape(tables []*schema.Table) ([]*schema.Table, []finding.
 	shaped := slices.Clone(tables)
 	for i, t := range tables {
 		appended := o.changelog
-		if len(t.Key) == 0 && !appended {
+		if len(t.Key) == 0 && (!appended || o.refuseKeyless) {
 			keyless = append(keyless, t.String())
-			appended = o.keyless.value == "append"
+			appended = appended || o.keyless.value == "append"
 		}
 		if appended {
 			c, err := schema.Changelog(t)
