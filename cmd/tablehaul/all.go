@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/tablehaul/tablehaul/pkg/reader"
@@ -22,9 +23,12 @@ import (
 func all() stores {
 	lake := sinkKind{
 		open: openIceberg, check: iceberg.CheckURL, takes: rowsAlone,
-		layout: func(l layout) error { return icebergLayout(l).Check() }, unused: fileFlags,
+		layout: func(l layout) error { return icebergLayout(l).Check() }, unused: slices.Concat(formFlags, hdfsFlags),
 	}
-	plain := sinkKind{open: openFiles, check: files.CheckURL, takes: changesOrRows, layout: checkFilesLayout, unused: icebergFlags}
+	topic := sinkKind{open: openKafka, check: kafka.CheckURL, takes: changesAlone, unused: slices.Concat(formFlags, hdfsFlags, icebergFlags)}
+	onHDFS := sinkKind{open: openFiles, check: files.CheckURL, takes: changesOrRows, layout: checkFilesLayout, unused: icebergFlags}
+	plain := onHDFS
+	plain.unused = slices.Concat(hdfsFlags, icebergFlags)
 	return stores{
 		sources: map[string]sourceKind{
 			"mysql":   {open: openMySQL, check: mysql.CheckURL},
@@ -35,9 +39,9 @@ func all() stores {
 			"iceberg+rest":  lake,
 			"iceberg+rests": lake,
 			"iceberg+sql":   lake,
-			"kafka":         {open: openKafka, check: kafka.CheckURL, takes: changesAlone},
+			"kafka":         topic,
 			"file":          plain,
-			"hdfs":          plain,
+			"hdfs":          onHDFS,
 			"s3":            plain,
 		},
 		feeds:       map[string]feedKind{"kafka": {open: openTopics, check: checkTopics}},

@@ -23,7 +23,7 @@ type layoutOptions struct {
 	spillSize       byteSize
 	files           filesOptions
 	formatFlag      string
-	given           map[string]bool // flags, of fileFlags and icebergFlags
+	given           map[string]bool // flags, of formFlags, hdfsFlags and icebergFlags
 }
 
 // filesOptions say how plain files are to be.
@@ -51,7 +51,8 @@ const (
 
 // Flags that mean something to sinks of one kind alone.
 var (
-	fileFlags    = []string{formatFlag, fileFormatFlag, "header", "block-size", "replication"}
+	formFlags    = []string{formatFlag, fileFormatFlag, "header"} // of plain files
+	hdfsFlags    = []string{"block-size", "replication"}          // of those in HDFS
 	icebergFlags = []string{"sort", "format-version", "property"}
 )
 
@@ -94,7 +95,7 @@ func (o *layoutOptions) flags(f *pflag.FlagSet, format string) {
 func (o *layoutOptions) check(given func(flag string) bool) error {
 	o.sizeGiven = given("target-file-size")
 	o.given = make(map[string]bool)
-	for _, f := range append(slices.Clone(fileFlags), icebergFlags...) {
+	for _, f := range slices.Concat(formFlags, hdfsFlags, icebergFlags) {
 		if given(f) && (f != formatFlag || o.formatFlag == formatFlag) {
 			o.given[f] = true
 		}

@@ -117,13 +117,29 @@ func (s stores) refusesKeyless(sink string, keyless *oneOf) bool {
 
 // checkLatest finds out whether --latest means anything to the sink.
 func (s stores) checkLatest(sink string, latest, changelog bool) error {
+	fits := func(k sinkKind) bool { return k.takes == changesOrRows }
 	switch {
 	case latest && changelog:
 		return errors.New("--latest and --changelog exclude each other")
-	case latest && s.sinks[scheme(sink)].takes == changesAlone:
-		return errors.New("--latest: a topic takes every change")
+	case latest && sink != "" && !fits(s.sinks[scheme(sink)]):
+		return s.unfit("latest", sink, fits)
 	}
 	return nil
+}
+
+// unfit is that a flag means nothing to a sink, and names the kinds to which it does.
+func (s stores) unfit(flag, sink string, fits func(sinkKind) bool) error {
+	var kinds []string
+	for _, name := range slices.Sorted(maps.Keys(s.sinks)) {
+		if fits(s.sinks[name]) {
+			kinds = append(kinds, name)
+		}
+	}
+	err := fmt.Errorf("--%s means nothing to a sink of the kind %s", flag, scheme(sink))
+	if len(kinds) == 0 {
+		return err
+	}
+	return hint.Wrap(err, "it is for %s", strings.Join(kinds, ", "))
 }
 
 // check finds what is wrong with the layouts and the replicas of a command line.
@@ -136,7 +152,7 @@ func (s stores) check(o moveOptions) error {
 	kind := s.sinks[scheme(o.sink)]
 	for _, f := range kind.unused {
 		if o.layout.given[f] {
-			return fmt.Errorf("--%s means nothing to a sink of the kind %s", f, scheme(o.sink))
+			return s.unfit(f, o.sink, func(k sinkKind) bool { return !slices.Contains(k.unused, f) })
 		}
 	}
 	if kind.layout == nil {
