@@ -36,7 +36,7 @@ func (o *chooseOptions) check(given func(flag string) bool) error {
 	if given("split-rows") && o.splitRows < 1 {
 		return errors.New("--split-rows must be at least 1")
 	}
-	return nil
+	return errors.Join(o.where.check("where"), o.columns.check("columns"))
 }
 
 // apply gives tables the columns and the condition that were chosen for them.

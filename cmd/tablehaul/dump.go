@@ -232,6 +232,9 @@ func (p *program) drain(ctx context.Context, o dumpOptions, open feedEnds, strea
 
 // shape gives a table that has turned up the form that it is to have at the sink.
 func (o *dumpOptions) shape(t *schema.Table) (*schema.Table, error) {
+	if err := o.layout.clash("", t); err != nil {
+		return nil, err
+	}
 	keyless, log := len(t.Key) == 0, isLog(o.format.value)
 	refused := keyless && !log && o.refuseKeyless
 	switch {

@@ -117,7 +117,7 @@ func (o *layoutOptions) check(given func(flag string) bool) error {
 			return fmt.Errorf("--property %q: want key=value", p)
 		}
 	}
-	return nil
+	return errors.Join(o.partition.check("partition"), o.sort.check("sort"))
 }
 
 // all returns the layouts that the options have in them, whatever the tables.
@@ -182,9 +182,21 @@ func (o *layoutOptions) resolve(db string, tables []*schema.Table) (func(*schema
 func (o *layoutOptions) each(db string) func(*schema.Table) layout {
 	return func(t *schema.Table) layout {
 		l := o.common()
-		l.partition, l.sort = o.partition.of(db, t), o.sort.of(db, t)
+		l.partition, _ = o.partition.of("partition", db, t) // clash has the errors
+		l.sort, _ = o.sort.of("sort", db, t)
 		return l
 	}
+}
+
+// clash refuses a table for which several layouts were given, where the tables are not
+// known beforehand.
+func (o *layoutOptions) clash(db string, t *schema.Table) error {
+	_, partition := o.partition.of("partition", db, t)
+	_, sort := o.sort.of("sort", db, t)
+	if err := errors.Join(partition, sort); err != nil {
+		return &schema.TableError{Table: t.String(), Err: err}
+	}
+	return nil
 }
 
 // compression is a flag's value: the name of a codec, with a level for zstd.

@@ -34,6 +34,24 @@ func TestLayoutFlags(t *testing.T) {
 	}
 }
 
+// TestLayoutClash is where tables turn up one by one.
+func TestLayoutClash(t *testing.T) {
+	o, err := parse("--partition", "shop.*: day(at)", "--partition", "*.orders: month(at)", "--partition", "shop.users: year(at)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.layout.clash("", &schema.Table{DB: "shop", Name: "orders"}); err == nil || !strings.Contains(err.Error(), "shop.orders") {
+		t.Errorf("two patterns for one table: %v", err)
+	}
+	users := &schema.Table{DB: "shop", Name: "users"}
+	if err := o.layout.clash("", users); err != nil {
+		t.Error(err)
+	}
+	if got := o.layout.each("")(users).partition; got != "year(at)" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestLayoutFlagsRefused(t *testing.T) {
 	for _, c := range []struct {
 		flag, value, want string

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/tablehaul/tablehaul/pkg/schema"
@@ -19,6 +21,11 @@ func TestPerTable(t *testing.T) {
 		{set: []string{"orders: id > 5"}, orders: "id > 5"},
 		{set: []string{"shop.user*: id > 5", "shop.orders:a"}, orders: "a", users: "id > 5"},
 		{set: []string{"all of them", "users: others"}, orders: "all of them", users: "others"},
+		{set: []string{"users: others", "all of them"}, orders: "all of them", users: "others"},
+		{set: []string{"users: others", "all of them", "*ers: some"}, orders: "some", users: "others"},
+		{set: []string{"ord*: a", "*ers: b"}, wrong: true},
+		{set: []string{"ord*: a", "*ers: b", "shop.orders: c"}, orders: "c", users: "b"},
+		{set: []string{"orders: a", "shop.orders: b"}, wrong: true},
 		{set: []string{"at > '2026-01-01 10:00:00'"}, orders: "at > '2026-01-01 10:00:00'", users: "at > '2026-01-01 10:00:00'"},
 		{set: []string{"at='10:00'"}, orders: "at='10:00'", users: "at='10:00'"},
 		{set: []string{"order: id > 5"}, wrong: true},
@@ -35,6 +42,15 @@ func TestPerTable(t *testing.T) {
 		}
 		if got[orders] != c.orders || got[users] != c.users {
 			t.Errorf("%q: %q and %q, want %q and %q", c.set, got[orders], got[users], c.orders, c.users)
+		}
+	}
+	for _, set := range [][2]string{{"a", "b"}, {"orders: a", "orders:b"}} {
+		var p perTable
+		if err := errors.Join(p.Set(set[0]), p.Set(set[1])); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.check("sort"); err == nil || !strings.Contains(err.Error(), "two --sort are meant for ") {
+			t.Errorf("check of %q: %v", set, err)
 		}
 	}
 	for _, s := range []string{"", " ", "orders:", "orders: "} {
