@@ -63,6 +63,8 @@ func (c *Client) explain(path string, err error) error {
 			"hdfs dfsadmin -report shows which DataNodes are there; a file that was being written is lost, and written again by the next run"))
 	case errors.As(err, &e):
 		return c.explainException(path, e, err)
+	case errors.Is(err, errNoRPC):
+		return otherPort(c.link.reason(), err)
 	case strings.HasPrefix(err.Error(), "no available namenodes"):
 		return c.unreachable(err)
 	case err.Error() == "no available datanodes":
@@ -79,12 +81,20 @@ func (c *Client) explain(path string, err error) error {
 	return &answer{text: firstLine(err.Error()), err: err}
 }
 
+// otherPort is that something else than a NameNode answers.
+func otherPort(reason string, err error) error {
+	return hint.Wrap(&answer{text: reason, err: err},
+		"name the port for RPC, often 8020 or 9000, and not one for browsers: hdfs getconf -confKey fs.defaultFS prints host and port")
+}
+
 // unreachable is that no NameNode answers.
 func (c *Client) unreachable(err error) error {
 	reason := c.link.reason()
 	switch {
 	case reason == "":
 		reason = "none was found"
+	case strings.Contains(reason, errNoRPC.Error()):
+		return otherPort(reason, err)
 	case strings.Contains(reason, errStandby.Error()):
 		return hint.Transient(hint.Wrap(&answer{text: "no NameNode is active: " + reason, err: err},
 			"hdfs haadmin -getAllServiceState shows which one is; name the nameservice instead of one of them, with HADOOP_CONF_DIR set"))
@@ -129,6 +139,8 @@ func (c *Client) explainException(path string, e hdfs.Error, err error) error {
 	case "UnknownCryptoProtocolVersionException":
 		a.text = "the folder is in an encryption zone, in which files cannot be written"
 		return hint.Wrap(a, "name a folder outside of it: hdfs crypto -listZones shows the zones")
+	case "RpcNoSuchProtocolException":
+		return otherPort(c.address+" "+errNoRPC.Error(), err)
 	case "RetriableException", "StandbyException":
 		return hint.Transient(a)
 	}

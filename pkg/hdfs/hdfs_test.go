@@ -8,6 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
@@ -277,5 +279,16 @@ func TestNobodyThere(t *testing.T) {
 	}
 	if d := time.Since(start); d > 3*time.Second {
 		t.Errorf("after %v", d)
+	}
+}
+
+// TestOtherPort is a URL with the port of a page for browsers.
+func TestOtherPort(t *testing.T) {
+	page := httptest.NewServer(http.NotFoundHandler())
+	defer page.Close()
+	_, err := Open(t.Context(), Options{Address: page.Listener.Addr().String()})
+	want := page.Listener.Addr().String() + " answers, but not as a NameNode does at its RPC port"
+	if hint.IsTransient(err) || !strings.Contains(fmt.Sprint(err), want) || !strings.Contains(hint.Of(err), "port for RPC") {
+		t.Errorf("got %v (hint %q), want %q", err, hint.Of(err), want)
 	}
 }

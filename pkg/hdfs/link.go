@@ -153,6 +153,8 @@ func cause(err error) string {
 	switch {
 	case errors.Is(err, errStandby):
 		return err.Error()
+	case errors.Is(err, errNoRPC):
+		return errNoRPC.Error()
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return "does not answer"
 	case errors.As(err, &op) && op.Op == "dial":

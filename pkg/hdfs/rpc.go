@@ -44,7 +44,10 @@ func (c *rpcConn) Write(b []byte) (int, error) {
 	c.in, c.sent = nil, parseRequest(b)
 	if c.sent != nil && !c.greeted {
 		c.greeted = true
-		if c.refusal = c.refused(); c.refusal != nil {
+		switch c.refusal = c.refused(); {
+		case c.broken != nil:
+			return 0, c.broken
+		case c.refusal != nil:
 			return len(b), nil
 		}
 	}
@@ -75,6 +78,9 @@ func (c *rpcConn) refused() []byte {
 		return nil
 	}
 	packet, err := readPacket(io.MultiReader(bytes.NewReader(first), c.Conn))
+	if errors.Is(err, errNoRPC) {
+		c.fail(err)
+	}
 	if err != nil {
 		return nil
 	}
