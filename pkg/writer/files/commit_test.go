@@ -11,6 +11,7 @@ import (
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/batch/batchtest"
+	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
 )
@@ -38,8 +39,8 @@ func TestStale(t *testing.T) {
 	for i := range 2 * keptEntries {
 		storeMust(t, second.Commit(t.Context(), batch.Position(fmt.Sprint("q", i))))
 	}
-	if err := first.Commit(t.Context(), "p2"); !errors.Is(err, writer.ErrFenced) {
-		t.Errorf("got %v, want %v", err, writer.ErrFenced)
+	if err := first.Commit(t.Context(), "p2"); !errors.Is(err, writer.ErrFenced) || hint.Of(err) == "" {
+		t.Errorf("got %v (hint %q), want %v", err, hint.Of(err), writer.ErrFenced)
 	}
 	third := open()
 	if m := third.known; m.Rows != 1 || m.Position != batch.Position(fmt.Sprint("q", 2*keptEntries-1)) {

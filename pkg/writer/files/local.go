@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -34,7 +36,7 @@ func (l local) create(ctx context.Context, name string) (output, error) {
 	}
 	f, err := os.OpenFile(l.at(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
-		return nil, full(err)
+		return nil, explain(err)
 	}
 	return localFile{f}, nil
 }
@@ -42,7 +44,7 @@ func (l local) create(ctx context.Context, name string) (output, error) {
 // Write has a full disk told as something that may pass.
 func (f localFile) Write(b []byte) (int, error) {
 	n, err := f.File.Write(b)
-	return n, full(err)
+	return n, explain(err)
 }
 
 func (f localFile) finish() (string, error) {
@@ -50,14 +52,29 @@ func (f localFile) finish() (string, error) {
 	if err == nil {
 		err = syncDir(filepath.Dir(f.Name()))
 	}
-	return "", full(err)
+	return "", explain(err)
 }
 
-func full(err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+// explain adds a remedy to why something could not be written.
+func explain(err error) error {
+	var at *fs.PathError
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return hint.Transient(hint.Wrap(err, "make room on the disk, or have less kept there"))
+	case errors.Is(err, fs.ErrPermission) && errors.As(err, &at):
+		return hint.Wrap(err, "let %s write to %s, by chown or chmod, or name another folder", userName(), filepath.Dir(at.Path))
+	case errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOTDIR):
+		return hint.Wrap(err, "name another folder")
 	}
 	return err
+}
+
+// userName is who this process is to the system.
+func userName() string {
+	if u, err := user.Current(); err == nil {
+		return "the user " + u.Username
+	}
+	return "the user of number " + strconv.Itoa(os.Geteuid())
 }
 
 func (f localFile) abort() {
@@ -82,7 +99,7 @@ func (l local) mkdirs(ctx context.Context, dir string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return full(os.MkdirAll(l.at(dir), 0o777))
+	return explain(os.MkdirAll(l.at(dir), 0o777))
 }
 
 func (l local) rename(ctx context.Context, from, to string) error {

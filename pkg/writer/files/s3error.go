@@ -167,6 +167,8 @@ func s3Remedy(err error) string {
 		return "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and the rights on the bucket: to list it, and to read, write and delete objects"
 	case code == "AuthorizationHeaderMalformed", code == "IllegalLocationConstraintException", status == http.StatusMovedPermanently, status == http.StatusTemporaryRedirect:
 		return "name the bucket's region by AWS_REGION or by region= in the URL"
+	case code == "InvalidBucketName":
+		return "check the bucket in the URL: names have 3 to 63 lower-case letters, digits, dots and hyphens"
 	case code == "NoSuchBucket":
 		return "create the bucket, or name another"
 	case code == "QuotaExceeded", code == "InsufficientStorage", status == http.StatusInsufficientStorage:
