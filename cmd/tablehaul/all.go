@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/reader"
 	topics "github.com/tablehaul/tablehaul/pkg/reader/kafka"
 	"github.com/tablehaul/tablehaul/pkg/reader/mysql"
@@ -82,7 +83,7 @@ func openIceberg(ctx context.Context, url string, o storeOptions) (writer.Sink, 
 	if file := catalogFile(url); o.existing && !o.look && file != "" {
 		// To open such a catalog is to make it.
 		if _, err := os.Stat(file); err != nil {
-			return nil, fmt.Errorf("there is no lake: %w", err)
+			return nil, hint.Wrap(fmt.Errorf("there is no lake: %w", err), "check the spelling; snapshot, tail and dump make what they write to")
 		}
 	}
 	opts := iceberg.Options{
@@ -100,15 +101,9 @@ func openIceberg(ctx context.Context, url string, o storeOptions) (writer.Sink, 
 }
 
 func openFiles(ctx context.Context, url string, o storeOptions) (writer.Sink, error) {
-	if _, path, _ := strings.Cut(url, ":"); o.existing && !o.look && scheme(url) == "file" {
-		path, _, _ = strings.Cut(path, "?")
-		if _, err := os.Stat(strings.TrimPrefix(path, "//")); err != nil {
-			return nil, fmt.Errorf("there is no such folder: %w", err)
-		}
-	}
 	opts := files.Options{
 		Format: files.Format(o.files.format), Compression: o.codec, Header: o.files.header,
-		TargetFileSize: o.targetFileSize, SpillBytes: o.spillSize, Memory: o.memory / sinkShare, Step: o.step, Warn: o.warn, Look: o.look || o.existing,
+		TargetFileSize: o.targetFileSize, SpillBytes: o.spillSize, Memory: o.memory / sinkShare, Step: o.step, Warn: o.warn, Look: o.look || o.existing, Existing: o.existing && !o.look,
 		BlockSize: o.files.blockSize, Replication: o.files.replication,
 	}
 	if o.layout != nil {

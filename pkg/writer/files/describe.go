@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 
@@ -88,9 +89,16 @@ func (s *Sink) Check(ctx context.Context, tables []*schema.Table, mode writer.Mo
 	return found, nil
 }
 
-// try makes a file and removes it again.
+// try makes a file and removes it again. Where the root is still to be made, that is as far
+// down as there are folders, for none is to be left behind.
 func (s *Sink) try(ctx context.Context) error {
-	name := path.Join(hidden+"_check", s.run)
+	dir := ""
+	if at, ok := s.store.(folders); ok {
+		for errors.Is(at.there(ctx, dir), fs.ErrNotExist) {
+			dir = path.Join(dir, "..")
+		}
+	}
+	name := path.Join(dir, hidden+"_check", s.run)
 	err := s.store.replace(ctx, "", name, []byte("of tablehaul check\n"))
 	return errors.Join(err, s.store.remove(ctx, path.Dir(name)))
 }

@@ -48,6 +48,11 @@ func commitDir(table string, n int64) string {
 	return path.Join(table, hidden, "commits", fmt.Sprintf("%012d", n))
 }
 
+func (s folders) there(ctx context.Context, dir string) error {
+	_, err := s.modified(ctx, dir)
+	return err
+}
+
 func (s folders) create(ctx context.Context, at stage, name string) (output, error) {
 	file := path.Join(stageDir(at), "files", name)
 	out, err := s.fileSystem.create(ctx, file)

@@ -2,6 +2,7 @@ package files
 
 import (
 	"context"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -32,4 +33,16 @@ func (s *s3Store) list(ctx context.Context, dir string) ([]info, error) {
 	}
 	slices.SortFunc(found, func(a, b info) int { return strings.Compare(a.name, b.name) })
 	return found, nil
+}
+
+func (s *s3Store) there(ctx context.Context, dir string) error {
+	folder := s.folder(dir)
+	page, err := s.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: &folder, MaxKeys: aws.Int32(1)})
+	switch {
+	case err != nil:
+		return s.fail("list", folder, err)
+	case len(page.Contents) == 0:
+		return &s3Error{"no key begins so", []error{fs.ErrNotExist}}
+	}
+	return nil
 }

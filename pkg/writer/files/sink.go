@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -22,6 +23,7 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
+	"github.com/tablehaul/tablehaul/pkg/writer/naming"
 	"github.com/tablehaul/tablehaul/pkg/writer/runs"
 )
 
@@ -50,8 +52,8 @@ type Options struct {
 	// "dead run discarded" where something of one is found. For tests that kill the process.
 	Step func(name string)
 	Warn func(msg string)
-	// Look opens the sink only to be looked at.
-	Look bool
+	// Look opens the sink only to be looked at, Existing only if there is something there.
+	Look, Existing bool
 }
 
 // A Sink is an opened store. It is safe for concurrent use.
@@ -94,7 +96,26 @@ func Open(ctx context.Context, url string, opts Options) (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newSink(st, u.namespace, opts), nil
+	s := newSink(st, u.namespace, opts)
+	if opts.Existing {
+		if err := s.there(ctx); err != nil {
+			return nil, errors.Join(err, st.close())
+		}
+	}
+	return s, nil
+}
+
+// there looks whether anything was ever written here.
+func (s *Sink) there(ctx context.Context) error {
+	dir := ""
+	if s.db != "" {
+		dir = naming.Folder(s.db)
+	}
+	err := s.store.there(ctx, dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return hint.Wrap(fmt.Errorf("there is nothing at %s: %w", s.store.url(dir), err), "check the spelling; snapshot, tail and dump make what they write to")
+	}
+	return err
 }
 
 func newSink(st store, db string, opts Options) *Sink {

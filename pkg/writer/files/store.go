@@ -44,6 +44,8 @@ type store interface {
 	// What a run leaves that dies in between is in the folder via; "" is that of the file.
 	replace(ctx context.Context, via, path string, data []byte) error
 	open(ctx context.Context, path string) (input, error)
+	// there fails with an fs.ErrNotExist if there is no such folder.
+	there(ctx context.Context, dir string) error
 	// list returns what is in a folder, sorted by name; nothing if there is no such folder.
 	list(ctx context.Context, dir string) ([]info, error)
 	// remove removes a file, or a folder with all that is in it. What is not there is no error.

@@ -114,14 +114,9 @@ func openLocal(folder string, o Options) (store, error) {
 	}
 	st, err := os.Stat(root)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && o.Look:
-	case errors.Is(err, fs.ErrNotExist):
-		err = os.MkdirAll(root, 0o777)
-		if err != nil {
-			return nil, err
-		}
+	case errors.Is(err, fs.ErrNotExist): // made when something is written
 	case err != nil:
-		return nil, err
+		return nil, explain(err)
 	case !st.IsDir():
 		return nil, hint.Wrap(fmt.Errorf("%s is a file", root), "name a folder")
 	}
