@@ -85,7 +85,7 @@ ICEBERG_REST_TOKEN, ICEBERG_REST_CREDENTIAL and AWS_….`,
 	f.SortFlags = false
 	f.StringSliceVar(&o.tables, "tables", nil, "only these `patterns`: database.table or table; * and ? as in a\nshell; separated by commas or repeated")
 	f.StringSliceVar(&o.exclude, "exclude", nil, "not these `patterns`")
-	f.Var(o.format, "format", "how messages are written; auto has each topic's messages tell; json\nand csv are lines that are no changes of tables (docs/topics.md)")
+	f.Var(messageFormat{o.format}, "format", "how messages are written; auto has each topic's messages tell; json\nand csv are lines that are no changes of tables (docs/topics.md)")
 	o.log.register(f)
 	f.StringVar(&o.start, "start", o.start, "`place` where partitions start that no table has a position in:\nearliest, latest, time:RFC3339 or\noffsets:TOPIC/PARTITION=OFFSET,…")
 	f.StringVar(&o.until, "until", "", "end: `where` the partitions end when the run begins")

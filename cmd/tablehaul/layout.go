@@ -68,9 +68,11 @@ type layout struct {
 func newLayoutOptions() layoutOptions {
 	return layoutOptions{
 		formatVersion: 2, targetFileSize: 256 << 20, spillSize: 16 << 30,
-		files: filesOptions{format: newOneOf("parquet", "parquet-legacy", "csv", "tsv", "jsonl")},
+		files: filesOptions{format: newFileFormat()},
 	}
 }
+
+func newFileFormat() *oneOf { return newOneOf("parquet", "parquet-legacy", "csv", "tsv", "jsonl") }
 
 // flags registers the flags; format is the name of that which chooses the format of files.
 func (o *layoutOptions) flags(f *pflag.FlagSet, format string) {

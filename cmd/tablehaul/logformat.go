@@ -35,6 +35,18 @@ func (o *logOptions) register(f *pflag.FlagSet) {
 	f.BoolVar(&o.origin, "origin-columns", false, "add _topic, _partition, _offset and _time to lines of json and csv")
 }
 
+// A messageFormat is the value of a dump's --format.
+type messageFormat struct{ *oneOf }
+
+// Set has the formats of plain files told from those of messages.
+func (m messageFormat) Set(s string) error {
+	err := m.oneOf.Set(s)
+	if err != nil && newFileFormat().Set(s) == nil {
+		return hint.Wrap(err, "--format is that of messages: --%s %s is that of plain files", fileFormatFlag, s)
+	}
+	return err
+}
+
 // isLog reports whether a format is one of lines.
 func isLog(format string) bool { return slices.Contains(message.LogFormats, format) }
 

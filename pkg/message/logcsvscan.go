@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
 )
 
 var utf8BOM = []byte("\ufeff")
@@ -56,7 +58,11 @@ func (s *csvScanner) next() (field []byte, quoted, last bool, err error) {
 			}
 			return s.text[start:i], false, true, nil
 		case c == '"':
-			return nil, false, false, fmt.Errorf("a quote stands within a field without quotes at byte %d", i+1)
+			err = fmt.Errorf("a quote stands within a field without quotes at byte %d", i+1)
+			if bytes.HasPrefix(s.text, []byte("{")) {
+				err = hint.Wrap(err, "the message is JSON: --format is how messages are written, auto finds out; --file-format csv is that of plain files")
+			}
+			return nil, false, false, err
 		}
 	}
 	s.at = len(s.text)
