@@ -123,7 +123,7 @@ func (p *program) checkAll(ctx context.Context, o checkOptions) error {
 		return err
 	}
 	if o.tails() {
-		t := tailOptions{moveOptions: o.moveOptions, keyless: o.keyless, changelog: o.changelog || p.stores.takesChanges(o.sink, o.latest), refuseKeyless: p.stores.refusesKeyless(o.sink, o.keyless)}
+		t := tailOptions{moveOptions: o.moveOptions, keyless: o.keyless, latest: o.latest, changelog: o.changelog || p.stores.takesChanges(o.sink, o.latest), refuseKeyless: p.stores.refusesKeyless(o.sink, o.keyless)}
 		shaped, more, err := t.shape(tables)
 		if found = append(found, more...); err != nil {
 			return err

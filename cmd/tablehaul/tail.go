@@ -326,10 +326,14 @@ func (o *tailOptions) shape(tables []*schema.Table) ([]*schema.Table, []finding.
 	if len(keyless) == 0 || o.keyless.value != "refuse" {
 		return shaped, nil, errors.Join(errs...)
 	}
+	remedy := "--keyless append writes their changes as rows of a log; --exclude leaves them out"
+	if o.latest {
+		remedy = "--exclude leaves them out; --keyless append writes their changes as rows of a log, unless a snapshot has copied them there"
+	}
 	return shaped, []finding.Finding{{
 		Level: finding.Error, Check: "keyless", Thing: count(len(keyless), "table has", "tables have") + " no primary key",
 		Why:    "changes cannot be matched with rows",
-		Remedy: "--keyless append writes their changes as rows of a log; --exclude leaves them out", Tables: keyless,
+		Remedy: remedy, Tables: keyless,
 	}}, errors.Join(errs...)
 }
 

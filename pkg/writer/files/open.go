@@ -167,15 +167,29 @@ func (w *Writer) ofAnother() error {
 
 // keyable refuses changes by a key that cannot identify rows.
 func (w *Writer) keyable() error {
-	for _, k := range w.src.Key {
-		switch c := w.src.Columns[k]; c.Arrow.ID() {
+	name := unkeyable(w.src, w.src.Key)
+	if name == "" || !w.follows() {
+		return nil
+	}
+	remedy := "write its changes, without --latest, or leave the table out with --exclude"
+	if w.known.Number > 0 && find(w.known.Columns, schema.MetaOp.Column()) == nil { // changes do not go with rows
+		remedy = rowsAlone
+	}
+	return hint.Wrap(fmt.Errorf("column %s of its key is of a type that cannot identify rows", name), "%s", remedy)
+}
+
+// rowsAlone is what can be done about rows of a table that cannot be followed by them.
+const rowsAlone = "leave the table out with --exclude, or write its changes elsewhere, without --latest, by ?namespace=… in the sink's URL"
+
+// unkeyable returns the column of a key that cannot identify rows, or "".
+func unkeyable(t *schema.Table, key []int) string {
+	for _, k := range key {
+		switch c := t.Columns[k]; c.Arrow.ID() {
 		case arrow.FLOAT32, arrow.FLOAT64, arrow.LIST:
-			if w.follows() {
-				return hint.Wrap(fmt.Errorf("column %s of its key is of a type that cannot identify rows", c.Name), "write its changes, without --latest, or leave the table out with --exclude")
-			}
+			return c.Name
 		}
 	}
-	return nil
+	return ""
 }
 
 func rowsBy(filter string) string {
@@ -194,8 +208,11 @@ func (w *Writer) sameKind(want []column) error {
 		return hint.Wrap(fmt.Errorf("%s holds a row for each change, and not the source's rows", w.place()),
 			"tail and dump go on with it, without --latest; or write elsewhere, by ?namespace=… in the sink's URL")
 	case !log && own:
-		return hint.Wrap(fmt.Errorf("%s holds the source's rows, and not a row for each change", w.place()),
-			"follow it with --latest, or write elsewhere, by ?namespace=… in the sink's URL")
+		remedy := "follow it with --latest, or write elsewhere, by ?namespace=… in the sink's URL"
+		if len(w.src.RowKey) == 0 || unkeyable(w.src, w.src.RowKey) != "" {
+			remedy = rowsAlone
+		}
+		return hint.Wrap(fmt.Errorf("%s holds the source's rows, and not a row for each change", w.place()), "%s", remedy)
 	}
 	return nil
 }
