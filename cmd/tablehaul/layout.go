@@ -77,7 +77,7 @@ func newFileFormat() *oneOf { return newOneOf("parquet", "parquet-legacy", "csv"
 // flags registers the flags; format is the name of that which chooses the format of files.
 func (o *layoutOptions) flags(f *pflag.FlagSet, format string) {
 	o.formatFlag = format
-	f.Var(o.files.format, format, "of plain files, for tables that are made")
+	f.Var(o.files.format, format, "`format` of plain files, for tables that are made: parquet,\nparquet-legacy (for Hive 2 and 3), csv, tsv or jsonl")
 	f.BoolVar(&o.files.header, "header", false, "begin files in CSV and TSV with the names of the columns")
 	f.Var(&o.partition, "partition", "partition tables that are made: 'day(created_at), bucket(16,id)',\nor 'orders: month(at)' for some of them; repeatable. Of plain files,\nthe folders: 'dt=day(created_at)', 'dt=day(@commit), hour=hour(@commit)'")
 	f.Var(&o.sort, "sort", "sort the rows of files: 'customer_id, at desc nulls last', or\n'orders: …' for some tables; repeatable")
