@@ -31,11 +31,14 @@ func AppendDate(dst []byte, days int64) []byte {
 		month -= 12
 		year++
 	}
-	dst = Pad2(Pad2(dst, year/100), year%100)
-	dst = append(dst, '-')
-	dst = append(Pad2(dst, month), '-')
-	return Pad2(dst, day)
+	century, y := uint32(year/100), uint32(year%100)
+	m, dom := uint32(month), uint32(day)
+	// At once: an append of its own for each part costs more than all digits.
+	return append(dst, tens(century), ones(century), tens(y), ones(y), '-', tens(m), ones(m), '-', tens(dom), ones(dom))
 }
+
+func tens(v uint32) byte { return byte('0' + v/10) }
+func ones(v uint32) byte { return byte('0' + v%10) }
 
 // AppendDateTime appends microseconds since 1970-01-01T00:00:00 as YYYY-MM-DD, sep,
 // HH:MM:SS and digits of the fraction.
@@ -58,21 +61,16 @@ func AppendTime(dst []byte, us int64, digits int) []byte {
 }
 
 func appendClock(dst []byte, us int64, digits int) []byte {
-	s := us / SecondMicros
-	if h := s / 3600; h >= 100 {
+	h := us / (3600 * SecondMicros)
+	if h >= 100 {
 		dst = append(dst, byte('0'+h/100))
-		dst = Pad2(dst, h%100)
-	} else {
-		dst = Pad2(dst, h)
+		h %= 100
 	}
-	dst = append(dst, ':')
-	dst = append(Pad2(dst, s/60%60), ':')
-	dst = Pad2(dst, s%60)
-	if digits > 0 {
-		dst = append(dst, '.')
-		for unit, f := int64(SecondMicros/10), us%SecondMicros; digits > 0; unit, digits = unit/10, digits-1 {
-			dst = append(dst, byte('0'+f/unit%10))
-		}
+	hour, s, f := uint32(h), uint32(us/SecondMicros%3600), uint32(us%SecondMicros)
+	dst = append(dst, tens(hour), ones(hour), ':', tens(s/60), ones(s/60), ':', tens(s%60), ones(s%60))
+	if digits <= 0 {
+		return dst
 	}
-	return dst
+	fraction := [...]byte{'.', tens(f / 10_000), ones(f / 10_000), tens(f / 100 % 100), ones(f / 100 % 100), tens(f % 100), ones(f % 100)}
+	return append(dst, fraction[:1+digits]...)
 }

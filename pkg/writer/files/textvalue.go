@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -142,8 +143,11 @@ func appendText(dst []byte, f Format, s string) []byte {
 		return appendEscaped(dst, s)
 	}
 	// In quotes always: so nothing and the empty string differ, and only what is escaped
-	// has to be looked for.
+	// has to be looked for: by the machine's own search at first, which most texts pass.
 	dst = append(dst, '"')
+	if strings.IndexByte(s, '"') < 0 && strings.IndexByte(s, '\\') < 0 {
+		return append(append(dst, s...), '"')
+	}
 	for i, from := 0, 0; ; i++ {
 		i = literal.Special(s, i)
 		if i == len(s) {
