@@ -134,9 +134,11 @@ func TestEveryTypeRoundTrips(t *testing.T) {
 			t.Run(fmt.Sprintf("codec %d, %+v", codec, c), func(t *testing.T) {
 				c.opts.Codec = codec
 				roundTrip(t, sc, rec, columns, c.slice, c.opts)
-				legacy := c.opts
-				legacy.Legacy = true
-				roundTrip(t, sc, rec, columns, c.slice, legacy)
+				if codec == Snappy { // how pages are compressed is the same for both
+					legacy := c.opts
+					legacy.Legacy = true
+					roundTrip(t, sc, rec, columns, c.slice, legacy)
+				}
 			})
 		}
 	}
