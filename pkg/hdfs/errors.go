@@ -63,9 +63,7 @@ func (c *Client) explain(path string, err error) error {
 			"hdfs dfsadmin -report shows which DataNodes are there; a file that was being written is lost, and written again by the next run"))
 	case errors.As(err, &e):
 		return c.explainException(path, e, err)
-	case errors.Is(err, errNoRPC):
-		return otherPort(c.link.reason(), err)
-	case strings.HasPrefix(err.Error(), "no available namenodes"):
+	case errors.Is(err, errNoRPC), strings.HasPrefix(err.Error(), "no available namenodes"):
 		return c.unreachable(err)
 	case err.Error() == "no available datanodes":
 		return hint.Transient(hint.Wrap(&answer{text: "no DataNode is there that has its data", err: err}, "hdfs fsck %s -files -blocks -locations shows which blocks are missing", path))
@@ -93,7 +91,7 @@ func (c *Client) unreachable(err error) error {
 	switch {
 	case reason == "":
 		reason = "none was found"
-	case strings.Contains(reason, errNoRPC.Error()):
+	case c.link.strangers(): // and no NameNode that may be back
 		return otherPort(reason, err)
 	case strings.Contains(reason, errStandby.Error()):
 		return hint.Transient(hint.Wrap(&answer{text: "no NameNode is active: " + reason, err: err},
@@ -187,6 +185,9 @@ func overQuota(a *answer, what, path, remedy string) error {
 		what += " of " + path + " is exceeded"
 	}
 	a.text = "the " + what
+	if strings.HasPrefix(what, "space") {
+		remedy += "; each file takes a whole block while it is written, so a smaller --block-size needs less"
+	}
 	return hint.Wrap(a, "hdfs dfs -count -q %s shows what is left; an administrator raises it by %s", path, remedy)
 }
 

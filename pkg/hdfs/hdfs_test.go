@@ -8,12 +8,14 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -290,5 +292,25 @@ func TestOtherPort(t *testing.T) {
 	want := page.Listener.Addr().String() + " answers, but not as a NameNode does at its RPC port"
 	if hint.IsTransient(err) || !strings.Contains(fmt.Sprint(err), want) || !strings.Contains(hint.Of(err), "port for RPC") {
 		t.Errorf("got %v (hint %q), want %q", err, hint.Of(err), want)
+	}
+}
+
+// An address at which something else answers is final only if it is so at all of them: a
+// NameNode may be back.
+func TestStrangers(t *testing.T) {
+	for name, c := range map[string]struct {
+		second error
+		passes bool
+	}{
+		"all":             {errNoRPC, false},
+		"one, and an end": {&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, true},
+	} {
+		cl := &Client{link: newLink([]string{"nn1:8020", "nn2:8020"}, false, nil)}
+		cl.link.failed("nn1:8020", errNoRPC)
+		cl.link.failed("nn2:8020", c.second)
+		err := cl.unreachable(errors.New("no available namenodes"))
+		if hint.IsTransient(err) != c.passes || !strings.Contains(hint.Of(err), "port") {
+			t.Errorf("%s: %v (hint %q), may pass: %v", name, err, hint.Of(err), hint.IsTransient(err))
+		}
 	}
 }

@@ -133,6 +133,18 @@ func (l *link) answered() {
 
 var errStandby = errors.New("is not the active one")
 
+// strangers reports whether something else than a NameNode answers at each of the addresses.
+func (l *link) strangers() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, node := range l.nodes {
+		if !errors.Is(l.tried[node].err, errNoRPC) {
+			return false
+		}
+	}
+	return true
+}
+
 // reason is what was last heard of each NameNode.
 func (l *link) reason() string {
 	l.mu.Lock()
