@@ -360,6 +360,7 @@ func TestDebeziumBad(t *testing.T) {
 		strings.Replace(own, `"date"`, `"no type"`, 1), strings.Replace(own, `"keys":["id"]`, `"keys":["x"]`, 1), strings.Replace(own, `"types":`, `"x":`, 1),
 		strings.Replace(own, `"op":"c","ts`, `"op":"z","ts`, 1), strings.Replace(own, `"after":{"id":1`, `"after":{"id":null`, 1), strings.Replace(own, `"after":{"id":1`, `"after":{"id":"1`, 1),
 		strings.Replace(own, `{"id":1,"v":20512}`, `7`, 1), strings.Replace(own, `{"id":1,"v":20512}`, `null`, 1), strings.Replace(own, `20512`, `"2026-02-28"`, 1),
+		foreign{op: "c", after: `{"id":2,"v":-719529}`, fields: fields}.text(), foreign{op: "c", after: `{"id":2,"v":2932897}`, fields: fields}.text(),
 		foreign{op: "c", after: `{"id":2,"v":"x"}`, fields: fields}.text(), foreign{op: "c", after: `{"v":1}`, fields: fields}.text(), foreign{op: "c", fields: fields}.text(),
 		foreign{op: "x", after: `{"id":2}`, fields: fields}.text(), foreign{op: "u", before: `{"id":1,"v":1}`, after: `{"id":2,"v":[]}`, fields: fields}.text(),
 		foreign{op: "c", after: `{"id":2}`, source: `"db":"d"`, fields: fields}.text(), foreign{op: "c", after: `{"id":2}`, source: strings.Replace(mysqlSource, "1767323045000001", "x", 1), fields: fields}.text(),

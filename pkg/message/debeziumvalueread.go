@@ -234,16 +234,32 @@ func bitsRead(c schema.Column, col batch.Column) tokenFunc {
 	}
 }
 
+// Days of the years 0, of which MySQL has dates, to 9999.
+const (
+	firstDay = -719528
+	endDay   = 2932897
+)
+
 // sinceRead reads numbers of days, or of fractions of a second, since 1970 or of a day.
 func sinceRead(w wire, c schema.Column, col batch.Column) tokenFunc {
 	if b, ok := col.(*batch.Fixed[int32]); ok && w == wireDays && c.Arrow.ID() == arrow.DATE32 {
-		read := number(c, b)
-		return func(text []byte, _ bool) error { return read(text) }
+		return func(text []byte, _ bool) error {
+			v, err := literal.ParseInt(text)
+			switch {
+			case err != nil:
+				return err
+			case v < firstDay || v >= endDay:
+				return fmt.Errorf("%.40q: %w", text, errYears)
+			}
+			b.Append(int32(v))
+			return nil
+		}
 	}
 	b, ok := col.(*batch.Fixed[int64])
 	if !ok || w == wireDays {
 		return nil
 	}
+	dated := c.Arrow.ID() == arrow.TIMESTAMP // and no time of day
 	return func(text []byte, _ bool) error {
 		v, err := literal.ParseInt(text)
 		switch {
@@ -256,6 +272,9 @@ func sinceRead(w wire, c schema.Column, col batch.Column) tokenFunc {
 				return literal.Bad(text, "time in milliseconds")
 			}
 			v *= 1000
+		}
+		if dated && (v < firstDay*literal.DayMicros || v >= endDay*literal.DayMicros) {
+			return fmt.Errorf("%.40q: %w", text, errYears)
 		}
 		b.Append(v)
 		return nil
