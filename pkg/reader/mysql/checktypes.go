@@ -34,7 +34,7 @@ var specials = []special{
 		func(c schema.Column) bool { return c.Type.Kind == schema.Time },
 	},
 	{
-		"geometry becomes binary", "it is MySQL's form: four bytes of SRID, then WKB", "ST_GeomFromWKB(substring(…, 5)), or what the reader has for it",
+		"geometry becomes binary", "it is WKB, and the SRID is left out", "ST_GeomFromWKB(…), or what the reader has for it",
 		func(c schema.Column) bool { return c.Type.Kind == schema.Geometry },
 	},
 	{

@@ -135,6 +135,11 @@ func (s folders) publish(ctx context.Context, table string, n int64, name, _ str
 	return err
 }
 
+// settle removes the folders that the files were in: each is one of the file system's too.
+func (s folders) settle(ctx context.Context, table string, n int64) error {
+	return s.fileSystem.remove(ctx, path.Join(commitDir(table, n), "files"))
+}
+
 func (s folders) forget(ctx context.Context, table string, n int64) error {
 	return s.fileSystem.remove(ctx, commitDir(table, n))
 }

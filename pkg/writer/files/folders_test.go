@@ -2,6 +2,7 @@ package files
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -182,4 +183,30 @@ func TestManyFiles(t *testing.T) {
 	if len(told) != 1 || !strings.Contains(told[0], "20001 files") {
 		t.Errorf("it is told: %q", told)
 	}
+}
+
+// A table whose content was removed by hand is not taken for whole, nor gone on with; and
+// commits leave no folders behind.
+func TestContentGone(t *testing.T) {
+	root := t.TempDir()
+	w := openOrders(t, csvSink(root, Options{}), writer.Follow)
+	writeOrders(t, w, -1, batchtest.Row{1, "x"})
+	storeMust(t, w.Commit(t.Context(), "p"))
+	storeMust(t, w.Close())
+	dir := filepath.Join(root, "shop", "orders")
+	if _, err := os.Stat(filepath.Join(dir, hidden, "commits", "000000000001", "files")); err == nil {
+		t.Error("the folders of the commit's files are left")
+	}
+	storeMust(t, os.RemoveAll(filepath.Join(dir, "g1")))
+	for _, mode := range []writer.Mode{writer.Create, writer.Append, writer.Follow, writer.Extend} {
+		if _, err := csvSink(root, Options{}).Open(t.Context(), rival, mode); !strings.Contains(fmt.Sprint(err), "is lost") || hint.IsTransient(err) {
+			t.Errorf("%s: %v", mode, err)
+		}
+		if d, err := csvSink(root, Options{}).Describe(t.Context(), rival, mode); d.Fate != writer.Refused || err != nil {
+			t.Errorf("%s: described as %s, %v", mode, d.Fate, err)
+		}
+	}
+	w = openOrders(t, csvSink(root, Options{}), writer.Replace)
+	storeMust(t, w.Commit(t.Context(), "q"))
+	storeMust(t, w.Close())
 }

@@ -27,6 +27,35 @@ func (l local) url(name string) string { return filepath.ToSlash(l.at(name)) }
 
 func (l local) close() error { return nil }
 
+// A madeRoot is a local whose root was not there. What was made of it goes again, unless
+// something is in it.
+type madeRoot struct {
+	local
+	made []string // with what is on its way; the root comes first
+}
+
+func makeRoot(root string) (m madeRoot, err error) {
+	m.root = root
+	for dir := root; ; dir = filepath.Dir(dir) {
+		if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		m.made = append(m.made, dir)
+	}
+	if err = os.MkdirAll(root, 0o777); err != nil {
+		_ = m.close()
+		return m, explain(err)
+	}
+	return m, nil
+}
+
+func (m madeRoot) close() error {
+	for _, dir := range m.made {
+		_ = os.Remove(dir)
+	}
+	return nil
+}
+
 // A localFile is written with little calls, and synced to the disk before it counts.
 type localFile struct{ *os.File }
 
@@ -55,18 +84,31 @@ func (f localFile) finish() (string, error) {
 	return "", explain(err)
 }
 
-// explain adds a remedy to why something could not be written.
+// explain adds a remedy to why something could not be read or written.
 func explain(err error) error {
 	var at *fs.PathError
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return hint.Transient(hint.Wrap(err, "make room on the disk, or have less kept there"))
 	case errors.Is(err, fs.ErrPermission) && errors.As(err, &at):
-		return hint.Wrap(err, "let %s write to %s, by chown or chmod, or name another folder", userName(), filepath.Dir(at.Path))
+		return hint.Wrap(err, "let %s read and write in %s, by chown or chmod, or name another folder", userName(), lastThere(at.Path))
 	case errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOTDIR):
 		return hint.Wrap(err, "name another folder")
 	}
 	return err
+}
+
+// lastThere is the folder on the way to a path, whose own name does not count, of which one
+// knows that it is there: what lies behind it is not, or may not be looked at.
+func lastThere(path string) string {
+	dir := filepath.Dir(path)
+	for dir != filepath.Dir(dir) {
+		if _, err := os.Stat(dir); err == nil {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	return dir
 }
 
 // userName is who this process is to the system.
@@ -130,7 +172,7 @@ func (l local) open(ctx context.Context, name string) (input, error) {
 	}
 	f, err := os.Open(l.at(name))
 	if err != nil {
-		return nil, err
+		return nil, explain(err)
 	}
 	st, err := f.Stat()
 	if err != nil {
@@ -159,7 +201,7 @@ func (l local) list(ctx context.Context, dir string) ([]info, error) {
 		list = append(list, info{e.Name(), e.IsDir(), st.Size()})
 	}
 	slices.SortFunc(list, func(a, b info) int { return strings.Compare(a.name, b.name) })
-	return list, err
+	return list, explain(err)
 }
 
 func (l local) modified(_ context.Context, name string) (time.Time, error) {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"path"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -43,14 +45,10 @@ func (w *Writer) admit(ctx context.Context) error {
 		return err
 	}
 	if m.Number == 0 || w.replaces {
-		if err := w.foreign(ctx); err != nil {
-			// Unless they are of a run that has made the table since it was looked at.
-			if err2 := w.look(ctx); err2 != nil || w.known.Number == 0 {
-				return errors.Join(err, err2)
-			}
-			return w.admit(ctx)
-		}
-		return w.begin(want)
+		return w.anew(ctx, want)
+	}
+	if err := w.contentThere(ctx); err != nil {
+		return err
 	}
 	if w.mode == writer.Extend && m.Rows == 0 { // whatever shape it had
 		if m.Source != w.src.String() {
@@ -72,6 +70,38 @@ func (w *Writer) admit(ctx context.Context) error {
 		}
 	}
 	return w.use(m.Format, m.Compression, m.Header, m.Partition, columns)
+}
+
+// anew readies a table that is to be made, or whose content is to be exchanged.
+func (w *Writer) anew(ctx context.Context, want []column) error {
+	if err := w.foreign(ctx); err != nil {
+		// Unless they are of a run that has made the table since it was looked at.
+		if err2 := w.look(ctx); err2 != nil || w.known.Number == 0 {
+			return errors.Join(err, err2)
+		}
+		return w.admit(ctx)
+	}
+	if op := schema.MetaOp.Column(); w.known.Number > 0 && find(w.known.Columns, op) != nil && find(want, op) == nil {
+		w.sink.opts.Warn(fmt.Sprintf("%s holds a row for each change: the source's rows take their place, and the changes are gone with the replace after this one", w.place()))
+	}
+	return w.begin(want)
+}
+
+// contentThere looks for the folder of the content that the table is said to have: some are
+// removed by hand.
+func (w *Writer) contentThere(ctx context.Context) error {
+	m := w.known
+	if len(m.Files) == 0 {
+		return nil
+	}
+	gone := w.sink.store.there(ctx, path.Join(w.dir, m.Generation))
+	if !errors.Is(gone, fs.ErrNotExist) {
+		return gone
+	}
+	if shown, err := w.sink.manifest(ctx, w.dir); err != nil || shown.Number != m.Number {
+		return err // it is about to be shown
+	}
+	return lost(gone)
 }
 
 func (w *Writer) place() string { return w.sink.store.url(w.dir) }
@@ -209,7 +239,7 @@ func (w *Writer) sameKind(want []column) error {
 			"tail and dump go on with it, without --latest; or write elsewhere, by ?namespace=… in the sink's URL")
 	case !log && own:
 		remedy := "follow it with --latest, or write elsewhere, by ?namespace=… in the sink's URL"
-		if len(w.src.RowKey) == 0 || unkeyable(w.src, w.src.RowKey) != "" {
+		if len(w.src.RowKey) == 0 || unkeyable(w.src, w.src.RowKey) != "" || w.known.Format == ParquetLegacy {
 			remedy = rowsAlone
 		}
 		return hint.Wrap(fmt.Errorf("%s holds the source's rows, and not a row for each change", w.place()), "%s", remedy)
@@ -221,7 +251,7 @@ func (w *Writer) sameKind(want []column) error {
 func (w *Writer) remedy() string {
 	switch {
 	case w.src.IsChangelog(), w.mode == writer.Extend:
-		return "remove the folder, or write elsewhere, by ?namespace=… in the sink's URL"
+		return "leave the table out with --exclude, or write elsewhere, by ?namespace=… in the sink's URL; to begin anew here, remove its folder, with what is in it"
 	case w.mode == writer.Append:
 		return "--mode evolve adapts the columns, where text and Parquet allow it, and adds the rows; --mode replace exchanges the content"
 	case w.mode == writer.Create, w.mode == writer.Evolve:

@@ -158,6 +158,9 @@ func (s *Sink) clear(ctx context.Context, dir string, e *entry) error {
 			return fmt.Errorf("remove %s, which is not the table's any more: %w", s.store.url(path.Join(dir, gone)), err)
 		}
 	}
+	if err := s.store.settle(ctx, dir, e.Number); err != nil {
+		return err
+	}
 	if n := e.Number - keptEntries; n > 0 {
 		if err := s.store.forget(ctx, dir, n); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -70,6 +71,23 @@ func readables(t *testing.T, db string) []readable {
 		ended = append(ended, batchtest.Row{int64(i), s, s})
 	}
 
+	// Values that come again are numbered by Parquet.
+	again := batchtest.Shape(db, "again", "id bigint key", "i int", "n decimal(5,2)", "m decimal(15,3)", "w decimal(30,4)", "at datetime(6)", "ts timestamp(6)", "s varchar(20)", "b varbinary(20)", "d double", "f float", "t bit(1)")
+	var repeated []batchtest.Row
+	for i := range 300 {
+		k := i % 7
+		row := batchtest.Row{
+			int64(i), k, fmt.Sprintf("%d.25", k-3), fmt.Sprintf("%d.125", k-3), fmt.Sprintf("%d.1250", k+3), fmt.Sprintf("%04d-03-04 05:06:07.00000%d", 1600+k*1300, k),
+			fmt.Sprintf("%04d-03-04 05:06:07.00000%dZ", 1960+k*10, k), fmt.Sprint("s", k),
+			[]byte{byte(k)},
+			float64(k), float32(k), k%2 == 0,
+		}
+		if k == 3 {
+			row[2] = nil
+		}
+		repeated = append(repeated, row)
+	}
+
 	changes, err := schema.Changelog(batchtest.Shape(db, "changes", "id bigint key", "note varchar(20)", "day date"))
 	storeMust(t, err)
 	const pos, gtid = "binlog.000001:00000000000000004711:0000000", "3e11fa47-71ca-11e1-9e33-c80aa9429562:"
@@ -78,6 +96,7 @@ func readables(t *testing.T, db string) []readable {
 		{Table: all.Table, commits: [][]batchtest.Row{all.Rows[:3], all.Rows[3:]}},
 		{Table: edges, commits: [][]batchtest.Row{rows}},
 		{Table: lines, commits: [][]batchtest.Row{ended}},
+		{Table: again, commits: [][]batchtest.Row{repeated}},
 		{Table: changes, commits: [][]batchtest.Row{
 			{{1, "a", "2024-02-29", schema.OpRead, nil, nil, nil}, {2, "", nil, schema.OpRead, nil, nil, nil}},
 			{

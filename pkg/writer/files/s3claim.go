@@ -137,6 +137,9 @@ func (s *s3Store) entry(ctx context.Context, table string, n int64) ([]byte, err
 	return data, err
 }
 
+// settle does nothing: an upload that is completed leaves nothing behind.
+func (s *s3Store) settle(context.Context, string, int64) error { return nil }
+
 func (s *s3Store) forget(ctx context.Context, table string, n int64) error {
 	return s.removeKey(ctx, s.commitKey(table, n))
 }

@@ -164,7 +164,7 @@ func (s *Sink) open(ctx context.Context, t *schema.Table, mode writer.Mode) (*Wr
 	if err := w.admit(ctx); err != nil {
 		return nil, &schema.TableError{Table: t.String(), Err: err}
 	}
-	if n := len(w.known.Files); n > manyNamed && !w.replaces {
+	if n := len(w.known.Files); n > manyNamed && w.follows() {
 		s.opts.Warn(fmt.Sprintf("%s has %d files, which each commit names anew; a longer --commit-interval makes fewer and larger ones", w.place(), n))
 	}
 	return w, nil

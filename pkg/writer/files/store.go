@@ -29,6 +29,8 @@ type store interface {
 	entry(ctx context.Context, table string, n int64) ([]byte, error)
 	// publish shows a file of commit n, whose token create's output has returned.
 	publish(ctx context.Context, table string, n int64, path, token string) error
+	// settle removes what is left of commit n, but for its entry, once its files are published.
+	settle(ctx context.Context, table string, n int64) error
 	// forget removes the entry of a commit whose files are all published.
 	forget(ctx context.Context, table string, n int64) error
 	// stages lists the names of a table's stages that were not claimed.

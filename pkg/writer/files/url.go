@@ -114,7 +114,18 @@ func openLocal(folder string, o Options) (store, error) {
 	}
 	st, err := os.Stat(root)
 	switch {
-	case errors.Is(err, fs.ErrNotExist): // made when something is written
+	case errors.Is(err, fs.ErrNotExist):
+		if target, err := os.Readlink(root); err == nil {
+			return nil, hint.Wrap(fmt.Errorf("%s is a link to %s, which is not there", root, target), "mount or make what it leads to, or name another folder")
+		}
+		if o.Look {
+			break
+		}
+		m, err := makeRoot(root) // at once, or it is found out only when there are rows
+		if err != nil {
+			return nil, err
+		}
+		return folders{m}, nil
 	case err != nil:
 		return nil, explain(err)
 	case !st.IsDir():

@@ -81,7 +81,11 @@ func (w *Writer) use(format Format, compression string, header bool, partition s
 		return err
 	}
 	if format == ParquetLegacy && w.follows() && len(w.src.Key) > 0 {
-		return hint.Wrap(errors.New("rows in parquet-legacy are not written anew, as --latest does"), "write its changes, without --latest, or its rows as parquet or tsv")
+		remedy := "write its changes, without --latest, or its rows as parquet or tsv"
+		if w.known.Number > 0 {
+			remedy = fmt.Sprintf("snapshot --mode replace --format tsv --tables %s makes one of it that --latest can follow; or write its changes elsewhere, without --latest, by ?namespace=… in the sink's URL", w.src)
+		}
+		return hint.Wrap(errors.New("rows in parquet-legacy are not written anew, as --latest does"), "%s", remedy)
 	}
 	w.types = make([]arrow.DataType, len(columns))
 	w.from = make([]int, len(columns))
