@@ -26,7 +26,7 @@ func all() stores {
 		open: openIceberg, check: iceberg.CheckURL, takes: rowsAlone,
 		layout: func(l layout) error { return icebergLayout(l).Check() }, unused: slices.Concat(formFlags, hdfsFlags),
 	}
-	topic := sinkKind{open: openKafka, check: kafka.CheckURL, takes: changesAlone, unused: slices.Concat(formFlags, hdfsFlags, icebergFlags)}
+	topic := sinkKind{open: openKafka, check: kafka.CheckURL, takes: changesAlone, unused: slices.Concat(formFlags, hdfsFlags, icebergFlags, fileFlags)}
 	onHDFS := sinkKind{open: openFiles, check: files.CheckURL, takes: changesOrRows, layout: checkFilesLayout, unused: icebergFlags}
 	plain := onHDFS
 	plain.unused = slices.Concat(hdfsFlags, icebergFlags)

@@ -99,7 +99,7 @@ func (p *program) checkAll(ctx context.Context, o checkOptions) error {
 			return &usageError{nil, err}
 		}
 	}
-	if err := p.stores.checkLatest(o.sink, o.latest, o.changelog); err != nil {
+	if err := p.stores.checkLatest(o.sink, o.latest, o.changelog, o.layout.asked()); err != nil {
 		return &usageError{nil, err}
 	}
 	if err := p.logIn(ctx, &o.login, o.source); err != nil {

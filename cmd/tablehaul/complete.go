@@ -45,6 +45,8 @@ func (p *program) completeFlag(f *pflag.Flag) completer {
 	switch v := f.Value.(type) {
 	case *oneOf:
 		return words(v.words...)
+	case messageFormat:
+		return words(v.words...)
 	case *perTable:
 		return p.completePattern
 	}

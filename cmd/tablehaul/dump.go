@@ -157,7 +157,7 @@ func (o *dumpOptions) bounded() bool { return o.until != "" || o.idleExit > 0 }
 func (p *program) dump(ctx context.Context, o dumpOptions) error {
 	open, err := p.stores.findFeed(o)
 	if err == nil {
-		err = p.stores.checkLatest(o.sink, o.latest, o.changelog)
+		err = p.stores.checkLatest(o.sink, o.latest, o.changelog, o.layout.asked())
 	}
 	if err != nil {
 		return &usageError{nil, err}

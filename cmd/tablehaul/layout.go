@@ -23,7 +23,7 @@ type layoutOptions struct {
 	spillSize       byteSize
 	files           filesOptions
 	formatFlag      string
-	given           map[string]bool // flags, of formFlags, hdfsFlags and icebergFlags
+	given           map[string]bool // flags, of formFlags, hdfsFlags, icebergFlags and fileFlags
 }
 
 // filesOptions say how plain files are to be.
@@ -54,6 +54,7 @@ var (
 	formFlags    = []string{formatFlag, fileFormatFlag, "header"} // of plain files
 	hdfsFlags    = []string{"block-size", "replication"}          // of those in HDFS
 	icebergFlags = []string{"sort", "format-version", "property"}
+	fileFlags    = []string{"partition", "compression", "target-file-size", "spill-size"} // of lakes and plain files
 )
 
 // A layout is how one table is to lie in files.
@@ -72,7 +73,10 @@ func newLayoutOptions() layoutOptions {
 	}
 }
 
-func newFileFormat() *oneOf { return newOneOf("parquet", "parquet-legacy", "csv", "tsv", "jsonl") }
+// legacyParquet is the format of files that are not written anew.
+const legacyParquet = "parquet-legacy"
+
+func newFileFormat() *oneOf { return newOneOf("parquet", legacyParquet, "csv", "tsv", "jsonl") }
 
 // flags registers the flags; format is the name of that which chooses the format of files.
 func (o *layoutOptions) flags(f *pflag.FlagSet, format string) {
@@ -97,7 +101,7 @@ func (o *layoutOptions) flags(f *pflag.FlagSet, format string) {
 func (o *layoutOptions) check(given func(flag string) bool) error {
 	o.sizeGiven = given("target-file-size")
 	o.given = make(map[string]bool)
-	for _, f := range slices.Concat(formFlags, hdfsFlags, icebergFlags) {
+	for _, f := range slices.Concat(formFlags, hdfsFlags, icebergFlags, fileFlags) {
 		if given(f) && (f != formatFlag || o.formatFlag == formatFlag) {
 			o.given[f] = true
 		}

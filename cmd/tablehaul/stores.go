@@ -116,11 +116,13 @@ func (s stores) refusesKeyless(sink string, keyless *oneOf) bool {
 }
 
 // checkLatest finds out whether --latest means anything to the sink.
-func (s stores) checkLatest(sink string, latest, changelog bool) error {
+func (s stores) checkLatest(sink string, latest, changelog bool, form filesLayout) error {
 	fits := func(k sinkKind) bool { return k.takes == changesOrRows }
 	switch {
 	case latest && changelog:
 		return errors.New("--latest and --changelog exclude each other")
+	case latest && form.format == legacyParquet:
+		return hint.Wrap(errors.New("--latest does not go with parquet-legacy, whose rows are not written anew"), "take parquet or tsv for it")
 	case latest && sink != "" && !fits(s.sinks[scheme(sink)]):
 		return s.unfit("latest", sink, fits)
 	}

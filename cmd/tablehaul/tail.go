@@ -193,7 +193,7 @@ func (p *program) tail(ctx context.Context, o tailOptions) (err error) {
 		err = p.stores.check(o.moveOptions)
 	}
 	if err == nil {
-		err = p.stores.checkLatest(o.sink, o.latest, o.changelog)
+		err = p.stores.checkLatest(o.sink, o.latest, o.changelog, o.layout.asked())
 	}
 	if err != nil {
 		return &usageError{nil, err}
