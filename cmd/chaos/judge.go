@@ -56,8 +56,8 @@ func (w *world) judge(exits []exit) (excused []string, n int) {
 		w.errs = append(w.errs, fmt.Errorf("the last run was fenced %d times", fences))
 	}
 	for _, p := range w.product.pairs {
-		if w.depot.served() {
-			break // commits take so long there that each of the two may be ahead with another table
+		if w.depot != nil {
+			break // tables are committed one by one there: each of the two may be ahead with another
 		}
 		if err := j.pair(p[0].exit, p[1].exit); err != nil {
 			w.errs = append(w.errs, err)
