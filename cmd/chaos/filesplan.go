@@ -58,7 +58,7 @@ func newFilesPlan(seed uint64) *filesPlan {
 	case 0:
 		f.layout = []string{one("dt=day(@commit)", "dt=day(@commit), hour=hour(@commit)", "y=year(@commit), month(@commit)")}
 	case 1:
-		f.layout = []string{one(append(bank, shop...)...), one("idle: p_v=v", "ledger: month(@commit)")}
+		f.layout = []string{one(append(bank, shop...)...), one("idle: p_v=v", "accounts: month(@commit)")}
 	}
 	return f
 }
