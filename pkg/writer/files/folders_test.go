@@ -158,13 +158,19 @@ func TestHoursThatAreOver(t *testing.T) {
 	}
 }
 
-// Who has made very many files is told.
-func TestManyFiles(t *testing.T) {
-	root := t.TempDir()
+// oneOrder makes a table of one row.
+func oneOrder(t *testing.T, root string) {
+	t.Helper()
 	w := openOrders(t, csvSink(root, Options{}), writer.Follow)
 	writeOrders(t, w, -1, batchtest.Row{1, "x"})
 	storeMust(t, w.Commit(t.Context(), "p"))
 	storeMust(t, w.Close())
+}
+
+// Who has made very many files is told.
+func TestManyFiles(t *testing.T) {
+	root := t.TempDir()
+	oneOrder(t, root)
 	entry := filepath.Join(root, "shop", "orders", hidden, "commits", "000000000001", entryFile)
 	text, err := os.ReadFile(entry)
 	storeMust(t, err)
@@ -189,10 +195,7 @@ func TestManyFiles(t *testing.T) {
 // commits leave no folders behind.
 func TestContentGone(t *testing.T) {
 	root := t.TempDir()
-	w := openOrders(t, csvSink(root, Options{}), writer.Follow)
-	writeOrders(t, w, -1, batchtest.Row{1, "x"})
-	storeMust(t, w.Commit(t.Context(), "p"))
-	storeMust(t, w.Close())
+	oneOrder(t, root)
 	dir := filepath.Join(root, "shop", "orders")
 	if _, err := os.Stat(filepath.Join(dir, hidden, "commits", "000000000001", "files")); err == nil {
 		t.Error("the folders of the commit's files are left")
@@ -206,7 +209,7 @@ func TestContentGone(t *testing.T) {
 			t.Errorf("%s: described as %s, %v", mode, d.Fate, err)
 		}
 	}
-	w = openOrders(t, csvSink(root, Options{}), writer.Replace)
+	w := openOrders(t, csvSink(root, Options{}), writer.Replace)
 	storeMust(t, w.Commit(t.Context(), "q"))
 	storeMust(t, w.Close())
 }
