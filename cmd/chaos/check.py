@@ -335,9 +335,10 @@ class Check:
         # decided is left out by a table that has been followed, and not by one just copied.
         last = [next((s["place"] for s in reversed(h) if s["place"]), None) for h in (accounts, ledger)]
         apart = None not in last and last[0] != last[1]
-        if apart and not undecided(*map(transactions, last)):
+        prepared = apart and undecided(*map(transactions, last))
+        if apart and not prepared:
             self.fault("last", f"accounts end at {last[0]}, ledger at {last[1]}")
-        if self.pairs == 0 and not apart and min(len(accounts), len(ledger)) >= MANY:
+        if self.pairs == 0 and not prepared and min(len(accounts), len(ledger)) >= MANY:
             self.fault("pairs", f"{len(accounts)} snapshots of accounts and {len(ledger)} of ledger have no position in common")
 
     def partners(self, name, history, other):
