@@ -190,6 +190,9 @@ func (p *snapshot) Close() error {
 
 // Open waits for a free connection and runs the split's SELECT on it.
 func (p *snapshot) Open(ctx context.Context, sp reader.Split) (reader.Reader, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err // and not only if the select below takes it for the first that is ready
+	}
 	select {
 	case c := <-p.free:
 		return p.open(ctx, c, sp)
