@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer/files"
 )
 
 // layoutOptions say how tables are to lie in files at the sink.
@@ -73,10 +74,7 @@ func newLayoutOptions() layoutOptions {
 	}
 }
 
-// legacyParquet is the format of files that are not written anew.
-const legacyParquet = "parquet-legacy"
-
-func newFileFormat() *oneOf { return newOneOf("parquet", legacyParquet, "csv", "tsv", "jsonl") }
+func newFileFormat() *oneOf { return newOneOf(files.Formats...) }
 
 // flags registers the flags; format is the name of that which chooses the format of files.
 func (o *layoutOptions) flags(f *pflag.FlagSet, format string) {

@@ -237,7 +237,7 @@ func bitsRead(c schema.Column, col batch.Column) tokenFunc {
 // Days of the years 0, of which MySQL has dates, to 9999.
 const (
 	firstDay = -719528
-	endDay   = 2932897
+	endDay   = endMicros / literal.DayMicros
 )
 
 // sinceRead reads numbers of days, or of fractions of a second, since 1970 or of a day.
@@ -273,7 +273,7 @@ func sinceRead(w wire, c schema.Column, col batch.Column) tokenFunc {
 			}
 			v *= 1000
 		}
-		if dated && (v < firstDay*literal.DayMicros || v >= endDay*literal.DayMicros) {
+		if dated && (v < firstDay*literal.DayMicros || v >= endMicros) {
 			return fmt.Errorf("%.40q: %w", text, errYears)
 		}
 		b.Append(v)
