@@ -100,6 +100,12 @@ func openIceberg(ctx context.Context, url string, o storeOptions) (writer.Sink, 
 	return s, nil
 }
 
+// fileFormats are those of plain files; what is in legacyParquet is not written anew.
+var (
+	fileFormats   = files.Formats
+	legacyParquet = string(files.ParquetLegacy)
+)
+
 func openFiles(ctx context.Context, url string, o storeOptions) (writer.Sink, error) {
 	opts := files.Options{
 		Format: files.Format(o.files.format), Compression: o.codec, Header: o.files.header,

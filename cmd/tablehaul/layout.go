@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/tablehaul/tablehaul/pkg/schema"
-	"github.com/tablehaul/tablehaul/pkg/writer/files"
 )
 
 // layoutOptions say how tables are to lie in files at the sink.
@@ -74,7 +73,7 @@ func newLayoutOptions() layoutOptions {
 	}
 }
 
-func newFileFormat() *oneOf { return newOneOf(files.Formats...) }
+func newFileFormat() *oneOf { return newOneOf(fileFormats...) }
 
 // flags registers the flags; format is the name of that which chooses the format of files.
 func (o *layoutOptions) flags(f *pflag.FlagSet, format string) {

@@ -18,7 +18,6 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
-	"github.com/tablehaul/tablehaul/pkg/writer/files"
 )
 
 // A source is a Stock that knows which database its URL names, "" if none.
@@ -122,7 +121,7 @@ func (s stores) checkLatest(sink string, latest, changelog bool, form filesLayou
 	switch {
 	case latest && changelog:
 		return errors.New("--latest and --changelog exclude each other")
-	case latest && form.format == string(files.ParquetLegacy):
+	case latest && form.format == legacyParquet:
 		return hint.Wrap(errors.New("--latest does not go with parquet-legacy, whose rows are not written anew"), "take parquet or tsv for it")
 	case latest && sink != "" && !fits(s.sinks[scheme(sink)]):
 		return s.unfit("latest", sink, fits)
