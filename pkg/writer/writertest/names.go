@@ -47,7 +47,7 @@ var oddColumns = []string{
 func (k *kit) oddNames() {
 	columns := []schema.Column{batchtest.Column("id", "bigint", false)}
 	for _, name := range oddColumns {
-		columns = append(columns, batchtest.Column(name, "varchar(70)", true))
+		columns = append(columns, batchtest.Column(name, "varchar(140)", true))
 	}
 	var tables []*schema.Table
 	var content [][]batchtest.Row
