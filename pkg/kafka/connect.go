@@ -216,7 +216,7 @@ func Explain(err error) error {
 		return hint.Transient(hint.Wrap(err, "no such host: see the brokers' names, those that they give for themselves (advertised.listeners) included"))
 	case errors.As(err, &conn):
 		return hint.Transient(hint.Wrap(err, "is a broker running there?"))
-	case kerr.IsRetriable(err):
+	case kerr.IsRetriable(err), errors.Is(err, kerr.OperationNotAttempted): // the latter for what came in one request with what failed
 		return hint.Transient(err)
 	}
 	return err

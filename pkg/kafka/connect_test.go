@@ -3,12 +3,30 @@ package kafka
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
 )
+
+// TestExplainTransient tells what is worth another try from what is not. A broker that
+// knows one topic of a request no more does not attempt the others, and either may be
+// what a run hears of first.
+func TestExplainTransient(t *testing.T) {
+	for err, want := range map[error]bool{
+		kerr.UnknownTopicOrPartition: true, kerr.OperationNotAttempted: true, kerr.NotLeaderForPartition: true,
+		kerr.TopicAuthorizationFailed: false, kerr.InvalidTransactionTimeout: false,
+	} {
+		if got := hint.IsTransient(Explain(fmt.Errorf("write to topic t: %w", err))); got != want {
+			t.Errorf("%v: got %v, want %v", err, got, want)
+		}
+	}
+}
 
 // TestConnectStops has a broker take a connection and say nothing: who is to stop does not
 // wait for it.
