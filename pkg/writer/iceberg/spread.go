@@ -3,6 +3,7 @@ package iceberg
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -57,7 +58,10 @@ func (s *spread) write(ctx context.Context, b *batch.Batch) error {
 	case s.order != nil && !s.given:
 		err = s.pile.add(ctx, b.Rows, parts)
 	case parts == nil:
-		_, err = s.writeRun(ctx, columns, run{0, span{0, rows}}, b.Origin)
+		var ok bool
+		if ok, err = s.writeRun(ctx, columns, run{0, span{0, rows}}, b.Origin); err == nil && !ok {
+			err = errors.New("there is no file for the rows") // take sees to it that there is
+		}
 	default:
 		if err = g.group(ctx, columns, parts, s.parts.count()); err == nil {
 			err = s.writeGroups(ctx, &g, b)
@@ -185,11 +189,19 @@ func (s *spread) take(ctx context.Context, part uint32, origin int) (f, cold *da
 	}
 	most := s.share()
 	if s.open >= most {
-		if cold = s.cold(); cold == nil {
+		// Rows of a table without partitions do not wait: they come in order, and no more
+		// files are written to at once than there are splits being read.
+		least := int64(coldAfter)
+		if s.parts == nil {
+			least = 0
+		}
+		if cold = s.cold(least); cold == nil && s.parts != nil {
 			return nil, nil, nil
 		}
-		s.ended[cold.number] = true
-		s.open--
+		if cold != nil {
+			s.ended[cold.number] = true
+			s.open--
+		}
 	}
 	if s.parts != nil && s.ended[part] && s.open >= most/2 {
 		return nil, cold, nil
@@ -218,15 +230,15 @@ func (s *spread) assignTo(f *dataFile, part uint32) {
 	}
 }
 
-// cold takes the idle file that has waited longest, if that is long.
-func (s *spread) cold() *dataFile {
+// cold takes the idle file that has waited longest, if that is for so many batches at least.
+func (s *spread) cold(least int64) *dataFile {
 	pick := -1
 	for i, f := range s.idle {
 		if pick < 0 || f.used < s.idle[pick].used {
 			pick = i
 		}
 	}
-	if pick < 0 || s.clock-s.idle[pick].used < coldAfter {
+	if pick < 0 || s.clock-s.idle[pick].used < least {
 		return nil
 	}
 	f := s.idle[pick]

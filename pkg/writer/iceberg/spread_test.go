@@ -173,6 +173,29 @@ out([n, bad[:5]])`, lake, c.layout.Sort)
 	}
 }
 
+// TestSortedBackwards has splits come in the opposite order, more than files may be open:
+// each begins one of its own.
+func TestSortedBackwards(t *testing.T) {
+	w, _ := spreadTable(t, Layout{Sort: "id"}, Options{Memory: 1 << 20, Parallel: 4})
+	r := rand.New(rand.NewPCG(1, 2))
+	model := make(map[int]batchtest.Row)
+	const size, splits = 50, 200
+	for at := splits - 1; at >= 0; at-- {
+		var rows []batchtest.Row
+		for id := at * size; id < (at+1)*size; id++ {
+			model[id] = event(r, id)
+			rows = append(rows, model[id])
+		}
+		b := batchtest.Build(memory.DefaultAllocator, w.src, rows)
+		b.Origin = at
+		must(t, w.Write(t.Context(), b))
+		b.Release()
+	}
+	must(t, w.Commit(t.Context(), "p"))
+	must(t, w.Close())
+	wantContent(t, w.sink, w.src, model)
+}
+
 // TestUnsortedFilesDoNotClaimIt hands rows in the wrong order to a table whose
 // rows are trusted to come in order.
 func TestUnsortedFilesDoNotClaimIt(t *testing.T) {
