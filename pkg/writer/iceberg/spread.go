@@ -189,18 +189,11 @@ func (s *spread) take(ctx context.Context, part uint32, origin int) (f, cold *da
 	}
 	most := s.share()
 	if s.open >= most {
-		// Rows of a table without partitions do not wait: they come in order, and no more
-		// files are written to at once than there are splits being read.
-		least := int64(coldAfter)
-		if s.parts == nil {
-			least = 0
-		}
-		if cold = s.cold(least); cold == nil && s.parts != nil {
-			return nil, nil, nil
-		}
-		if cold != nil {
+		if cold = s.cold(); cold != nil {
 			s.ended[cold.number] = true
 			s.open--
+		} else if s.parts != nil {
+			return nil, nil, nil
 		}
 	}
 	if s.parts != nil && s.ended[part] && s.open >= most/2 {
@@ -230,15 +223,17 @@ func (s *spread) assignTo(f *dataFile, part uint32) {
 	}
 }
 
-// cold takes the idle file that has waited longest, if that is for so many batches at least.
-func (s *spread) cold(least int64) *dataFile {
+// cold takes the idle file that has waited longest, if that is long. Without partitions any
+// makes room: rows do not wait in the pile then, and no more files are written to at once than
+// splits are being read.
+func (s *spread) cold() *dataFile {
 	pick := -1
 	for i, f := range s.idle {
 		if pick < 0 || f.used < s.idle[pick].used {
 			pick = i
 		}
 	}
-	if pick < 0 || s.clock-s.idle[pick].used < least {
+	if pick < 0 || s.parts != nil && s.clock-s.idle[pick].used < coldAfter {
 		return nil
 	}
 	f := s.idle[pick]
