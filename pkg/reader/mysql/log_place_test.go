@@ -268,8 +268,15 @@ func TestHeadroom(t *testing.T) {
 	serversAtOnce(t, func(t *testing.T, s *testServer) {
 		s.must(t, "CREATE TABLE a (id INT PRIMARY KEY, v INT)")
 		st := s.open(t, Options{})
-		pos := locate(t, st, "now")
-		h, err := st.Headroom(t.Context(), pos)
+		// The server is everybody's: a statement of another test between the two
+		// questions lies ahead of the position, so they are asked again.
+		pos := batch.Position("")
+		h := reader.Headroom{Ahead: 1}
+		var err error
+		for i := 0; i < 20 && h.Ahead != 0 && err == nil; i++ {
+			pos = locate(t, st, "now")
+			h, err = st.Headroom(t.Context(), pos)
+		}
 		if err != nil || h.Gone || !h.AtEnd || h.Behind != 0 || h.Ahead != 0 || h.Before <= 0 {
 			t.Errorf("at the end: got %+v, %v", h, err)
 		}
