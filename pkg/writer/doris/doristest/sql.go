@@ -1,0 +1,444 @@
+package doristest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-mysql-org/go-mysql/mysql"
+	"github.com/go-mysql-org/go-mysql/server"
+)
+
+// serveSQL listens at a port that speaks MySQL's protocol.
+func (c *Cluster) serveSQL() error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	c.sql = l
+	conf := server.NewServer("5.7.99", mysql.DEFAULT_COLLATION_ID, mysql.AUTH_NATIVE_PASSWORD, nil, nil)
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.sqlConns.Go(func() { c.serveConn(conf, conn) })
+		}
+	}()
+	return nil
+}
+
+func (c *Cluster) serveConn(conf *server.Server, conn net.Conn) {
+	defer conn.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		select {
+		case <-c.closed:
+			_ = conn.Close()
+		case <-ctx.Done():
+		}
+	}()
+	s := &session{c: c, conn: conn, ctx: ctx}
+	auth := server.NewInMemoryAuthenticationHandler(mysql.AUTH_NATIVE_PASSWORD)
+	if err := auth.AddUser(c.opts.User, c.opts.Password); err != nil {
+		return
+	}
+	mc, err := conf.NewCustomizedConn(conn, auth, s)
+	for err == nil {
+		err = mc.HandleCommand()
+	}
+}
+
+// A session is a connection to the MySQL port.
+type session struct {
+	c    *Cluster
+	db   string
+	conn net.Conn // nil for statements that come by HTTP
+	ctx  context.Context
+	server.EmptyHandler
+}
+
+// A result is what a query returns: texts, nil for NULL.
+type result struct {
+	names []string
+	rows  [][]any
+}
+
+// UseDB is COM_INIT_DB.
+func (s *session) UseDB(name string) error {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	if _, err := s.c.database(name); err != nil {
+		return answered(err)
+	}
+	s.db = name
+	return nil
+}
+
+// HandleQuery is COM_QUERY.
+func (s *session) HandleQuery(query string) (*mysql.Result, error) {
+	res, err := s.run(s.ctx, query)
+	if err != nil {
+		return nil, answered(err)
+	}
+	if res == nil {
+		return mysql.NewResult(nil), nil
+	}
+	for _, r := range res.rows {
+		for i, v := range r {
+			if v == "" {
+				r[i] = []byte{} // the library takes the other for NULL
+			}
+		}
+	}
+	set, err := mysql.BuildSimpleTextResultset(res.names, res.rows)
+	if err != nil {
+		return nil, err
+	}
+	return mysql.NewResult(set), nil
+}
+
+func answered(err error) error {
+	var e *sqlError
+	if errors.As(err, &e) {
+		return mysql.NewError(e.code, e.text)
+	}
+	return mysql.NewError(1105, "errCode = 2, detailMessage = "+err.Error())
+}
+
+// run executes a statement. No result means that it has none.
+func (s *session) run(ctx context.Context, query string) (*result, error) {
+	f := s.c.fault(ctx, Call{What: "sql", DB: s.db, SQL: query})
+	switch {
+	case f.Before && s.conn != nil:
+		_ = s.conn.Close()
+		return nil, errClosed
+	case f.Message != "":
+		return nil, refuse("%s", f.Message)
+	}
+	s.c.mu.Lock()
+	res, err := s.statement(query)
+	s.c.mu.Unlock()
+	if f.After && s.conn != nil {
+		_ = s.conn.Close()
+		return nil, errClosed
+	}
+	return res, err
+}
+
+func (s *session) statement(query string) (*result, error) {
+	tokens, err := lex(query)
+	if err != nil {
+		return nil, err
+	}
+	p := &parser{sql: query, tokens: tokens}
+	for _, d := range s.c.dbs {
+		for _, t := range d.tables {
+			s.c.finishJobs(t)
+		}
+	}
+	switch {
+	case p.is("USE"):
+		name, err := p.name()
+		if err == nil {
+			_, err = s.c.database(name)
+		}
+		if err == nil {
+			s.db = name
+		}
+		return nil, err
+	case p.is("SET"):
+		return nil, nil
+	case p.is("SHOW"):
+		return s.show(p)
+	case p.is("DESC"), p.is("DESCRIBE"):
+		db, name, err := p.tableName(s.db)
+		if err != nil {
+			return nil, err
+		}
+		return s.columns(db, name)
+	case p.is("SELECT"):
+		return s.selects(query, tokens)
+	}
+	return nil, s.change(p)
+}
+
+// change runs a statement that has no result.
+func (s *session) change(p *parser) error {
+	switch {
+	case p.is("CREATE", "DATABASE"):
+		return s.createDatabase(p)
+	case p.is("CREATE", "TABLE"):
+		return s.createTable(p)
+	case p.is("ALTER", "TABLE"):
+		return s.alterTable(p)
+	case p.is("DROP", "TABLE"):
+		return s.dropTable(p)
+	case p.is("DROP", "DATABASE"):
+		exists := p.is("IF", "EXISTS")
+		name, err := p.name()
+		if err == nil && s.c.dbs[name] == nil && !exists {
+			_, err = s.c.database(name)
+		}
+		if err == nil {
+			delete(s.c.dbs, name)
+		}
+		return err
+	case p.is("TRUNCATE", "TABLE"):
+		db, name, err := p.tableName(s.db)
+		if err != nil {
+			return err
+		}
+		t, err := s.c.table(db, name)
+		if err == nil {
+			t.empty()
+		}
+		return err
+	case p.is("INSERT", "INTO"):
+		return s.insert(p)
+	}
+	return p.syntax()
+}
+
+func (s *session) createDatabase(p *parser) error {
+	exists := p.is("IF", "NOT", "EXISTS")
+	name, err := p.name()
+	switch {
+	case err != nil:
+		return err
+	case s.c.dbs[name] != nil && exists:
+	case s.c.dbs[name] != nil:
+		return &sqlError{1007, "errCode = 2, detailMessage = Can't create database '" + name + "'; database exists"}
+	default:
+		s.c.dbs[name] = &database{tables: map[string]*table{}}
+	}
+	return nil
+}
+
+func (s *session) dropTable(p *parser) error {
+	exists := p.is("IF", "EXISTS")
+	db, name, err := p.tableName(s.db)
+	if err != nil {
+		return err
+	}
+	d, err := s.c.database(db)
+	switch {
+	case err != nil:
+		return err
+	case d.tables[name] == nil && !exists:
+		return refuse("Unknown table '%s'", name)
+	}
+	delete(d.tables, name)
+	return nil
+}
+
+// insert is INSERT INTO … VALUES: a load of its own, of a label that nobody has.
+func (s *session) insert(p *parser) error {
+	db, name, err := p.tableName(s.db)
+	if err != nil {
+		return err
+	}
+	t, err := s.c.table(db, name)
+	if err != nil {
+		return err
+	}
+	var names []string
+	if p.peek().text == "(" {
+		if names, err = p.names(); err != nil {
+			return err
+		}
+	} else {
+		for _, c := range t.visible() {
+			names = append(names, c.name)
+		}
+	}
+	if err := p.want("VALUES"); err != nil {
+		return err
+	}
+	s.c.lastTxn++
+	x, _ := s.c.begin(s.c.dbs[db], t, fmt.Sprintf("label_%d", s.c.lastTxn))
+	l := &loader{c: s.c, x: x, strict: true, p: &parsed{}, all: t.visible(), columns: map[string]*column{}}
+	for _, c := range l.all {
+		l.columns[strings.ToLower(c.name)] = c
+	}
+	for {
+		values, err := p.values()
+		if err != nil {
+			return err
+		}
+		if len(values) != len(names) {
+			return refuse("Column count doesn't match value count")
+		}
+		l.take(names, values, func() string { return "" })
+		if !p.is(",") {
+			break
+		}
+	}
+	if l.p.filtered > 0 {
+		x.become(aborted)
+		return refuse("Insert has filtered data in strict mode. %s", strings.Join(l.p.why, ""))
+	}
+	x.publish()
+	return nil
+}
+
+// values reads literals in parentheses.
+func (p *parser) values() (list []cell, err error) {
+	if err := p.want("("); err != nil {
+		return nil, err
+	}
+	for {
+		sign := ""
+		if p.is("-") {
+			sign = "-"
+		}
+		t := p.next()
+		switch {
+		case t.kind == 'w' && strings.EqualFold(t.text, "NULL"):
+			list = append(list, nil)
+		case t.kind == 'w' && p.is("."):
+			v := sign + t.text + "." + p.next().text
+			list = append(list, &v)
+		case t.kind == 'w' || t.kind == 's':
+			v := sign + t.text
+			list = append(list, &v)
+		default:
+			return nil, p.syntax()
+		}
+		if p.is(")") {
+			return list, nil
+		}
+		if err := p.want(","); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (s *session) show(p *parser) (*result, error) {
+	switch {
+	case p.is("DATABASES"):
+		r := &result{names: []string{"Database"}}
+		for name := range s.c.dbs {
+			r.rows = append(r.rows, []any{name})
+		}
+		slices.SortFunc(r.rows, func(a, b []any) int { return strings.Compare(a[0].(string), b[0].(string)) })
+		return r, nil
+	case p.is("ALTER", "TABLE", "COLUMN"):
+		return s.showJobs(p)
+	case p.is("CREATE", "TABLE"):
+		db, name, err := p.tableName(s.db)
+		if err != nil {
+			return nil, err
+		}
+		t, err := s.c.table(db, name)
+		if err != nil {
+			return nil, err
+		}
+		return &result{names: []string{"Table", "Create Table"}, rows: [][]any{{name, t.ddl()}}}, nil
+	case p.is("FULL", "COLUMNS", "FROM"), p.is("COLUMNS", "FROM"):
+		db, name, err := p.tableName(s.db)
+		if err != nil {
+			return nil, err
+		}
+		return s.columns(db, name)
+	case p.is("VARIABLES"), p.is("SESSION", "VARIABLES"):
+		return &result{names: []string{"Variable_name", "Value"}, rows: [][]any{{"version_comment", "Doris version doris-2.1.7-stand-in"}}}, nil
+	case p.is("FRONTENDS"):
+		r := &result{names: []string{"Host", "HttpPort", "IsMaster", "Alive"}}
+		for i, fe := range s.c.fe {
+			host, port, _ := net.SplitHostPort(fe)
+			r.rows = append(r.rows, []any{host, port, fmt.Sprint(i == 0), "true"})
+		}
+		return r, nil
+	case p.is("BACKENDS"):
+		r := &result{names: []string{"Host", "HttpPort", "Alive"}}
+		for _, be := range s.c.be {
+			host, port, _ := net.SplitHostPort(be)
+			r.rows = append(r.rows, []any{host, port, "true"})
+		}
+		return r, nil
+	}
+	return nil, p.syntax()
+}
+
+func (s *session) showJobs(p *parser) (*result, error) {
+	db, name := s.db, ""
+	if p.is("FROM") {
+		var err error
+		if db, err = p.name(); err != nil {
+			return nil, err
+		}
+	}
+	if p.is("WHERE", "TableName", "=") {
+		var err error
+		if name, err = p.text(); err != nil {
+			return nil, err
+		}
+	}
+	d, err := s.c.database(db)
+	if err != nil {
+		return nil, err
+	}
+	r := &result{names: []string{"JobId", "TableName", "CreateTime", "FinishTime", "State", "Msg"}}
+	var jobs []*alterJob
+	for _, t := range d.tables {
+		jobs = append(jobs, t.jobs...)
+	}
+	slices.SortFunc(jobs, func(a, b *alterJob) int { return int(b.id - a.id) }) // the last one first
+	for _, j := range jobs {
+		if name == "" || j.table == name {
+			r.rows = append(r.rows, []any{fmt.Sprint(j.id), j.table, j.began.Format(time.DateTime), j.until.Format(time.DateTime), j.state, j.msg})
+		}
+	}
+	return r, nil
+}
+
+func (s *session) columns(db, name string) (*result, error) {
+	t, err := s.c.table(db, name)
+	if err != nil {
+		return nil, err
+	}
+	r := &result{names: []string{"Field", "Type", "Null", "Key", "Default", "Extra", "Comment"}}
+	for _, c := range t.visible() {
+		r.rows = append(r.rows, []any{c.name, c.typ.String(), yes(c.nullable, "Yes", "No"), yes(c.key, "true", "false"), orNil(c.def), yes(!c.key && t.unique, "NONE", ""), c.comment})
+	}
+	return r, nil
+}
+
+func yes(b bool, then, otherwise string) string {
+	if b {
+		return then
+	}
+	return otherwise
+}
+
+func orNil(v cell) any {
+	if v == nil {
+		return nil
+	}
+	return *v
+}
+
+func backquoted(s string) string { return "`" + strings.ReplaceAll(s, "`", "``") + "`" }
+
+// ddl is what SHOW CREATE TABLE prints.
+func (t *table) ddl() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "CREATE TABLE %s (", backquoted(t.name))
+	for i, c := range t.visible() {
+		fmt.Fprintf(&b, "%s\n  %s %s %s", yes(i > 0, ",", ""), backquoted(c.name), c.typ, yes(c.nullable, "NULL", "NOT NULL"))
+		if c.def != nil {
+			fmt.Fprintf(&b, " DEFAULT %q", *c.def)
+		}
+		if c.comment != "" {
+			fmt.Fprintf(&b, " COMMENT %q", c.comment)
+		}
+	}
+	return b.String() + "\n) ENGINE=OLAP\n" + t.tail + ";"
+}
