@@ -202,6 +202,8 @@ func (s *session) change(p *parser) error {
 		return err
 	case p.is("INSERT", "INTO"):
 		return s.insert(p)
+	case p.is("SYNC") && p.done():
+		return nil
 	}
 	return p.syntax()
 }
