@@ -4,19 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 )
-
-// An alterJob is a schema change that takes its time.
-type alterJob struct {
-	id     int64
-	table  string
-	began  time.Time
-	until  time.Time
-	finish func()
-	state  string // RUNNING, FINISHED, CANCELLED
-	msg    string
-}
 
 // createTable is CREATE TABLE behind these two words.
 func (s *session) createTable(p *parser) error {
@@ -25,12 +13,15 @@ func (s *session) createTable(p *parser) error {
 	if err != nil {
 		return err
 	}
+	if err := s.checkTable(name); err != nil {
+		return err
+	}
 	t := newTable(name)
 	if err := p.want("("); err != nil {
 		return err
 	}
 	for {
-		col, err := p.columnDef()
+		col, err := s.columnDef(p)
 		if err != nil {
 			return err
 		}
@@ -67,13 +58,13 @@ func (s *session) createTable(p *parser) error {
 }
 
 // columnDef is a column of CREATE TABLE or ALTER TABLE.
-func (p *parser) columnDef() (*column, error) {
+func (s *session) columnDef(p *parser) (*column, error) {
 	name, err := p.name()
 	if err != nil {
 		return nil, err
 	}
-	if len(name) > 256 {
-		return nil, refuse("Incorrect column name '%s'. Column name length exceeds 256", name)
+	if err := s.checkColumn(name); err != nil {
+		return nil, err
 	}
 	c := &column{name: name, nullable: true}
 	if c.typ, err = p.colType(); err != nil {
@@ -210,17 +201,7 @@ func (s *session) alterTable(p *parser) error {
 	case p.is("RENAME", "COLUMN"):
 		return s.renameColumn(p, t)
 	case p.is("RENAME"):
-		to, err := p.name()
-		if err != nil {
-			return err
-		}
-		d := s.c.dbs[db]
-		if d.tables[to] != nil {
-			return refuse("Table name[%s] is already used", to)
-		}
-		delete(d.tables, name)
-		t.name, d.tables[to] = to, t
-		return nil
+		return s.renameTable(p, db, t)
 	case p.is("REPLACE", "WITH", "TABLE"):
 		return s.replaceTable(p, db, t)
 	case p.is("SET"):
@@ -232,7 +213,7 @@ func (s *session) alterTable(p *parser) error {
 
 func (s *session) addColumns(p *parser, t *table) error {
 	for {
-		c, err := p.columnDef()
+		c, err := s.columnDef(p)
 		if err != nil {
 			return err
 		}
@@ -286,7 +267,7 @@ func widened(from, to colType) bool {
 }
 
 func (s *session) modifyColumn(p *parser, t *table) error {
-	c, err := p.columnDef()
+	c, err := s.columnDef(p)
 	if err != nil {
 		return err
 	}
@@ -357,6 +338,9 @@ func (s *session) renameColumn(p *parser, t *table) error {
 		return err
 	}
 	to, err := p.name()
+	if err == nil {
+		err = s.checkColumn(to)
+	}
 	if err != nil {
 		return err
 	}
@@ -366,53 +350,4 @@ func (s *session) renameColumn(p *parser, t *table) error {
 	}
 	c.name = to
 	return nil
-}
-
-// replaceTable is ALTER TABLE … REPLACE WITH TABLE: both tables change their names in one
-// step, and unless they are swapped, the old one goes.
-func (s *session) replaceTable(p *parser, db string, t *table) error {
-	other, err := p.name()
-	if err != nil {
-		return err
-	}
-	swap := true
-	if p.is("PROPERTIES") {
-		props, err := p.properties()
-		if err != nil {
-			return err
-		}
-		swap = props["swap"] != "false"
-	}
-	n, err := s.c.table(db, other)
-	if err != nil {
-		return err
-	}
-	d := s.c.dbs[db]
-	t.name, n.name = n.name, t.name
-	d.tables[n.name], d.tables[t.name] = n, t
-	if !swap {
-		delete(d.tables, t.name)
-	}
-	return nil
-}
-
-// job has a schema change take its time.
-func (c *Cluster) job(t *table, finish func()) {
-	c.lastTxn++
-	now := time.Now()
-	t.jobs = append(t.jobs, &alterJob{id: c.lastTxn, table: t.name, began: now, until: now.Add(c.opts.AlterTime), finish: finish, state: "RUNNING"})
-}
-
-func (t *table) altering() bool {
-	return slices.ContainsFunc(t.jobs, func(j *alterJob) bool { return j.state == "RUNNING" })
-}
-
-// finishJobs ends the schema changes whose time is over.
-func (c *Cluster) finishJobs(t *table) {
-	for _, j := range t.jobs {
-		if j.state == "RUNNING" && !time.Now().Before(j.until) {
-			j.finish()
-			j.state = "FINISHED"
-		}
-	}
 }

@@ -5,7 +5,6 @@ import (
 	"testing"
 )
 
-
 func TestSync(t *testing.T) {
 	c := start(t, Options{})
 	if got := c.exec(t, "SYNC"); got != "" {
@@ -14,4 +13,50 @@ func TestSync(t *testing.T) {
 	if got := c.exec(t, "SYNC x"); !strings.Contains(got, "mismatched input") {
 		t.Errorf("got %q", got)
 	}
+}
+
+// ask runs statements, and wants of each that its answer is, or has in it, what stands behind.
+func (c *Cluster) ask(t *testing.T, pairs ...string) {
+	t.Helper()
+	for i := 0; i < len(pairs); i += 2 {
+		got := c.exec(t, strings.Split(pairs[i], "; ")...)
+		if want := pairs[i+1]; got != want && (want == "" || !strings.Contains(got, want)) {
+			t.Errorf("%s\n\tgot  %q\n\twant %q", pairs[i], got, want)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	c := start(t, Options{})
+	create := func(table, column string) string {
+		return "CREATE TABLE shop.`" + table + "` (id INT, `" + column + "` INT) UNIQUE KEY(id) DISTRIBUTED BY HASH(id)"
+	}
+	const unicode = "SET enable_unicode_name_support = true; "
+	c.ask(t,
+		"CREATE DATABASE `1x`", "Incorrect database name '1x'",
+		"CREATE DATABASE `größe`", "Incorrect database name 'größe'",
+		unicode+"CREATE DATABASE `größe`", "",
+		"CREATE DATABASE `"+strings.Repeat("x", 65)+"`", "Incorrect database name 'x",
+		"CREATE DATABASE shop", "",
+		create("a-b_1", "c"), "",
+		create("_a", "c"), "Incorrect table name '_a'",
+		create("a.b", "c"), "Incorrect table name 'a.b'",
+		create(strings.Repeat("x", 64), "c"), "",
+		create(strings.Repeat("x", 65), "c"), "Incorrect table name 'x",
+		unicode+create(strings.Repeat("ü", 64), "c"), "",
+		unicode+create("价格", "größe"), "",
+		unicode+"SET enable_unicode_name_support=0; "+create("x", "größe"), "Incorrect column name 'größe'",
+		"SET NAMES utf8mb4; "+create("x", "größe"), "Incorrect column name 'größe'",
+		create("x1", "@ a-b/c?#$%^&*\",:"), "",
+		create("x2", ""), "Incorrect column name ''",
+		create("x2", "a(b)"), "Incorrect column name 'a(b)'",
+		create("x2", ".a"), "Incorrect column name '.a'",
+		create("x2", strings.Repeat("x", 256)), "",
+		create("x3", strings.Repeat("x", 257)), "Incorrect column name 'x",
+		create("x3", "__Doris_sign"), "Incorrect column name '__Doris_sign'",
+		create("x3", "mv_c"), "Incorrect column name 'mv_c'",
+		"ALTER TABLE shop.x1 ADD COLUMN `a(b)` INT", "Incorrect column name 'a(b)'",
+		"ALTER TABLE shop.x1 RENAME COLUMN id `a(b)`", "Incorrect column name 'a(b)'",
+		"ALTER TABLE shop.x1 RENAME `a(b)`", "Incorrect table name 'a(b)'",
+	)
 }

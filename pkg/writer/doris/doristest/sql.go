@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
 	"github.com/go-mysql-org/go-mysql/server"
@@ -57,10 +55,11 @@ func (c *Cluster) serveConn(conf *server.Server, conn net.Conn) {
 
 // A session is a connection to the MySQL port.
 type session struct {
-	c    *Cluster
-	db   string
-	conn net.Conn // nil for statements that come by HTTP
-	ctx  context.Context
+	c       *Cluster
+	db      string
+	unicode bool     // names may have letters of any script
+	conn    net.Conn // nil for statements that come by HTTP
+	ctx     context.Context
 	server.EmptyHandler
 }
 
@@ -154,6 +153,7 @@ func (s *session) statement(query string) (*result, error) {
 		}
 		return nil, err
 	case p.is("SET"):
+		s.set(p)
 		return nil, nil
 	case p.is("SHOW"):
 		return s.show(p)
@@ -214,29 +214,14 @@ func (s *session) createDatabase(p *parser) error {
 	switch {
 	case err != nil:
 		return err
+	case s.checkDatabase(name) != nil:
+		return s.checkDatabase(name)
 	case s.c.dbs[name] != nil && exists:
 	case s.c.dbs[name] != nil:
 		return &sqlError{1007, "errCode = 2, detailMessage = Can't create database '" + name + "'; database exists"}
 	default:
 		s.c.dbs[name] = &database{tables: map[string]*table{}}
 	}
-	return nil
-}
-
-func (s *session) dropTable(p *parser) error {
-	exists := p.is("IF", "EXISTS")
-	db, name, err := p.tableName(s.db)
-	if err != nil {
-		return err
-	}
-	d, err := s.c.database(db)
-	switch {
-	case err != nil:
-		return err
-	case d.tables[name] == nil && !exists:
-		return refuse("Unknown table '%s'", name)
-	}
-	delete(d.tables, name)
 	return nil
 }
 
@@ -320,127 +305,4 @@ func (p *parser) values() (list []cell, err error) {
 			return nil, err
 		}
 	}
-}
-
-func (s *session) show(p *parser) (*result, error) {
-	switch {
-	case p.is("DATABASES"):
-		r := &result{names: []string{"Database"}}
-		for name := range s.c.dbs {
-			r.rows = append(r.rows, []any{name})
-		}
-		slices.SortFunc(r.rows, func(a, b []any) int { return strings.Compare(a[0].(string), b[0].(string)) })
-		return r, nil
-	case p.is("ALTER", "TABLE", "COLUMN"):
-		return s.showJobs(p)
-	case p.is("CREATE", "TABLE"):
-		db, name, err := p.tableName(s.db)
-		if err != nil {
-			return nil, err
-		}
-		t, err := s.c.table(db, name)
-		if err != nil {
-			return nil, err
-		}
-		return &result{names: []string{"Table", "Create Table"}, rows: [][]any{{name, t.ddl()}}}, nil
-	case p.is("FULL", "COLUMNS", "FROM"), p.is("COLUMNS", "FROM"):
-		db, name, err := p.tableName(s.db)
-		if err != nil {
-			return nil, err
-		}
-		return s.columns(db, name)
-	case p.is("VARIABLES"), p.is("SESSION", "VARIABLES"):
-		return &result{names: []string{"Variable_name", "Value"}, rows: [][]any{{"version_comment", "Doris version doris-2.1.7-stand-in"}}}, nil
-	case p.is("FRONTENDS"):
-		r := &result{names: []string{"Host", "HttpPort", "IsMaster", "Alive"}}
-		for i, fe := range s.c.fe {
-			host, port, _ := net.SplitHostPort(fe)
-			r.rows = append(r.rows, []any{host, port, fmt.Sprint(i == 0), "true"})
-		}
-		return r, nil
-	case p.is("BACKENDS"):
-		r := &result{names: []string{"Host", "HttpPort", "Alive"}}
-		for _, be := range s.c.be {
-			host, port, _ := net.SplitHostPort(be)
-			r.rows = append(r.rows, []any{host, port, "true"})
-		}
-		return r, nil
-	}
-	return nil, p.syntax()
-}
-
-func (s *session) showJobs(p *parser) (*result, error) {
-	db, name := s.db, ""
-	if p.is("FROM") {
-		var err error
-		if db, err = p.name(); err != nil {
-			return nil, err
-		}
-	}
-	if p.is("WHERE", "TableName", "=") {
-		var err error
-		if name, err = p.text(); err != nil {
-			return nil, err
-		}
-	}
-	d, err := s.c.database(db)
-	if err != nil {
-		return nil, err
-	}
-	r := &result{names: []string{"JobId", "TableName", "CreateTime", "FinishTime", "State", "Msg"}}
-	var jobs []*alterJob
-	for _, t := range d.tables {
-		jobs = append(jobs, t.jobs...)
-	}
-	slices.SortFunc(jobs, func(a, b *alterJob) int { return int(b.id - a.id) }) // the last one first
-	for _, j := range jobs {
-		if name == "" || j.table == name {
-			r.rows = append(r.rows, []any{fmt.Sprint(j.id), j.table, j.began.Format(time.DateTime), j.until.Format(time.DateTime), j.state, j.msg})
-		}
-	}
-	return r, nil
-}
-
-func (s *session) columns(db, name string) (*result, error) {
-	t, err := s.c.table(db, name)
-	if err != nil {
-		return nil, err
-	}
-	r := &result{names: []string{"Field", "Type", "Null", "Key", "Default", "Extra", "Comment"}}
-	for _, c := range t.visible() {
-		r.rows = append(r.rows, []any{c.name, c.typ.String(), yes(c.nullable, "Yes", "No"), yes(c.key, "true", "false"), orNil(c.def), yes(!c.key && t.unique, "NONE", ""), c.comment})
-	}
-	return r, nil
-}
-
-func yes(b bool, then, otherwise string) string {
-	if b {
-		return then
-	}
-	return otherwise
-}
-
-func orNil(v cell) any {
-	if v == nil {
-		return nil
-	}
-	return *v
-}
-
-func backquoted(s string) string { return "`" + strings.ReplaceAll(s, "`", "``") + "`" }
-
-// ddl is what SHOW CREATE TABLE prints.
-func (t *table) ddl() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "CREATE TABLE %s (", backquoted(t.name))
-	for i, c := range t.visible() {
-		fmt.Fprintf(&b, "%s\n  %s %s %s", yes(i > 0, ",", ""), backquoted(c.name), c.typ, yes(c.nullable, "NULL", "NOT NULL"))
-		if c.def != nil {
-			fmt.Fprintf(&b, " DEFAULT %q", *c.def)
-		}
-		if c.comment != "" {
-			fmt.Fprintf(&b, " COMMENT %q", c.comment)
-		}
-	}
-	return b.String() + "\n) ENGINE=OLAP\n" + t.tail + ";"
 }
