@@ -100,7 +100,7 @@ func (s *session) columnDef(p *parser) (*column, error) {
 // tableOptions are what stands behind the columns.
 func (s *session) tableOptions(p *parser, t *table) (keys []string, err error) {
 	from := p.peek().from
-	distributed := false
+	distributed, random := false, false
 	for err == nil && !p.done() {
 		switch {
 		case p.is("ENGINE", "="):
@@ -113,8 +113,10 @@ func (s *session) tableOptions(p *parser, t *table) (keys []string, err error) {
 		case p.is("COMMENT"):
 			t.comment, err = p.text()
 		case p.is("DISTRIBUTED", "BY"):
-			distributed = true
-			err = p.distribution(t)
+			distributed, random = true, p.is("RANDOM")
+			if !random {
+				err = p.distribution(t)
+			}
 		case p.is("BUCKETS"):
 			p.next()
 		case p.is("PROPERTIES"):
@@ -130,6 +132,9 @@ func (s *session) tableOptions(p *parser, t *table) (keys []string, err error) {
 	if err == nil && !distributed {
 		err = refuse("Create olap table should contain distribution desc")
 	}
+	if err == nil && random && t.unique {
+		err = refuse("Create unique keys table should not contain random distribution desc")
+	}
 	t.tail = strings.TrimSuffix(strings.TrimSpace(p.sql[from:]), ";")
 	t.mow = t.unique && t.props["enable_unique_key_merge_on_write"] != "false"
 	t.light = t.props["light_schema_change"] != "false"
@@ -137,11 +142,8 @@ func (s *session) tableOptions(p *parser, t *table) (keys []string, err error) {
 	return keys, err
 }
 
-// distribution is what stands behind DISTRIBUTED BY.
+// distribution is what stands behind DISTRIBUTED BY, unless that is RANDOM.
 func (p *parser) distribution(t *table) error {
-	if p.is("RANDOM") {
-		return nil
-	}
 	if err := p.want("HASH"); err != nil {
 		return err
 	}
@@ -166,8 +168,8 @@ func (t *table) setKey(keys []string) error {
 			return refuse("%s type should not be used in key, column[%s].", c.typ, c.name)
 		}
 	}
-	if t.unique && len(keys) == 0 {
-		return refuse("the key of a unique table is missing")
+	if len(keys) == 0 && !t.columns[0].typ.keyable() && t.props["enable_duplicate_without_keys_by_default"] != "true" {
+		return refuse("The olap table first column could not be float, double, string or array, struct, map, please use decimal or varchar instead.")
 	}
 	for i, c := range t.columns {
 		if c.key && i > 0 && !t.columns[i-1].key {

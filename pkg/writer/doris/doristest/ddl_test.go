@@ -1,6 +1,7 @@
 package doristest
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -58,5 +59,25 @@ func TestNames(t *testing.T) {
 		"ALTER TABLE shop.x1 ADD COLUMN `a(b)` INT", "Incorrect column name 'a(b)'",
 		"ALTER TABLE shop.x1 RENAME COLUMN id `a(b)`", "Incorrect column name 'a(b)'",
 		"ALTER TABLE shop.x1 RENAME `a(b)`", "Incorrect table name 'a(b)'",
+	)
+}
+
+func TestWithoutKey(t *testing.T) {
+	c := start(t, Options{})
+	const refused = "The olap table first column could not be float, double, string or array, struct, map, please use decimal or varchar instead."
+	for i, typ := range []string{"FLOAT", "DOUBLE", "STRING", "JSON", "ARRAY<FLOAT>", "VARCHAR(5)"} {
+		want := refused
+		if typ == "VARCHAR(5)" {
+			want = ""
+		}
+		create := fmt.Sprintf("CREATE TABLE shop.t%d (a %s, b INT) DISTRIBUTED BY RANDOM BUCKETS AUTO PROPERTIES ('replication_num' = '1'", i, typ)
+		c.ask(t, "CREATE DATABASE IF NOT EXISTS shop", "", create+")", want)
+		if want != "" {
+			c.ask(t, create+", 'enable_duplicate_without_keys_by_default' = 'true')", "")
+		}
+	}
+	c.ask(t,
+		"CREATE TABLE shop.u (a INT) UNIQUE KEY(a) DISTRIBUTED BY RANDOM", "Create unique keys table should not contain random distribution desc",
+		"CREATE TABLE shop.d (a INT) DUPLICATE KEY(a) DISTRIBUTED BY RANDOM", "",
 	)
 }
