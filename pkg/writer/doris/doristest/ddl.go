@@ -43,6 +43,11 @@ func (s *session) createTable(p *parser) error {
 	if err := t.setKey(keys); err != nil {
 		return err
 	}
+	if t.partition != nil {
+		if err := t.partition.check(t); err != nil {
+			return err
+		}
+	}
 	d, err := s.c.database(db)
 	if err != nil {
 		return err
@@ -121,7 +126,9 @@ func (s *session) tableOptions(p *parser, t *table) (keys []string, err error) {
 			p.next()
 		case p.is("PROPERTIES"):
 			t.props, err = p.properties()
-		case p.is("AUTO", "PARTITION", "BY"), p.is("PARTITION", "BY"):
+		case p.is("AUTO", "PARTITION", "BY"):
+			t.partition, err = p.autoPartition()
+		case p.is("PARTITION", "BY"): // not looked at
 			for !p.done() && !strings.EqualFold(p.peek().text, "DISTRIBUTED") {
 				p.at++
 			}

@@ -81,3 +81,30 @@ func TestWithoutKey(t *testing.T) {
 		"CREATE TABLE shop.d (a INT) DUPLICATE KEY(a) DISTRIBUTED BY RANDOM", "",
 	)
 }
+
+func TestAutoPartition(t *testing.T) {
+	c := start(t, Options{})
+	c.ask(t, "CREATE DATABASE shop", "")
+	for i, s := range []struct{ keys, by, want string }{
+		{"UNIQUE KEY(id, at)", "RANGE (date_trunc(`at`, 'month')) ()", ""},
+		{"UNIQUE KEY(id, at)", "LIST (`id`) ()", ""},
+		{"UNIQUE KEY(id, at)", "LIST (id, at) ()", ""},
+		{"DUPLICATE KEY(id)", "RANGE(date_trunc(d,'day'))()", ""},
+		{"UNIQUE KEY(id, at)", "RANGE (date_trunc(`none`, 'month')) ()", "partition key none is not exists"},
+		{"UNIQUE KEY(id, at)", "LIST (`none`) ()", "partition key none is not exists"},
+		{"UNIQUE KEY(id)", "RANGE (date_trunc(`at`, 'month')) ()", "Merge-on-Write table's partition column must be KEY column"},
+		{"UNIQUE KEY(id)", "LIST (`v`) ()", "Merge-on-Write table's partition column must be KEY column"},
+		{"DUPLICATE KEY(id)", "RANGE (date_trunc(`n`, 'month')) ()", "AUTO RANGE PARTITION doesn't support NULL column"},
+		{"DUPLICATE KEY(id)", "RANGE (date_trunc(`id`, 'month')) ()", "Auto range partition needs Date/DateV2/Datetime/DatetimeV2 column as partition column"},
+		{"DUPLICATE KEY(id)", "LIST (`n`) ()", ""},
+		{"DUPLICATE KEY(id)", "LIST (`s`) ()", "String Type should not be used in partition column[s]."},
+		{"DUPLICATE KEY(id)", "LIST (date_trunc(`at`, 'day')) ()", "auto create partition only support slotRef in list partitions."},
+		{"DUPLICATE KEY(id)", "RANGE (`at`) ()", "auto create partition only support date_trunc function of RANGE partition"},
+		{"DUPLICATE KEY(id)", "RANGE (date_trunc(`at`, 'decade')) ()", "date_trunc function second param only support argument is year"},
+		{"DUPLICATE KEY(id)", "RANGE (date_trunc(`at`, 'day'))", "mismatched input"},
+	} {
+		c.ask(t, fmt.Sprintf("CREATE TABLE shop.t%d (id INT NOT NULL, at DATETIME(6) NOT NULL, d DATE NOT NULL, n DATETIME, v INT, s STRING) %s "+
+			"AUTO PARTITION BY %s DISTRIBUTED BY HASH(id) BUCKETS AUTO", i, s.keys, s.by), s.want)
+	}
+	c.ask(t, "SHOW CREATE TABLE shop.t0", "AUTO PARTITION BY RANGE (date_trunc(`at`, 'month')) ()")
+}

@@ -31,15 +31,16 @@ type row []cell
 
 // A table holds what is visible of it.
 type table struct {
-	name    string
-	columns []*column
-	unique  bool
-	mow     bool // unique, and merged on write
-	light   bool
-	seq     bool // rows have a sequence, by the property function_column.sequence_type
-	props   map[string]string
-	comment string
-	tail    string // of its DDL: distribution and so on
+	name      string
+	columns   []*column
+	unique    bool
+	mow       bool // unique, and merged on write
+	light     bool
+	seq       bool // rows have a sequence, by the property function_column.sequence_type
+	props     map[string]string
+	comment   string
+	partition *partitioning // of its own accord, if any
+	tail      string        // of its DDL: distribution and so on
 
 	byKey map[string]stored // of a unique table
 	all   []row             // of a duplicate one
