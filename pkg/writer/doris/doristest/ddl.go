@@ -145,7 +145,9 @@ func (s *session) tableOptions(p *parser, t *table) (keys []string, err error) {
 	t.tail = strings.TrimSuffix(strings.TrimSpace(p.sql[from:]), ";")
 	t.mow = t.unique && t.props["enable_unique_key_merge_on_write"] != "false"
 	t.light = t.props["light_schema_change"] != "false"
-	t.seq = t.props["function_column.sequence_type"] != "" || t.props["function_column.sequence_col"] != ""
+	if err == nil {
+		err = t.setSequence()
+	}
 	return keys, err
 }
 
@@ -331,6 +333,8 @@ func (s *session) dropColumn(p *parser, t *table) error {
 		return refuse("Column does not exists: %s", name)
 	case c.key && t.unique:
 		return refuse("Can not drop key column %s in unique data model table", name)
+	case c == t.seqCol:
+		return refuse("Can not drop sequence mapping column[%s] in Unique data model table[%s]", name, t.name)
 	}
 	drop := func() { c.dropped = true }
 	if t.light {

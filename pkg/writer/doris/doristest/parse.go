@@ -34,7 +34,8 @@ type loader struct {
 	columns map[string]*column
 	all     []*column
 	strict  bool
-	seq     string // the column that is the sequence
+	signed  bool   // rows have a delete sign
+	seq     string // the column that is the hidden sequence
 	p       *parsed
 }
 
@@ -53,16 +54,18 @@ func (c *Cluster) parse(r *http.Request, x *txn) (p parsed, err error) {
 	l := &loader{c: c, x: x, strict: h.Get("strict_mode") == "true", seq: h.Get("function_column.sequence_col"), p: &p, columns: map[string]*column{}}
 	c.mu.Lock()
 	l.all = x.table.visible()
-	seq := x.table.seq
 	c.mu.Unlock()
 	for _, col := range l.all {
 		l.columns[strings.ToLower(col.name)] = col
 		l.names = append(l.names, col.name)
 	}
-	if seq && l.seq == "" {
-		return p, errors.New("errCode = 2, detailMessage = Table has sequence column, need to specify the sequence column")
-	}
 	if err := l.chooseNames(h); err != nil {
+		return p, err
+	}
+	c.mu.Lock()
+	err = x.table.checkSequence(l.names, l.seq != "")
+	c.mu.Unlock()
+	if err != nil {
 		return p, err
 	}
 	switch format := strings.ToLower(h.Get("format")); format {
@@ -109,7 +112,7 @@ func (l *loader) chooseNames(h http.Header) error {
 			l.names = append(l.names, name)
 		}
 		for _, c := range l.all {
-			if !c.nullable && c.def == nil && !slices.ContainsFunc(l.names, func(n string) bool { return strings.EqualFold(n, c.name) }) {
+			if !c.nullable && c.def == nil && !has(l.names, c.name) {
 				return fmt.Errorf("errCode = 2, detailMessage = Column has no default value, column=%s", c.name)
 			}
 		}
@@ -119,6 +122,7 @@ func (l *loader) chooseNames(h http.Header) error {
 			l.names = append(l.names, strings.TrimSpace(name))
 		}
 	}
+	l.signed = has(l.names, deleteSign)
 	mergeType := strings.ToUpper(h.Get("merge_type"))
 	if (mergeType == "DELETE" || mergeType == "MERGE") && !l.x.table.unique {
 		return errors.New("errCode = 2, detailMessage = load by MERGE or DELETE is only supported in unique tables")
@@ -150,7 +154,7 @@ func (l *loader) take(names []string, values []cell, line func() string) {
 		v := values[i]
 		switch {
 		case strings.EqualFold(name, deleteSign):
-			out.deleted = v != nil && *v != "0" && *v != "false"
+			out.deleted = l.signed && v != nil && *v != "0" && *v != "false"
 			continue
 		case strings.EqualFold(name, sequence) && v != nil:
 			out.seq = *v
@@ -175,6 +179,7 @@ func (l *loader) take(names []string, values []cell, line func() string) {
 		l.filter(why, line())
 		return
 	}
+	out.seq = t.sequenceOf(out)
 	l.x.rows = append(l.x.rows, out)
 }
 

@@ -248,9 +248,12 @@ func (s *session) insert(p *parser) error {
 	if err := p.want("VALUES"); err != nil {
 		return err
 	}
+	if err := t.checkSequence(names, has(names, sequence)); err != nil {
+		return err
+	}
 	s.c.lastTxn++
 	x, _ := s.c.begin(s.c.dbs[db], t, fmt.Sprintf("label_%d", s.c.lastTxn))
-	l := &loader{c: s.c, x: x, strict: true, p: &parsed{}, all: t.visible(), columns: map[string]*column{}}
+	l := &loader{c: s.c, x: x, strict: true, signed: has(names, deleteSign), p: &parsed{}, all: t.visible(), columns: map[string]*column{}}
 	for _, c := range l.all {
 		l.columns[strings.ToLower(c.name)] = c
 	}

@@ -1,7 +1,6 @@
 package doristest
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -36,7 +35,8 @@ type table struct {
 	unique    bool
 	mow       bool // unique, and merged on write
 	light     bool
-	seq       bool // rows have a sequence, by the property function_column.sequence_type
+	seq       bool    // rows have a sequence
+	seqCol    *column // that it is, unless it is hidden
 	props     map[string]string
 	comment   string
 	partition *partitioning // of its own accord, if any
@@ -130,15 +130,6 @@ func (t *table) apply(rows []loaded) {
 		}
 		t.byKey[key] = stored(l)
 	}
-}
-
-func compareSeq(a, b string) int {
-	x, errX := strconv.ParseInt(a, 10, 64)
-	y, errY := strconv.ParseInt(b, 10, 64)
-	if errX == nil && errY == nil {
-		return cmp.Compare(x, y)
-	}
-	return strings.Compare(a, b)
 }
 
 // rows are those that queries see, in the order of their keys.
