@@ -126,7 +126,8 @@ func (c *Cluster) load(w http.ResponseWriter, r *http.Request, db, name string) 
 		x.rows, x.why = nil, err.Error()
 		x.become(aborted)
 	case x.state != prepare: // somebody has aborted it meanwhile
-		err = fmt.Errorf("transaction [%d] is already aborted", x.id)
+		x.rows = nil
+		err = fmt.Errorf("transaction [%d] is already aborted. abort reason: %s", x.id, x.why)
 	case two:
 		x.become(precommitted)
 	case f.Late:

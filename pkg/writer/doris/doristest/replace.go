@@ -13,8 +13,28 @@ func (s *session) dropTable(p *parser) error {
 	case d.tables[name] == nil && !exists:
 		return refuse("Unknown table '%s'", name)
 	}
-	delete(d.tables, name)
+	d.drop(d.tables[name])
 	return nil
+}
+
+// drop forgets a table, if it is one, and aborts what is under way into it.
+func (d *database) drop(t *table) {
+	if t == nil {
+		return
+	}
+	delete(d.tables, t.name)
+	for _, x := range d.txns {
+		switch {
+		case x.table != t:
+			continue
+		case x.state == precommitted:
+			x.rows = nil
+		case x.state != prepare: // its rows are the load's, which sees how it went
+			continue
+		}
+		x.why = "table is dropped"
+		x.become(aborted)
+	}
 }
 
 // renameTable is ALTER TABLE … RENAME.
@@ -58,7 +78,7 @@ func (s *session) replaceTable(p *parser, db string, t *table) error {
 	t.name, n.name = n.name, t.name
 	d.tables[n.name], d.tables[t.name] = n, t
 	if !swap {
-		delete(d.tables, t.name)
+		d.drop(t)
 	}
 	return nil
 }
