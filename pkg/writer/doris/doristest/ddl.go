@@ -136,19 +136,23 @@ func (s *session) tableOptions(p *parser, t *table) (keys []string, err error) {
 			return nil, p.syntax()
 		}
 	}
-	if err == nil && !distributed {
-		err = refuse("Create olap table should contain distribution desc")
-	}
-	if err == nil && random && t.unique {
-		err = refuse("Create unique keys table should not contain random distribution desc")
+	switch {
+	case err != nil:
+		return nil, err
+	case !distributed:
+		return nil, refuse("Create olap table should contain distribution desc")
+	case random && t.unique:
+		return nil, refuse("Create unique keys table should not contain random distribution desc")
 	}
 	t.tail = strings.TrimSuffix(strings.TrimSpace(p.sql[from:]), ";")
+	return keys, t.heedProperties()
+}
+
+// heedProperties takes from a table's properties what the stand-in goes by.
+func (t *table) heedProperties() error {
 	t.mow = t.unique && t.props["enable_unique_key_merge_on_write"] != "false"
 	t.light = t.props["light_schema_change"] != "false"
-	if err == nil {
-		err = t.setSequence()
-	}
-	return keys, err
+	return t.setSequence()
 }
 
 // distribution is what stands behind DISTRIBUTED BY, unless that is RANDOM.
