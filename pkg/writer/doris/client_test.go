@@ -60,7 +60,8 @@ func (c *loading) rows(label, body string, two bool) (int64, error) {
 	if two {
 		h["two_phase_commit"] = "true"
 	}
-	return c.load(c.t.Context(), "shop", "t", label, h, func() (io.Reader, int64) { return strings.NewReader(body), int64(len(body)) })
+	s, err := c.load(c.t.Context(), "shop", "t", label, h, func() (io.Reader, int64) { return strings.NewReader(body), int64(len(body)) })
+	return s.txn, err
 }
 
 func (c *loading) count(cl *doristest.Cluster) string {

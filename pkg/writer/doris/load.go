@@ -41,10 +41,10 @@ func (e *labelError) Error() string {
 
 var relatedTxn = regexp.MustCompile(`relate to txn \[(\d+)\]`)
 
-// load sends rows under a label, and returns the number of its transaction. With two phases
+// load sends rows under a label, and returns its transaction. With two phases
 // it is precommitted then, else it is done. That a label is known is a labelError; rows that
 // the table does not take are an error for good, with what the back end says of them.
-func (c *httpClient) load(ctx context.Context, db, table, label string, headers map[string]string, body func() (io.Reader, int64)) (int64, error) {
+func (c *httpClient) load(ctx context.Context, db, table, label string, headers map[string]string, body func() (io.Reader, int64)) (sent, error) {
 	h := map[string]string{"label": label}
 	for k, v := range headers {
 		h[k] = v
@@ -52,24 +52,24 @@ func (c *httpClient) load(ctx context.Context, db, table, label string, headers 
 	var reply loadReply
 	err := c.do(ctx, request{method: http.MethodPut, path: path("api", db, table, "_stream_load"), headers: h, body: body}, &reply)
 	if err != nil {
-		return 0, err
+		return sent{}, err
 	}
 	switch reply.Status {
 	case "Success", "Publish Timeout": // the latter is committed too, and seen a little later
-		return reply.TxnID, nil
+		return sent{reply.TxnID, reply.Status != "Success"}, nil
 	case "Label Already Exists":
 		known := &labelError{label: label, state: reply.ExistingJobStatus}
 		if m := relatedTxn.FindStringSubmatch(reply.Message); m != nil {
 			known.txn, _ = strconv.ParseInt(m[1], 10, 64)
 		}
-		return 0, known
+		return sent{}, known
 	case "":
-		return 0, classify(errors.New(reply.Why))
+		return sent{}, classify(errors.New(reply.Why))
 	}
 	if reply.NumberFilteredRows > 0 && reply.ErrorURL != "" {
-		return 0, fmt.Errorf("%d rows are not taken: %s", reply.NumberFilteredRows, c.reasons(ctx, reply.ErrorURL))
+		return sent{}, fmt.Errorf("%d rows are not taken: %s", reply.NumberFilteredRows, c.reasons(ctx, reply.ErrorURL))
 	}
-	return 0, classify(errors.New(reply.Message))
+	return sent{}, classify(errors.New(reply.Message))
 }
 
 // reasons fetches why rows were not taken.

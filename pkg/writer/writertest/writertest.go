@@ -45,6 +45,8 @@ type Harness struct {
 	// fail within the sink, so that the sink itself cannot know. Package fault
 	// stands in for it only from outside.
 	LoseReply func(t *testing.T)
+	// OneRowAKey says that the destination itself holds one row of a key, whatever is added.
+	OneRowAKey bool
 }
 
 // Run runs the suite, with a fresh Harness for each part.

@@ -1,0 +1,230 @@
+package doris
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+	"github.com/tablehaul/tablehaul/pkg/writer/kept"
+)
+
+// Commit publishes what is staged.
+func (w *Writer) Commit(ctx context.Context, pos batch.Position) error {
+	err := w.usable()
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err == nil {
+		err = w.settle(ctx)
+	}
+	if err == nil {
+		if err = w.stageAll(ctx); err != nil {
+			_ = w.fail(err)
+		}
+	}
+	if err == nil {
+		err = w.commit(ctx, pos)
+	}
+	if err != nil {
+		return w.named("commit to", err)
+	}
+	return nil
+}
+
+// stageAll has Doris take all rows that have come.
+func (w *Writer) stageAll(ctx context.Context) error {
+	if err := w.flushAll(ctx); err != nil {
+		return err
+	}
+	w.folding.Lock()
+	err := w.flushFold(ctx)
+	w.folding.Unlock()
+	if err != nil {
+		return err
+	}
+	w.dropFold()
+	if w.fresh || !slices.Equal(w.have, w.columns) {
+		if err := w.aim(ctx); err != nil {
+			return err
+		}
+	}
+	for _, label := range w.late {
+		if err := w.seen(ctx, label); err != nil {
+			return err
+		}
+	}
+	w.late = nil
+	return nil
+}
+
+// seen waits until a load is visible: a table that takes another's place has to be whole.
+func (w *Writer) seen(ctx context.Context, label string) error {
+	until := time.Now().Add(w.sink.store.patience)
+	for wait := firstWait; ; wait = min(2*wait, lastWait) {
+		state, err := w.sink.store.state(ctx, w.db, label)
+		switch {
+		case err != nil && !hint.IsTransient(err):
+			return err
+		case err == nil && state != "COMMITTED":
+			return nil
+		case time.Now().After(until):
+			return hint.Transient(fmt.Errorf("load %s is committed, and not visible after %s", label, w.sink.store.patience))
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// maxTurns is how often a commit lets those of others go first.
+const maxTurns = 100
+
+// precommitTime is how long a load may wait for its commit: Doris gives it up after an hour,
+// unless it is told otherwise.
+const precommitTime = 50 * time.Minute
+
+func (w *Writer) commit(ctx context.Context, pos batch.Position) error {
+	if age := time.Since(w.began); len(w.staged) > 0 && age > precommitTime {
+		return w.fail(hint.Wrap(fmt.Errorf("the first rows were loaded %s ago, and Doris gives up what waits for its commit for an hour", age.Round(time.Minute)),
+			"add less at a time, or let --mode replace copy the table to one of its own, which takes any time"))
+	}
+	w.sink.opts.Step("rows written")
+	for range maxTurns {
+		e, err := w.entry(pos)
+		if err != nil {
+			return err
+		}
+		w.unsure = e
+		w.sink.opts.Step("commit sent")
+		err = w.sink.store.claim(ctx, w.db, w.name, e)
+		if errors.Is(err, errTaken) {
+			w.unsure = nil
+			if err := w.overtaken(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		if err != nil {
+			if found := w.settle(ctx); found == nil && w.known.ID == e.ID {
+				return nil // the reply was lost, no more
+			}
+			return err
+		}
+		w.sink.opts.Step("commit landed")
+		return w.landed(ctx, e)
+	}
+	return hint.Transient(errors.New("other runs have committed again and again meanwhile"))
+}
+
+// entry says what the next commit is.
+func (w *Writer) entry(pos batch.Position) (*state, error) {
+	known := w.known
+	if w.merge != nil {
+		merged, err := w.merge(known.Position, w.mark, pos)
+		if err != nil {
+			return nil, w.fail(err)
+		}
+		pos = merged
+	}
+	st := &state{
+		ID: uuid.NewString(), Committed: time.Now().UTC(), Position: pos, Tag: w.tag, Key: w.key, Generation: known.Generation,
+		Table: kept.Table{Source: w.src.String(), Shape: w.src.Shape(), Filter: w.src.Filter, Columns: w.columns},
+	}
+	if w.fresh {
+		st.Staged, st.Generation = w.target, w.target
+	} else {
+		st.Loads = w.staged
+		if st.RowsAdded = known.RowsAdded; w.adds && len(w.staged) > 0 {
+			st.RowsAdded = string(w.mode)
+		}
+	}
+	st.follow(known)
+	return st, nil
+}
+
+// overtaken is called when another run has committed first.
+func (w *Writer) overtaken(ctx context.Context) error {
+	st, err := w.sink.load(ctx, w.db, w.name)
+	if err != nil {
+		return err
+	}
+	was := w.known
+	w.known = st
+	switch {
+	case st.Number == was.Number: // whatever has made it look so
+		return nil
+	case st.Number == 0:
+		return w.fail(hint.Wrap(errors.New("what this program knows of the table was removed while it was written"), "run the same command again"))
+	case w.supersedes:
+		return nil
+	case w.merge == nil:
+		return w.fail(hint.Wrap(writer.ErrFenced, "let only one run write to a table, or name another database for the other one in the sink's URL; run the same command again to go on from what the table holds now"))
+	case w.fresh && was.Number > 0: // emptied, with what the others have committed
+		return nil
+	case w.fresh, st.Generation != w.aimed && len(w.staged) > 0, !slices.Equal(st.Columns, w.columns):
+		return w.fail(hint.Transient(hint.Wrap(errors.New("another run was quicker, with another table"), "run the same command again")))
+	}
+	return nil
+}
+
+// settle finds out what has become of a commit whose outcome is not known.
+func (w *Writer) settle(ctx context.Context) error {
+	w.settling.Lock()
+	defer w.settling.Unlock()
+	e := w.unsure
+	if e == nil {
+		return nil
+	}
+	st, err := w.sink.load(ctx, w.db, w.name)
+	if err != nil {
+		return err
+	}
+	switch {
+	case st.knows(e.ID):
+		return w.committed(ctx, e, st)
+	case st.Number != w.known.Number:
+		w.unsure = nil
+		return w.overtaken(ctx)
+	}
+	w.unsure = nil
+	return nil
+}
+
+// landed shows what was committed.
+func (w *Writer) landed(ctx context.Context, e *state) error {
+	if err := w.sink.publish(ctx, w.db, w.name, e); err != nil {
+		return err // the commit stands, or is taken back by whoever looks next
+	}
+	w.sink.opts.Step("published")
+	return w.committed(ctx, e, e)
+}
+
+// committed readies the writer for the next commit. Where nobody else may commit, that follows
+// this one, and not others.
+func (w *Writer) committed(ctx context.Context, e, held *state) error {
+	if w.merge == nil {
+		held = e
+	}
+	w.mu.Lock()
+	w.written.files.Add(w.pending.files)
+	w.written.bytes.Add(w.pending.bytes)
+	w.pending.files, w.pending.bytes = 0, 0
+	w.known, w.mark, w.have = held, held.Position, w.columns
+	part := w.part
+	w.target, w.part, w.staged, w.late, w.began, w.tag, w.unsure = "", "", nil, nil, time.Time{}, "", nil
+	w.fresh, w.supersedes = false, false
+	w.mu.Unlock()
+	w.dropFold()
+	if err := w.sink.letGo(ctx, stage{w.db, w.name, part}); err != nil {
+		w.sink.opts.Warn(fmt.Sprintf("%s: a row of %s stays until the next run: %v", w.place(), positions, err))
+	}
+	w.sink.opts.Step("tidied")
+	return nil
+}

@@ -1,0 +1,106 @@
+package doris
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/tablehaul/tablehaul/pkg/finding"
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+var (
+	_ writer.Describer = (*Sink)(nil)
+	_ writer.Checker   = (*Sink)(nil)
+)
+
+// Describe tells what Open and the first Commit would make of t.
+func (s *Sink) Describe(ctx context.Context, t *schema.Table, mode writer.Mode) (writer.Description, error) {
+	w := s.writer(t, mode)
+	d := writer.Description{Name: w.place()}
+	var err error
+	if w.known, err = s.store.read(ctx, w.db, w.name); err != nil {
+		return d, fmt.Errorf("look at %s: %w", d.Name, err)
+	}
+	if err := w.admit(ctx); err != nil {
+		if hint.IsTransient(err) || ctx.Err() != nil {
+			return d, err
+		}
+		d.Fate, d.Detail, d.Remedy = writer.Refused, err.Error(), hint.Of(err)
+		return d, nil
+	}
+	switch changed := !slices.Equal(w.have, w.columns); {
+	case w.fresh && !w.supersedes:
+		d.Fate = writer.New
+	case mode == writer.Replace:
+		d.Fate = writer.Replaced
+	case mode == writer.Create:
+		d.Fate = writer.Whole
+	case changed:
+		d.Fate, d.Detail = writer.Evolved, types.Diff(w.have, w.columns, false)
+	case w.follows():
+		d.Fate = writer.Followed
+	default:
+		d.Fate = writer.Added
+	}
+	if w.fresh {
+		if d.DDL, err = createTable(w.db, w.name, t, w.columns, w.key, s.opts.Layout(t)); err != nil {
+			return d, err
+		}
+		d.DDL += ";\n"
+	}
+	return d, nil
+}
+
+// Check looks whether tables can be written: what would be refused, and, if that may be tried,
+// whether a table can be made, loaded and dropped.
+func (s *Sink) Check(ctx context.Context, tables []*schema.Table, mode writer.Mode, p finding.Purpose) ([]finding.Finding, error) {
+	var found []finding.Finding
+	if !p.Before && len(tables) > 0 {
+		db, _ := s.place(tables[0])
+		if err := s.try(ctx, db); err != nil {
+			return append(found, finding.Finding{
+				Level: finding.Error, Check: "sink-write", Thing: "database " + db + " cannot be written", Why: err.Error(), Remedy: hint.Of(err),
+			}), ctx.Err()
+		}
+	}
+	for _, t := range tables {
+		d, err := s.Describe(ctx, t, mode)
+		if err != nil {
+			return nil, err
+		}
+		if d.Fate == writer.Refused {
+			found = append(found, finding.Finding{
+				Level: finding.Error, Check: "table-refused", Thing: d.Detail, Why: "the run would end", Remedy: d.Remedy, Tables: []string{t.String()},
+			})
+		}
+	}
+	return found, nil
+}
+
+// try makes a table, loads a row and drops it again, and the database if it was not there.
+func (s *Sink) try(ctx context.Context, db string) error {
+	rows, err := s.store.sql.read(ctx, "SHOW DATABASES")
+	if err != nil {
+		return err
+	}
+	there := slices.ContainsFunc(rows, func(r []string) bool { return r[0] == db })
+	if !there {
+		if _, err := s.store.sql.run(ctx, "CREATE DATABASE "+quoted(db)); err != nil {
+			return err
+		}
+		defer func() { _, _ = s.store.sql.run(context.WithoutCancel(ctx), "DROP DATABASE "+quoted(db)) }()
+	}
+	name := "tablehaul_check_" + s.run
+	l := Layout{Buckets: 1, Replication: s.store.replication}
+	if _, err := s.store.sql.run(ctx, "CREATE TABLE "+quoted(db, name)+" (`id` INT NOT NULL) UNIQUE KEY(`id`) DISTRIBUTED BY HASH(`id`) BUCKETS 1 "+properties(l, true)); err != nil {
+		return err
+	}
+	_, err = s.store.send(ctx, db, name, s.label(db, name), csvHeaders("`id`"), []byte("1\n"))
+	if err2 := s.drop(context.WithoutCancel(ctx), db, name); err == nil {
+		err = err2
+	}
+	return err
+}

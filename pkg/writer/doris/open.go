@@ -1,0 +1,230 @@
+package doris
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+	"github.com/tablehaul/tablehaul/pkg/writer/kept"
+)
+
+var types = kept.Types{Same: alike, Widens: widens}
+
+// look finds out what the table holds.
+func (w *Writer) look(ctx context.Context) error {
+	st, err := w.sink.load(ctx, w.db, w.name)
+	if err != nil {
+		return err
+	}
+	w.known, w.mark = st, st.Position
+	return nil
+}
+
+// admit checks that the mode lets rows be written to what is there, and chooses what the
+// table is to be.
+func (w *Writer) admit(ctx context.Context) error {
+	want, at, err := columnsOf(w.src)
+	if err != nil {
+		return err
+	}
+	if name := unkeyable(w.src); name != "" && w.follows() {
+		return hint.Wrap(fmt.Errorf("column %s of its key is of a type that cannot identify rows in Doris", name),
+			"leave the table out with --exclude, or write its changes, without --latest")
+	}
+	m := w.known
+	replaces := w.mode == writer.Replace
+	w.adds = w.mode == writer.Append || w.mode == writer.Evolve
+	w.supersedes = replaces && m.Number > 0
+	if m.Source == "" || replaces {
+		return w.anew(ctx, want, w.names(at))
+	}
+	there, err := w.sink.exists(ctx, w.db, w.name)
+	if err != nil {
+		return err
+	}
+	if !there && m.Staged == "" {
+		return hint.Wrap(fmt.Errorf("table %s is not there any more", w.place()), "copy it anew with snapshot --mode replace --tables %s", w.src)
+	}
+	if err := w.rules().GoesOn(m.Table, w.src, want); err != nil {
+		return err
+	}
+	columns := slices.Clone(m.Columns)
+	if w.mode == writer.Evolve || w.mode == writer.Extend {
+		if columns, err = types.Grown(m.Columns, want, w.mode == writer.Extend); err != nil {
+			return hint.Wrap(fmt.Errorf("%s: %w", w.place(), err), "%s", w.rules().Remedy(w.src))
+		}
+	}
+	for i, c := range columns { // a VARCHAR may be longer than when it was made
+		if own := kept.Find(want, c.Name); own != nil && widens(c.Type, own.Type) && alike(c.Type, own.Type) {
+			columns[i].Type = own.Type
+		}
+	}
+	return w.use(m.Columns, columns, m.Key)
+}
+
+func (w *Writer) rules() kept.Rules {
+	return kept.Rules{Types: types, Place: w.place(), Elsewhere: "by another database in the sink's URL", Mode: w.mode}
+}
+
+func (w *Writer) names(at []int) []string {
+	var names []string
+	for _, i := range at {
+		names = append(names, w.src.Columns[i].Name)
+	}
+	return names
+}
+
+// anew readies a table that is to be made, or whose content is to be exchanged, or that
+// somebody else has made.
+func (w *Writer) anew(ctx context.Context, want []kept.Column, key []string) error {
+	w.fresh = true
+	if w.mode == writer.Replace {
+		return w.use(nil, want, key)
+	}
+	theirs, theirKey, err := w.theirs(ctx, want)
+	switch {
+	case err != nil:
+		return err
+	case theirs == nil:
+		return w.use(nil, want, key)
+	case !w.adds:
+		return hint.Wrap(fmt.Errorf("table %s is there, and was not made by Tablehaul", w.place()), "%s", w.rules().Remedy(w.src))
+	}
+	w.fresh = false
+	columns := theirs
+	if w.mode == writer.Evolve {
+		columns, err = types.Grown(theirs, want, false)
+	} else if diff := types.Diff(theirs, want, true); diff != "" {
+		err = fmt.Errorf("another shape than the source's table: %s", diff)
+	}
+	if err != nil {
+		return hint.Wrap(fmt.Errorf("%s: %w", w.place(), err), "--mode replace exchanges the content and the columns")
+	}
+	return w.use(theirs, columns, theirKey)
+}
+
+// theirs are the columns of a table that this program knows nothing of, and its unique key.
+func (w *Writer) theirs(ctx context.Context, want []kept.Column) (columns []kept.Column, key []string, err error) {
+	rows, err := w.sink.store.sql.read(ctx, "SELECT COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE, COLUMN_KEY, COLUMN_COMMENT FROM information_schema.columns WHERE TABLE_SCHEMA = "+
+		text(w.db)+" AND TABLE_NAME = "+text(w.name)+" ORDER BY ORDINAL_POSITION")
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, r := range rows {
+		c := kept.Column{Name: r[0], Type: strings.ToLower(r[1]), Nullable: r[2] == "YES", Comment: r[4]}
+		if c.Type == "text" {
+			c.Type = "string"
+		}
+		for _, own := range want {
+			if strings.EqualFold(columnName(own.Name), c.Name) {
+				c.Name = own.Name
+				if declared(own.Type) == c.Type {
+					c.Type = own.Type
+				}
+			}
+		}
+		if r[3] == "UNI" {
+			key = append(key, c.Name)
+		}
+		columns = append(columns, c)
+	}
+	return columns, key, nil
+}
+
+// unkeyable returns the column of a table's key that Doris takes for none, or "".
+func unkeyable(t *schema.Table) string {
+	for _, k := range t.Key {
+		switch c := t.Columns[k]; c.Arrow.ID() {
+		case arrow.FLOAT32, arrow.FLOAT64, arrow.LIST:
+			return c.Name
+		}
+	}
+	return ""
+}
+
+// use takes over what the table is to be, and works out how batches become its rows.
+func (w *Writer) use(have, columns []kept.Column, key []string) error {
+	w.have, w.columns, w.key = have, columns, key
+	var names []string
+	w.plan, w.keyAt = nil, nil
+	for _, c := range ordered(columns, key) {
+		from := slices.IndexFunc(w.src.Columns, func(s schema.Column) bool { return s.Name == c.Name })
+		if from < 0 {
+			from = slices.IndexFunc(w.src.Columns, func(s schema.Column) bool { return strings.EqualFold(s.Name, c.Name) })
+		}
+		e := encoded{from: from}
+		if from >= 0 {
+			var err error
+			if e.bind, err = bindOf(w.src.Columns[from].Arrow, c.Type); err != nil {
+				return fmt.Errorf("column %s: %w", c.Name, err)
+			}
+		}
+		w.plan = append(w.plan, e)
+		names = append(names, quoted(columnName(c.Name)))
+	}
+	if len(key) > 0 {
+		w.keyAt = w.src.Key
+	}
+	w.loads = strings.Join(names, ",")
+	return nil
+}
+
+// alter brings the table that is there into the columns that rows need.
+func (w *Writer) alter(ctx context.Context) error {
+	if slices.Equal(w.have, w.columns) {
+		return nil
+	}
+	for _, statement := range alterations(w.db, w.name, w.have, w.columns, w.key) {
+		for {
+			_, err := w.sink.store.sql.read(ctx, statement)
+			busy := refusedWith(err, "is not NORMAL") // with an alteration of another run
+			// A run that was stopped may have done so.
+			if err != nil && !busy && !refusedWith(err, "already exists", "Nothing is changed") {
+				return fmt.Errorf("alter the table: %w", err)
+			}
+			if err := w.altered(ctx); err != nil {
+				return err
+			}
+			if !busy {
+				break
+			}
+		}
+	}
+	w.have = w.columns
+	return nil
+}
+
+// altered waits until a change of columns is done that Doris makes in the background.
+func (w *Writer) altered(ctx context.Context) error {
+	for wait := firstWait; ; wait = min(2*wait, lastWait) {
+		names, rows, err := w.sink.store.sql.table(ctx, "SHOW ALTER TABLE COLUMN FROM "+quoted(w.db)+" WHERE TableName = "+text(w.name)+" ORDER BY CreateTime DESC LIMIT 1")
+		if err != nil {
+			return fmt.Errorf("look how far the change of columns is: %w", err)
+		}
+		if len(rows) == 0 {
+			return nil
+		}
+		at := func(name string) string {
+			if i := slices.Index(names, name); i >= 0 {
+				return rows[0][i]
+			}
+			return ""
+		}
+		switch at("State") {
+		case "FINISHED":
+			return nil
+		case "CANCELLED":
+			return fmt.Errorf("alter the table: Doris has given it up: %s", at("Msg"))
+		}
+		if err := sleep(ctx, min(wait, time.Second)); err != nil {
+			return err
+		}
+	}
+}

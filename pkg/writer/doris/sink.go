@@ -1,0 +1,338 @@
+package doris
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+	"github.com/tablehaul/tablehaul/pkg/writer/runs"
+)
+
+// Options tune a Sink. The zero value is ready for use.
+type Options struct {
+	Password string
+	// Layout says how a table is to lie that is made. It may be nil.
+	Layout func(*schema.Table) Layout
+	// Compression of loads on the wire is "gzip", "lz4" or "none", the default.
+	Compression string
+	LoadSize    int64 // a load of stock ends at about so many bytes; the default is 64 MiB
+	Memory      int64 // rows that are gathered may take so much; the default is 256 MiB
+
+	// Step, if set, is called with the name of each step of a commit: "rows written",
+	// "commit sent", "commit landed", "published", "tidied"; and with "dead run discarded"
+	// where something of one is found. For tests that kill the process.
+	Step func(name string)
+	Warn func(msg string)
+	// Look opens the sink only to be looked at, Existing only if there is something there.
+	Look, Existing bool
+}
+
+// A Sink is an opened cluster. It is safe for concurrent use.
+type Sink struct {
+	opts     Options
+	store    *store
+	at       location
+	run      string       // names this run among all
+	buffered atomic.Int64 // what is gathered and not yet loaded, in bytes
+	loadSize atomic.Int64
+	stages   atomic.Int64 // numbers given out
+
+	mu    sync.Mutex
+	made  map[string]bool // databases that are there
+	held  map[stage]bool  // whose owner is this run
+	ended chan struct{}   // closed by Close; nil until something is held
+	alive sync.WaitGroup
+}
+
+// A stage is what a writer has at a table that is not committed.
+type stage struct{ db, name, part string }
+
+var (
+	_ writer.Sink   = (*Sink)(nil)
+	_ writer.Lister = (*Sink)(nil)
+)
+
+// Open opens the cluster that the URL names, as doris://USER@FE:8030,FE2:8030/DATABASE.
+// Without a database tables go to those that are called as their own.
+func Open(ctx context.Context, url string, opts Options) (*Sink, error) {
+	l, err := parseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	s := newSink(l, opts)
+	if _, err := s.store.sql.read(ctx, "SELECT 1"); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func newSink(l location, opts Options) *Sink {
+	if opts.LoadSize <= 0 {
+		opts.LoadSize = 64 << 20
+	}
+	if opts.Memory <= 0 {
+		opts.Memory = 256 << 20
+	}
+	opts.LoadSize = min(opts.LoadSize, opts.Memory/4)
+	if opts.Warn == nil {
+		opts.Warn = func(string) {}
+	}
+	if opts.Step == nil {
+		opts.Step = func(string) {}
+	}
+	if opts.Layout == nil {
+		opts.Layout = func(*schema.Table) Layout { return Layout{} }
+	}
+	h, q := l.clients(opts.Password)
+	id := uuid.New()
+	s := &Sink{
+		opts: opts, at: l, run: fmt.Sprintf("%x", id[:6]), made: map[string]bool{}, held: map[stage]bool{},
+		store: &store{httpClient: h, sql: q, patience: 15 * time.Minute, replication: opts.Layout(&schema.Table{}).Replication},
+	}
+	s.loadSize.Store(opts.LoadSize)
+	return s
+}
+
+// place is the database and the name of a table.
+func (s *Sink) place(t *schema.Table) (db, name string) {
+	db = s.at.db
+	if db == "" {
+		db = t.DB
+	}
+	return tableName(db), tableName(t.Name)
+}
+
+// ready sees to it that a database is there, and its table of positions.
+func (s *Sink) ready(ctx context.Context, db string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.made[db] {
+		return nil
+	}
+	err := s.store.make(ctx, db)
+	s.made[db] = err == nil
+	return err
+}
+
+// Open readies the place of t.
+func (s *Sink) Open(ctx context.Context, t *schema.Table, mode writer.Mode) (writer.Writer, error) {
+	w, err := s.open(ctx, t, mode)
+	if err != nil {
+		return nil, err // not a *Writer that is nil
+	}
+	return w, nil
+}
+
+func (s *Sink) open(ctx context.Context, t *schema.Table, mode writer.Mode) (*Writer, error) {
+	w := s.writer(t, mode)
+	if err := s.ready(ctx, w.db); err != nil {
+		return nil, fmt.Errorf("open %s: %w", w.place(), err)
+	}
+	if err := w.look(ctx); err != nil {
+		return nil, fmt.Errorf("open %s: %w", w.place(), err)
+	}
+	if err := s.tidy(ctx, w); err != nil {
+		return nil, fmt.Errorf("remove what earlier runs have left at %s: %w", w.place(), err)
+	}
+	if err := w.admit(ctx); err != nil {
+		if hint.IsTransient(err) || ctx.Err() != nil {
+			return nil, err
+		}
+		return nil, &schema.TableError{Table: t.String(), Err: err}
+	}
+	return w, nil
+}
+
+func (s *Sink) writer(t *schema.Table, mode writer.Mode) *Writer {
+	w := &Writer{sink: s, src: t, mode: mode}
+	w.db, w.name = s.place(t)
+	return w
+}
+
+// A note is what a run says of what it has staged at a table.
+type note struct {
+	Owner string    `json:"owner"`           // as runs.Self
+	Table string    `json:"table,omitempty"` // that is staged
+	Seen  time.Time `json:"seen"`            // when the run was last known to live
+}
+
+// A stage of another machine that has said nothing for so long is taken for a dead run's.
+const (
+	aliveEvery = 5 * time.Minute
+	deadAfter  = time.Hour
+)
+
+// hold says what this run has at a table, and again and again while it lasts.
+func (s *Sink) hold(ctx context.Context, at stage, table string) error {
+	if err := s.say(ctx, at, table); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held[at] = true
+	if s.ended != nil {
+		return nil
+	}
+	ended := make(chan struct{}) // the field may be nil before the goroutine looks
+	s.ended = ended
+	s.alive.Go(func() {
+		tick := time.NewTicker(aliveEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ended:
+				return
+			case <-tick.C:
+				s.stayAlive()
+			}
+		}
+	})
+	return nil
+}
+
+func (s *Sink) say(ctx context.Context, at stage, table string) error {
+	n, err := json.Marshal(note{string(runs.Self()), table, time.Now()})
+	if err != nil {
+		return err
+	}
+	return s.store.put(ctx, at.db, s.label(at.db, at.name), at.name, at.part, time.Now().UnixNano(), string(n))
+}
+
+// label is one that no other load has.
+func (s *Sink) label(db, name string) string {
+	return fmt.Sprintf("tablehaul:%s:%s:%d", hash(db+"."+name, 24), s.run, s.stages.Add(1))
+}
+
+func (s *Sink) stayAlive() {
+	s.mu.Lock()
+	held := slices.Collect(maps.Keys(s.held))
+	s.mu.Unlock()
+	for _, at := range held {
+		ctx, cancel := context.WithTimeout(context.Background(), aliveEvery/2)
+		_ = s.say(ctx, at, at.part)
+		cancel()
+	}
+}
+
+// letGo forgets a stage that was committed or discarded.
+func (s *Sink) letGo(ctx context.Context, at stage) error {
+	s.mu.Lock()
+	was := s.held[at]
+	delete(s.held, at)
+	s.mu.Unlock()
+	if !was {
+		return nil
+	}
+	return s.store.remove(ctx, at.db, s.label(at.db, at.name), at.name, at.part)
+}
+
+// tidy removes what dead runs have staged at a table and not committed.
+func (s *Sink) tidy(ctx context.Context, w *Writer) error {
+	if s.opts.Look {
+		return nil
+	}
+	rows, err := s.store.sql.read(ctx, "SELECT `part`, `state` FROM "+quoted(w.db, positions)+" WHERE `name` = "+text(w.name)+" AND `part` <> ''")
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		var n note
+		if err := json.Unmarshal([]byte(r[1]), &n); err != nil {
+			return fmt.Errorf("read a row of %s: %w", positions, err)
+		}
+		if !dead(n) {
+			continue
+		}
+		if n.Table != "" && n.Table != w.known.Staged {
+			if err := s.drop(ctx, w.db, n.Table); err != nil {
+				return err
+			}
+		}
+		if err := s.store.remove(ctx, w.db, s.label(w.db, w.name), w.name, r[0]); err != nil {
+			return err
+		}
+		s.opts.Step("dead run discarded")
+	}
+	return nil
+}
+
+func (s *Sink) drop(ctx context.Context, db, table string) error {
+	_, err := s.store.sql.read(ctx, "DROP TABLE IF EXISTS "+quoted(db, table)+" FORCE")
+	if absent(err) {
+		return nil
+	}
+	return err
+}
+
+// dead reports whether a run is nobody's any more. One of this machine is known to be; another
+// one has to be silent for long.
+func dead(n note) bool {
+	if runs.Here([]byte(n.Owner)) {
+		return runs.Ended([]byte(n.Owner))
+	}
+	return time.Since(n.Seen) >= deadAfter
+}
+
+// List returns the tables that hold a position.
+func (s *Sink) List(ctx context.Context) ([]writer.Held, error) {
+	dbs := []string{tableName(s.at.db)}
+	if s.at.db == "" {
+		rows, err := s.store.sql.read(ctx, "SELECT TABLE_SCHEMA FROM information_schema.tables WHERE TABLE_NAME = "+text(positions))
+		if err != nil {
+			return nil, err
+		}
+		dbs = nil
+		for _, r := range rows {
+			dbs = append(dbs, r[0])
+		}
+	}
+	var held []writer.Held
+	for _, db := range dbs {
+		rows, err := s.store.sql.read(ctx, "SELECT `name`, `state` FROM "+quoted(db, positions)+" WHERE `part` = ''")
+		if absent(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			st, err := parseState(r[1])
+			if err != nil {
+				return nil, err
+			}
+			held = append(held, writer.Held{
+				Name: db + "." + r[0], Source: st.Source, Position: st.Position, Shape: st.Shape, Committed: st.Committed, Rows: -1,
+			})
+		}
+	}
+	slices.SortFunc(held, func(a, b writer.Held) int { return strings.Compare(a.Name, b.Name) })
+	return held, nil
+}
+
+// Close ends the sink. Its writers are closed before.
+func (s *Sink) Close() error {
+	s.mu.Lock()
+	if s.ended != nil {
+		close(s.ended)
+		s.ended = nil
+	}
+	s.mu.Unlock()
+	s.alive.Wait()
+	s.store.close()
+	s.store.sql.close()
+	return nil
+}
+
+var errClosed = errors.New("the writer is closed")

@@ -1,0 +1,171 @@
+package doris
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-mysql-org/go-mysql/client"
+	"github.com/go-mysql-org/go-mysql/mysql"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+)
+
+// A sqlClient speaks to the front ends' port of MySQL's protocol, over one connection: what
+// goes there are few and short statements.
+type sqlClient struct {
+	hosts          []string // with ports
+	user, password string
+	options        []client.Option
+
+	mu   sync.Mutex
+	conn *client.Conn
+	last int // front end that has answered
+}
+
+const connectTime = 10 * time.Second
+
+func (c *sqlClient) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drop()
+}
+
+func (c *sqlClient) drop() {
+	if c.conn != nil {
+		_ = c.conn.Close()
+		c.conn = nil
+	}
+}
+
+// connect sees to it that there is a connection, to whichever front end lets one be made.
+func (c *sqlClient) connect(ctx context.Context) error {
+	if c.conn != nil {
+		return nil
+	}
+	var unreached []string
+	for i := range c.hosts {
+		n := (c.last + i) % len(c.hosts)
+		dialer := &net.Dialer{Timeout: connectTime}
+		conn, err := client.ConnectWithDialer(ctx, "tcp", c.hosts[n], c.user, c.password, "", dialer.DialContext, c.options...)
+		if err == nil {
+			// Names may have letters of any script in them; older versions have no such variable.
+			_, _ = conn.Execute("SET enable_unicode_name_support = true")
+			c.conn, c.last = conn, n
+			return nil
+		}
+		var refused *mysql.MyError
+		if errors.As(err, &refused) {
+			return answered(c.hosts[n], c.user, refused)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		unreached = append(unreached, (&unreachedError{c.hosts[n], err}).Error())
+	}
+	return hint.Transient(hint.Wrap(fmt.Errorf("no front end answers: %s", strings.Join(unreached, ", ")),
+		"check that it is up, and its port of MySQL's protocol (9030), which query-port=… in the URL names"))
+}
+
+// run executes a statement, and returns its rows as texts; NULL is "". After an error that is
+// not the server's own, nothing is known of what it has done.
+func (c *sqlClient) run(ctx context.Context, statement string) ([][]string, error) {
+	_, rows, err := c.table(ctx, statement)
+	return rows, err
+}
+
+// table is run with the names of the columns.
+func (c *sqlClient) table(ctx context.Context, statement string) (names []string, rows [][]string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.connect(ctx); err != nil {
+		return nil, nil, err
+	}
+	conn := c.conn
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	res, err := conn.Execute(statement)
+	interrupted := !stop()
+	var refused *mysql.MyError
+	switch {
+	case errors.As(err, &refused):
+		return nil, nil, answered(c.hosts[c.last], c.user, refused)
+	case err != nil, interrupted:
+		c.drop()
+	}
+	if ctx.Err() != nil {
+		return nil, nil, ctx.Err()
+	}
+	if err != nil {
+		return nil, nil, hint.Transient(&unansweredError{fmt.Errorf("%s has not answered: %w", c.hosts[c.last], err)})
+	}
+	defer res.Close()
+	if res.Resultset == nil {
+		return nil, nil, nil
+	}
+	for _, f := range res.Fields {
+		names = append(names, string(f.Name))
+	}
+	rows = make([][]string, res.RowNumber())
+	for i := range rows {
+		for j := range res.ColumnNumber() {
+			v, err := res.GetString(i, j)
+			if err != nil {
+				return nil, nil, err
+			}
+			rows[i] = append(rows[i], v)
+		}
+	}
+	return names, rows, nil
+}
+
+// read is run for statements that change nothing, and are tried again.
+func (c *sqlClient) read(ctx context.Context, statement string) (rows [][]string, err error) {
+	for range 3 {
+		rows, err = c.run(ctx, statement)
+		var open *unansweredError
+		if !errors.As(err, &open) || ctx.Err() != nil {
+			break
+		}
+	}
+	return rows, err
+}
+
+// A refusal is a front end's word on a statement.
+type refusal struct{ text string }
+
+func (e *refusal) Error() string { return e.text }
+
+// answered makes a refusal of what a front end says.
+func answered(host, user string, e *mysql.MyError) error {
+	_, what, found := strings.Cut(e.Message, "detailMessage = ")
+	if !found {
+		what = e.Message
+	}
+	err := &refusal{what}
+	switch {
+	case e.Code == mysql.ER_ACCESS_DENIED_ERROR:
+		return hint.Wrap(fmt.Errorf("%s does not let user %s in: %w", host, user, err), "check the user in the URL, and its password in TABLEHAUL_SINK_PASSWORD")
+	case strings.Contains(strings.ToLower(what), "denied"):
+		return hint.Wrap(err, "GRANT SELECT_PRIV, LOAD_PRIV, ALTER_PRIV, CREATE_PRIV, DROP_PRIV on the database to the user")
+	}
+	return classify(err)
+}
+
+// refusedWith reports whether a front end has refused a statement in words that have these
+// in them.
+func refusedWith(err error, words ...string) bool {
+	var r *refusal
+	if !errors.As(err, &r) {
+		return false
+	}
+	for _, w := range words {
+		if strings.Contains(strings.ToLower(r.text), strings.ToLower(w)) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,223 @@
+package doris
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/writer/kept"
+)
+
+// positions is the table, one in each database, of what this program has committed to the
+// others: a row a table, and one for each run that has something staged there.
+const positions = "tablehaul_positions"
+
+// A state is what a table holds, as of a commit.
+type state struct {
+	Version   int            `json:"version"`
+	Number    int64          `json:"number"` // of the commit; the first one is 1
+	ID        string         `json:"id"`     // of the commit, which no other has
+	Committed time.Time      `json:"committed"`
+	Position  batch.Position `json:"position"`
+	Tag       string         `json:"tag,omitempty"`
+	kept.Table
+	Key        []string `json:"key,omitempty"`        // of the unique model
+	Generation string   `json:"generation,omitempty"` // the name that the table with the content was made under
+
+	// What the commit brings, and is done behind it, by whoever finds it: a table that takes
+	// the place of the one that is there, or loads that are precommitted.
+	Staged string   `json:"staged,omitempty"`
+	Loads  []loaded `json:"loads,omitempty"`
+	// Before is the commit before this one, if this has Loads: should these be lost before
+	// anybody could commit them, that is what the table holds.
+	Before *state   `json:"before,omitempty"`
+	Recent []string `json:"recent"` // ids of the last commits, this one's at the end
+}
+
+// A loaded is a load of which Doris has all.
+type loaded struct {
+	Label string `json:"label"`
+	Txn   int64  `json:"txn"`
+}
+
+const (
+	stateVersion = 1
+	recentIDs    = 64
+)
+
+func (s *state) knows(id string) bool { return id != "" && slices.Contains(s.Recent, id) }
+
+// follow makes the state that of the commit behind was.
+func (s *state) follow(was *state) {
+	s.Version, s.Number = stateVersion, was.Number+1
+	s.Recent = append(slices.Clone(was.Recent), s.ID)
+	if n := len(s.Recent) - recentIDs; n > 0 {
+		s.Recent = s.Recent[n:]
+	}
+	if len(s.Loads) > 0 {
+		before := *was
+		before.Before, before.Loads, before.Staged, before.Recent = nil, nil, "", nil
+		s.Before = &before
+	}
+}
+
+// A store keeps states in a database of the cluster.
+type store struct {
+	*httpClient
+	sql         *sqlClient
+	replication int
+	patience    time.Duration // for which what may pass is tried again
+}
+
+// make makes the database and its table of positions.
+func (s *store) make(ctx context.Context, db string) error {
+	if _, err := s.sql.run(ctx, "CREATE DATABASE IF NOT EXISTS "+quoted(db)); err != nil {
+		return fmt.Errorf("make database %s: %w", db, err)
+	}
+	l := Layout{Buckets: 1, Replication: s.replication, Properties: map[string]string{"function_column.sequence_col": "number"}}
+	_, err := s.sql.run(ctx, "CREATE TABLE IF NOT EXISTS "+quoted(db, positions)+
+		" (`name` VARCHAR(260) NOT NULL, `part` VARCHAR(64) NOT NULL, `number` BIGINT NOT NULL, `state` STRING NULL)"+
+		" UNIQUE KEY(`name`, `part`) COMMENT 'what tablehaul has committed to the tables of this database'"+
+		" DISTRIBUTED BY HASH(`name`) BUCKETS 1 "+properties(l, true))
+	if err != nil {
+		return fmt.Errorf("make table %s: %w", positions, err)
+	}
+	return nil
+}
+
+// absent reports whether an error is that there is no such database or table.
+func absent(err error) bool {
+	return refusedWith(err, "Unknown database", "Unknown table", "does not exist", "doesn't exist")
+}
+
+// read returns what a table holds; one that this program has not written holds nothing.
+func (s *store) read(ctx context.Context, db, name string) (*state, error) {
+	rows, err := s.sql.read(ctx, "SELECT `state` FROM "+quoted(db, positions)+" WHERE `name` = "+text(name)+" AND `part` = ''")
+	if absent(err) {
+		return &state{}, nil
+	}
+	if err != nil || len(rows) == 0 {
+		return &state{}, err
+	}
+	return parseState(rows[0][0])
+}
+
+func parseState(text string) (*state, error) {
+	var st state
+	if err := json.Unmarshal([]byte(text), &st); err != nil {
+		return nil, fmt.Errorf("read a row of %s: %w", positions, err)
+	}
+	if st.Version > stateVersion {
+		return nil, hint.Wrap(fmt.Errorf("a row of %s has the form %d, which a later version writes", positions, st.Version), "use that version")
+	}
+	return &st, nil
+}
+
+// errTaken is that there is a commit of that number already, of somebody else.
+var errTaken = errors.New("the commit's number is taken")
+
+// claim makes a commit, unless another one has its number: its label is made of that, and
+// Doris takes no label twice. A label is forgotten some day, and with it that there was a
+// commit; what is late by so much then loses to the greater number that the row has, by the
+// table's sequence. If it is not known whether it was made, the error is no errTaken.
+func (s *store) claim(ctx context.Context, db, name string, st *state) error {
+	label := fmt.Sprintf("tablehaul:%s:%d", hash(db+"."+name, 24), st.Number)
+	state, err := json.Marshal(st)
+	if err != nil {
+		return err
+	}
+	if err := s.put(ctx, db, label, name, "", st.Number, string(state)); err != nil {
+		return err
+	}
+	for wait := firstWait; ; wait = min(2*wait, lastWait) {
+		found, err := s.read(ctx, db, name)
+		switch {
+		case err != nil:
+			return err
+		case found.ID == st.ID || found.knows(st.ID):
+			return nil
+		case found.Number >= st.Number:
+			return errTaken
+		}
+		// The front end that was asked is behind, or what is committed is not yet seen.
+		if err := sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// put writes a row of the table of positions.
+func (s *store) put(ctx context.Context, db, label, name, part string, number int64, state string) error {
+	return s.control(ctx, db, label, map[string]any{"name": name, "part": part, "number": number, "state": state}, nil)
+}
+
+// remove takes a row out.
+func (s *store) remove(ctx context.Context, db, label, name, part string) error {
+	row := map[string]any{"name": name, "part": part, "number": time.Now().UnixNano(), "state": "", "__DORIS_DELETE_SIGN__": 1}
+	return s.control(ctx, db, label, row, map[string]string{"hidden_columns": "__DORIS_DELETE_SIGN__"})
+}
+
+func (s *store) control(ctx context.Context, db, label string, row map[string]any, more map[string]string) error {
+	line, err := json.Marshal(row)
+	if err != nil {
+		return err
+	}
+	h := map[string]string{"format": "json", "read_json_by_line": "true", "strict_mode": "true", "max_filter_ratio": "0", "num_as_string": "true"}
+	for k, v := range more {
+		h[k] = v
+	}
+	_, err = s.send(ctx, db, positions, label, h, line)
+	return err
+}
+
+const (
+	firstWait = 50 * time.Millisecond
+	lastWait  = 10 * time.Second
+)
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// A sent load is one that Doris has.
+type sent struct {
+	txn int64
+	// late is that it is committed, and seen only later.
+	late bool
+}
+
+// send loads rows under a label until they are there, be it that a reply was lost: the label
+// is never that of another load, so Doris itself tells what has become of it. What may pass is
+// waited for.
+func (s *store) send(ctx context.Context, db, table, label string, headers map[string]string, body []byte) (sent, error) {
+	until := time.Now().Add(s.patience)
+	for wait := firstWait; ; wait = min(2*wait, lastWait) {
+		done, err := s.load(ctx, db, table, label, headers, func() (io.Reader, int64) { return bytes.NewReader(body), int64(len(body)) })
+		var known *labelError
+		switch {
+		case err == nil:
+			return done, nil
+		case ctx.Err() != nil:
+			return sent{}, ctx.Err()
+		case errors.As(err, &known) && known.state != "RUNNING":
+			return sent{txn: known.txn}, nil
+		case known == nil && !hint.IsTransient(err), time.Now().After(until):
+			return sent{}, err
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return sent{}, err
+		}
+	}
+}

@@ -1,0 +1,188 @@
+package doris
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/klauspost/compress/gzip"
+	"github.com/pierrec/lz4/v4"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+)
+
+// A buffer gathers rows of a load. It has its whole text, as a load whose reply is lost may
+// have to be sent again.
+type buffer struct {
+	encoder
+	text    []byte
+	marks   []int // ends of rows, about one in markEvery bytes, at which it can be cut in two
+	counted int64 // in Sink.buffered
+}
+
+const markEvery = 256 << 10
+
+// add gathers rows of stock. Several do so at a time, each with a buffer of its own.
+func (w *Writer) add(ctx context.Context, columns []arrow.Array, n int) error {
+	b := w.take()
+	b.bound(columns)
+	for row := range n {
+		b.text = b.row(b.text, row)
+		if last := len(b.text); last >= markEvery && (len(b.marks) == 0 || last >= b.marks[len(b.marks)-1]+markEvery) {
+			b.marks = append(b.marks, last)
+		}
+	}
+	grown := int64(cap(b.text)) - b.counted
+	b.counted += grown
+	if held := w.sink.buffered.Add(grown); int64(len(b.text)) >= w.sink.loadSize.Load() || held > w.sink.opts.Memory {
+		if err := w.flush(ctx, b); err != nil {
+			return err
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.idle = append(w.idle, b)
+	return nil
+}
+
+func (w *Writer) take() *buffer {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if n := len(w.idle); n > 0 {
+		b := w.idle[n-1]
+		w.idle = w.idle[:n-1]
+		return b
+	}
+	b := &buffer{}
+	b.columns = append(b.columns, w.plan...)
+	return b
+}
+
+// flush loads what a buffer has, and empties it.
+func (w *Writer) flush(ctx context.Context, b *buffer) error {
+	if len(b.text) == 0 {
+		return nil
+	}
+	err := w.load(ctx, w.loads, b.text, b.marks)
+	b.text, b.marks = b.text[:0], b.marks[:0]
+	return err
+}
+
+// flushAll loads what is left of stock.
+func (w *Writer) flushAll(ctx context.Context) error {
+	w.mu.Lock()
+	idle := w.idle
+	w.idle = nil
+	w.mu.Unlock()
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(4)
+	for _, b := range idle {
+		g.Go(func() error {
+			err := w.flush(ctx, b)
+			w.sink.buffered.Add(-b.counted)
+			return err
+		})
+	}
+	return g.Wait()
+}
+
+// load brings rows to the table that they are aimed at. What is too much for one load is
+// loaded in two.
+func (w *Writer) load(ctx context.Context, columns string, text []byte, marks []int) error {
+	h := csvHeaders(columns)
+	two := w.target == w.name
+	if two {
+		h["two_phase_commit"] = "true"
+		if err := w.aimAt(ctx); err != nil {
+			return err
+		}
+	}
+	body := text
+	if kind := map[string]string{"gzip": "gz", "lz4": "lz4"}[w.sink.opts.Compression]; kind != "" {
+		h["compress_type"] = kind
+		var err error
+		if body, err = compressed(kind, text); err != nil {
+			return err
+		}
+	}
+	label := w.sink.label(w.db, w.name)
+	done, err := w.sink.store.send(ctx, w.db, w.target, label, h, body)
+	if err != nil && strings.Contains(err.Error(), tooManySegments) && len(marks) > 0 && ctx.Err() == nil {
+		return w.halves(ctx, columns, text, marks)
+	}
+	if err != nil {
+		if two && strings.Contains(strings.ToLower(err.Error()), "two phase commit") || strings.Contains(err.Error(), "2pc is not supported") {
+			err = hint.Wrap(err, "this cluster keeps its data apart from its back ends, where a table with a key takes no load in two phases: --mode replace works, for what is copied goes to a table of its own")
+		}
+		return fmt.Errorf("load %d bytes: %w", len(text), err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.pending.files++
+	w.pending.bytes += int64(len(text))
+	if w.began.IsZero() {
+		w.began = time.Now()
+	}
+	if two {
+		w.staged = append(w.staged, loaded{label, done.txn})
+	} else if done.late {
+		w.late = append(w.late, label)
+	}
+	return nil
+}
+
+// aimAt notes which table has the name: one that other runs write to may be exchanged for
+// another meanwhile.
+func (w *Writer) aimAt(ctx context.Context) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.merge == nil || len(w.staged) > 0 {
+		return nil
+	}
+	st, err := w.sink.store.read(ctx, w.db, w.name)
+	if err == nil {
+		w.aimed = st.Generation
+	}
+	return err
+}
+
+// tooManySegments is the number of Doris's error for a load that is too large for a back end.
+const tooManySegments = "-238"
+
+// halves loads the rows in two, and has those that come be less.
+func (w *Writer) halves(ctx context.Context, columns string, text []byte, marks []int) error {
+	w.sink.loadSize.Store(max(int64(len(text)/2), 1<<20))
+	i := len(marks) / 2
+	at := marks[i]
+	if at == len(text) && i == 0 {
+		return errors.New("a load of so few rows has too many segments for Doris")
+	}
+	if err := w.load(ctx, columns, text[:at], marks[:i]); err != nil {
+		return err
+	}
+	rest := make([]int, 0, len(marks)-i)
+	for _, m := range marks[i+1:] {
+		rest = append(rest, m-at)
+	}
+	if at == len(text) {
+		return nil
+	}
+	return w.load(ctx, columns, text[at:], rest)
+}
+
+// compressed is the text as it goes over the wire.
+func compressed(kind string, text []byte) ([]byte, error) {
+	var out bytes.Buffer
+	var z io.WriteCloser = gzip.NewWriter(&out)
+	if kind == "lz4" {
+		z = lz4.NewWriter(&out)
+	}
+	_, err := z.Write(text)
+	return out.Bytes(), errors.Join(err, z.Close())
+}
