@@ -14,6 +14,7 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/reader/mysql"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
+	"github.com/tablehaul/tablehaul/pkg/writer/doris"
 	"github.com/tablehaul/tablehaul/pkg/writer/files"
 	"github.com/tablehaul/tablehaul/pkg/writer/iceberg"
 	"github.com/tablehaul/tablehaul/pkg/writer/kafka"
@@ -24,12 +25,16 @@ import (
 func all() stores {
 	lake := sinkKind{
 		open: openIceberg, check: iceberg.CheckURL, takes: rowsAlone,
-		layout: func(l layout) error { return icebergLayout(l).Check() }, unused: slices.Concat(formFlags, hdfsFlags),
+		layout: func(l layout) error { return icebergLayout(l).Check() }, unused: slices.Concat(formFlags, hdfsFlags, dorisFlags),
 	}
-	topic := sinkKind{open: openKafka, check: kafka.CheckURL, takes: changesAlone, unused: slices.Concat(formFlags, hdfsFlags, icebergFlags, fileFlags)}
-	onHDFS := sinkKind{open: openFiles, check: files.CheckURL, takes: changesOrRows, layout: checkFilesLayout, unused: icebergFlags}
+	topic := sinkKind{open: openKafka, check: kafka.CheckURL, takes: changesAlone, asIs: true, unused: slices.Concat(formFlags, hdfsFlags, icebergFlags, fileFlags, dorisFlags)}
+	onHDFS := sinkKind{open: openFiles, check: files.CheckURL, takes: changesOrRows, layout: checkFilesLayout, unused: slices.Concat(icebergFlags, dorisFlags)}
 	plain := onHDFS
-	plain.unused = slices.Concat(hdfsFlags, icebergFlags)
+	plain.unused = slices.Concat(hdfsFlags, icebergFlags, dorisFlags)
+	cluster := sinkKind{
+		open: openDoris, check: doris.CheckURL, takes: rowsAlone, asIs: true, layout: checkDorisLayout,
+		unused: slices.Concat(formFlags, []string{"block-size", "sort", "format-version", "target-file-size", "spill-size"}),
+	}
 	return stores{
 		sources: map[string]sourceKind{
 			"mysql":   {open: openMySQL, check: mysql.CheckURL},
@@ -41,6 +46,7 @@ func all() stores {
 			"iceberg+rests": lake,
 			"iceberg+sql":   lake,
 			"kafka":         topic,
+			"doris":         cluster,
 			"file":          plain,
 			"hdfs":          onHDFS,
 			"s3":            plain,
@@ -127,6 +133,32 @@ func checkFilesLayout(l layout) error {
 		return fmt.Errorf("--partition: %w", err)
 	}
 	return files.CheckForm(files.Format(l.files.format), l.codec, l.files.header)
+}
+
+func openDoris(ctx context.Context, url string, o storeOptions) (writer.Sink, error) {
+	opts := doris.Options{
+		Password: os.Getenv("TABLEHAUL_DORIS_PASSWORD"), Compression: o.codec, Memory: o.memory / sinkShare, Step: o.step, Warn: o.warn,
+		Look: o.look || o.existing, Existing: o.existing && !o.look,
+	}
+	if o.layout != nil {
+		opts.Layout = func(t *schema.Table) doris.Layout { return dorisLayout(o.layout(t)) }
+	}
+	s, err := doris.Open(ctx, url, opts)
+	if err != nil {
+		return nil, err // not a *doris.Sink that is nil
+	}
+	return s, nil
+}
+
+func dorisLayout(l layout) doris.Layout {
+	return doris.Layout{Partition: l.partition, Buckets: l.buckets, Replication: l.files.replication, Properties: l.properties}
+}
+
+func checkDorisLayout(l layout) error {
+	if _, _, err := doris.ParsePartition(l.partition); err != nil {
+		return fmt.Errorf("--partition: %w", err)
+	}
+	return doris.CheckCompression(l.codec)
 }
 
 func openKafka(ctx context.Context, url string, o storeOptions) (writer.Sink, error) {

@@ -117,7 +117,7 @@ func (p *program) checkAll(ctx context.Context, o checkOptions) error {
 		return err
 	}
 	topic := p.stores.isTopic(o.sink)
-	purpose := finding.Purpose{Snapshot: o.purpose.value != "tail", Tail: o.tails(), Parallel: o.parallel, AsIs: topic}
+	purpose := finding.Purpose{Snapshot: o.purpose.value != "tail", Tail: o.tails(), Parallel: o.parallel, AsIs: p.stores.sinks[scheme(o.sink)].asIs}
 	found, err := checkSource(ctx, src, tables, purpose)
 	if err != nil {
 		return err

@@ -22,8 +22,9 @@ type layoutOptions struct {
 	sizeGiven       bool
 	spillSize       byteSize
 	files           filesOptions
+	buckets         int
 	formatFlag      string
-	given           map[string]bool // flags, of formFlags, hdfsFlags, icebergFlags and fileFlags
+	given           map[string]bool // flags, of formFlags, hdfsFlags, icebergFlags, fileFlags and dorisFlags
 }
 
 // filesOptions say how plain files are to be.
@@ -55,6 +56,7 @@ var (
 	hdfsFlags    = []string{"block-size", "replication"}          // of those in HDFS
 	icebergFlags = []string{"sort", "format-version", "property"}
 	fileFlags    = []string{"partition", "compression", "target-file-size", "spill-size"} // of lakes and plain files
+	dorisFlags   = []string{"buckets"}
 )
 
 // A layout is how one table is to lie in files.
@@ -63,6 +65,7 @@ type layout struct {
 	formatVersion   int
 	properties      map[string]string
 	codec           string // "" if none was asked for
+	buckets         int    // 0 likewise
 	files           filesLayout
 }
 
@@ -90,7 +93,8 @@ func (o *layoutOptions) flags(f *pflag.FlagSet, format string) {
 	f.StringArrayVar(&o.properties, "property", nil, "set a property on tables that are made: `key=value`; repeatable")
 	f.Var(&o.files.blockSize, "block-size", "size of the blocks of files in HDFS (default as HADOOP_CONF_DIR or\nthe server says)")
 	f.Lookup("block-size").DefValue = ""
-	f.IntVar(&o.files.replication, "replication", 0, "`number` of replicas of files in HDFS (default likewise)")
+	f.IntVar(&o.files.replication, "replication", 0, "`number` of replicas of files in HDFS (default likewise), or of\ntables in Doris")
+	f.IntVar(&o.buckets, "buckets", 0, "`number` of buckets of tables that are made in Doris (default as it\nsees fit)")
 	f.Var(&o.spillSize, "spill-size", "temporary files that rows of a table are sorted in may take so much")
 }
 
@@ -98,7 +102,7 @@ func (o *layoutOptions) flags(f *pflag.FlagSet, format string) {
 func (o *layoutOptions) check(given func(flag string) bool) error {
 	o.sizeGiven = given("target-file-size")
 	o.given = make(map[string]bool)
-	for _, f := range slices.Concat(formFlags, hdfsFlags, icebergFlags, fileFlags) {
+	for _, f := range slices.Concat(formFlags, hdfsFlags, icebergFlags, fileFlags, dorisFlags) {
 		if given(f) && (f != formatFlag || o.formatFlag == formatFlag) {
 			o.given[f] = true
 		}
@@ -108,6 +112,8 @@ func (o *layoutOptions) check(given func(flag string) bool) error {
 		return errors.New("--block-size must be at least 1MiB")
 	case given("replication") && (o.files.replication < 1 || o.files.replication > 512):
 		return errors.New("--replication must be 1 to 512")
+	case given("buckets") && o.buckets < 1:
+		return errors.New("--buckets must be at least 1")
 	case o.targetFileSize < 1<<20:
 		return errors.New("--target-file-size must be at least 1MiB")
 	case o.spillSize < 64<<20:
@@ -146,7 +152,7 @@ func (o *layoutOptions) asked() filesLayout {
 
 // common is what all tables have in common.
 func (o *layoutOptions) common() layout {
-	l := layout{formatVersion: o.formatVersion, properties: make(map[string]string), codec: string(o.compression), files: o.asked()}
+	l := layout{formatVersion: o.formatVersion, properties: make(map[string]string), codec: string(o.compression), buckets: o.buckets, files: o.asked()}
 	for _, p := range o.properties {
 		key, value, _ := strings.Cut(p, "=")
 		l.properties[strings.TrimSpace(key)] = strings.TrimSpace(value)

@@ -85,7 +85,7 @@ func (p *program) snapshotPlan(ctx context.Context, o snapshotOptions, store sto
 	for i, t := range tables {
 		plan[i] = planned(t)
 	}
-	all, err := p.planAll(ctx, o.moveOptions, src, sink, tables, plan, writer.Mode(o.mode.value), finding.Purpose{Snapshot: true, Parallel: o.parallel, AsIs: p.stores.isTopic(o.sink)})
+	all, err := p.planAll(ctx, o.moveOptions, src, sink, tables, plan, writer.Mode(o.mode.value), finding.Purpose{Snapshot: true, Parallel: o.parallel, AsIs: p.stores.sinks[scheme(o.sink)].asIs})
 	if err != nil {
 		return err
 	}

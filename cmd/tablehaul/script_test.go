@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/tablehaul/tablehaul/pkg/writer/doris/doristest"
 	"github.com/tablehaul/tablehaul/testdata/services"
 )
 
@@ -106,6 +107,7 @@ type script struct {
 	line           string
 	stdout, stderr *bytes.Buffer // of the last command
 	background     *exec.Cmd
+	cluster        *doristest.Cluster
 }
 
 // marker begins a file of a text archive.
@@ -209,6 +211,10 @@ func (s *script) do(neg bool, name string, args []string) {
 		s.produce(args[0], args[1])
 	case "consume": // TOPIC COUNT
 		s.consume(args[0], args[1])
+	case "doris": // a cluster that stands in for one
+		s.doris()
+	case "dorissql": // STATEMENT, to that
+		s.dorisSQL(strings.Join(args, " "))
 	case "rows": // FOLDER COLUMNS… of a table, as DuckDB reads it
 		cmd := s.command([]string{services.Env(s.t, "TABLEHAUL_TEST_PYTHON"), "-c", readRows, args[0], strings.Join(args[1:], ", "), s.reader})
 		s.ended(cmd.Run(), cmd, "0")

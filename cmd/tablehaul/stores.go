@@ -88,6 +88,8 @@ type sinkKind struct {
 	// layout finds what is wrong with a layout whatever the table; may be nil.
 	layout func(layout) error
 	unused []string // flags that mean nothing to it
+	// asIs says that it takes values as they are, in types of the source's or much like them.
+	asIs bool
 }
 
 // A taking is what a sink takes of tables that are followed.

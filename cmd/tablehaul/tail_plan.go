@@ -73,7 +73,7 @@ func (p *program) tailPlan(ctx context.Context, o tailOptions, src source, sink 
 	if errors.Is(opened, fs.ErrNotExist) {
 		sink = nil
 	}
-	all, err := p.planAll(ctx, o.moveOptions, src, sink, fresh, part, writer.Create, finding.Purpose{Tail: true, Snapshot: len(fresh) > 0, Parallel: o.parallel, AsIs: p.stores.isTopic(o.sink)})
+	all, err := p.planAll(ctx, o.moveOptions, src, sink, fresh, part, writer.Create, finding.Purpose{Tail: true, Snapshot: len(fresh) > 0, Parallel: o.parallel, AsIs: p.stores.sinks[scheme(o.sink)].asIs})
 	if err != nil {
 		return err
 	}

@@ -158,7 +158,7 @@ func (c *httpClient) ask(ctx context.Context, host string, r request, v any) err
 	}
 	switch {
 	case res.StatusCode == http.StatusUnauthorized:
-		return hint.Wrap(fmt.Errorf("%s does not let user %s in", host, c.user), "check the user in the URL, and its password in TABLEHAUL_SINK_PASSWORD")
+		return hint.Wrap(fmt.Errorf("%s does not let user %s in", host, c.user), "check the user in the URL, and its password in TABLEHAUL_DORIS_PASSWORD")
 	case res.StatusCode >= 500:
 		return hint.Transient(fmt.Errorf("%s answers %s: %.200s", host, res.Status, text))
 	case res.StatusCode != http.StatusOK:

@@ -152,7 +152,7 @@ func TestHosts(t *testing.T) {
 	must(t, err)
 
 	c.password = "wrong"
-	if _, err := c.rows("two", `{"id":1,"v":"a"}`, false); err == nil || !strings.Contains(hint.Of(err), "TABLEHAUL_SINK_PASSWORD") {
+	if _, err := c.rows("two", `{"id":1,"v":"a"}`, false); err == nil || !strings.Contains(hint.Of(err), "TABLEHAUL_DORIS_PASSWORD") {
 		t.Errorf("a wrong password: %v", err)
 	}
 }

@@ -63,16 +63,17 @@ func (e *encoder) bound(columns []arrow.Array) {
 
 // row appends a row, and its end.
 func (e *encoder) row(dst []byte, row int) []byte {
-	dst = e.values(dst, row)
+	dst = e.values(dst, row, len(e.columns))
 	dst[len(dst)-1] = '\n'
 	return dst
 }
 
-// values appends the values of a row, with a separator behind each.
-func (e *encoder) values(dst []byte, row int) []byte {
+// values appends the values of a row, with a separator behind each; of the columns from n on
+// nothing, for a row of which the first ones alone count.
+func (e *encoder) values(dst []byte, row, n int) []byte {
 	for i := range e.columns {
 		c := &e.columns[i]
-		if c.value == nil || c.nulls != nil && c.nulls.IsNull(row) {
+		if i >= n || c.value == nil || c.nulls != nil && c.nulls.IsNull(row) {
 			dst = append(dst, null...)
 		} else {
 			dst = c.value(dst, row)

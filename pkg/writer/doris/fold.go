@@ -92,11 +92,11 @@ func (f *fold) put(w *Writer, key keyFunc, row int, op batch.Op) error {
 			f.last[string(f.key)] = at
 		}
 	}
-	f.text = f.values(f.text, row)
-	sign := byte('0')
+	sign, n := byte('0'), len(f.columns)
 	if op == batch.Delete || op == batch.Before {
-		sign = '1'
+		sign, n = '1', len(w.key) // the others are the reader's choice
 	}
+	f.text = f.values(f.text, row, n)
 	f.text = append(f.text, sign, '\n')
 	f.ends = append(f.ends, int32(len(f.text))) //nolint:gosec // likewise
 	f.dead = append(f.dead, false)

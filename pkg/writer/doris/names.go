@@ -16,11 +16,12 @@ const escape = "__x"
 // maxName is the most characters of the name of a database or a table.
 const maxName = 64
 
-// tableName is how a table, or a database, is called: it begins with a letter.
+// tableName is how a table, or a database, is called: it begins with a letter, so what does
+// not has one before it, and a byte that no name has.
 func tableName(name string) string {
-	out := escaped(name, func(i int, r rune) bool { return unicode.IsLetter(r) || i > 0 && (r == '_' || '0' <= r && r <= '9') })
-	if strings.HasPrefix(out, escape) {
-		out = "t" + out // which no escaped name begins with, for its own is of a byte that is none
+	out := escaped(name)
+	if first, _ := utf8.DecodeRuneInString(name); !unicode.IsLetter(first) {
+		out = "t" + escape + "00" + out
 	}
 	if utf8.RuneCountInString(out) <= maxName {
 		return out
@@ -31,7 +32,7 @@ func tableName(name string) string {
 
 // columnName is how a column is called.
 func columnName(name string) string {
-	out := escaped(name, func(_ int, r rune) bool { return unicode.IsLetter(r) || r == '_' || '0' <= r && r <= '9' })
+	out := escaped(name)
 	for _, own := range []string{"__doris_", "mv_", "mva_"} { // which Doris has for itself
 		if strings.HasPrefix(strings.ToLower(out), own) {
 			out = fmt.Sprintf("%s%02X%s", escape, out[0], out[1:])
@@ -44,10 +45,11 @@ func columnName(name string) string {
 	return string([]rune(out)[:256-20]) + "__h" + hash(name, 16)
 }
 
-func escaped(name string, plain func(i int, r rune) bool) string {
+func escaped(name string) string {
 	var b strings.Builder
 	for i, r := range name {
-		if plain(i, r) && !strings.HasPrefix(name[i:], escape) {
+		plain := unicode.IsLetter(r) || r == '_' || '0' <= r && r <= '9'
+		if plain && r != utf8.RuneError && !strings.HasPrefix(name[i:], escape) {
 			b.WriteRune(r)
 			continue
 		}

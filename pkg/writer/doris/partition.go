@@ -47,3 +47,12 @@ func partitionOf(s string, columns []kept.Column, key []string) (string, error) 
 	}
 	return fmt.Sprintf("\nAUTO PARTITION BY RANGE (date_trunc(%s, '%s')) ()", quoted(columnName(c.Name)), unit), nil
 }
+
+// CheckCompression finds what is wrong with a compression of loads; "" is none.
+func CheckCompression(name string) error {
+	switch name {
+	case "", "none", "gzip", "lz4":
+		return nil
+	}
+	return hint.Wrap(fmt.Errorf("--compression %s: Doris takes no loads in it", name), "want gzip, lz4 or none")
+}

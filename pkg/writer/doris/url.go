@@ -41,7 +41,7 @@ func parseURL(text string) (location, error) {
 	if at := strings.LastIndexByte(hosts, '@'); at >= 0 {
 		user, err := url.PathUnescape(hosts[:at])
 		if err != nil || strings.Contains(user, ":") {
-			return l, hint.Wrap(errors.New("it has a password in it, or a user that cannot be read"), "the password comes from TABLEHAUL_SINK_PASSWORD; other signs of the user's name as %%XX")
+			return l, hint.Wrap(errors.New("it has a password in it, or a user that cannot be read"), "the password comes from TABLEHAUL_DORIS_PASSWORD; other signs of the user's name as %%XX")
 		}
 		l.user, hosts = user, hosts[at+1:]
 	}

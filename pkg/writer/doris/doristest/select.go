@@ -53,6 +53,10 @@ func (s *session) selects(query string, tokens []token) (*result, error) {
 func answers(db *sql.DB, query string) (*result, error) {
 	rows, err := db.Query(query)
 	if err != nil {
+		if _, table, ok := strings.Cut(err.Error(), "no such table: "); ok {
+			db, name, _ := strings.Cut(strings.TrimSuffix(table, " (1)"), ".")
+			return nil, refuse("Table [%s] does not exist in database [%s].", name, db)
+		}
 		return nil, refuse("%s", err)
 	}
 	defer rows.Close()
