@@ -66,21 +66,13 @@ func (w *Writer) stageAll(ctx context.Context) error {
 
 // seen waits until a load is visible: a table that takes another's place has to be whole.
 func (w *Writer) seen(ctx context.Context, label string) error {
-	until := time.Now().Add(w.sink.store.patience)
-	for wait := firstWait; ; wait = min(2*wait, lastWait) {
+	return w.sink.store.patiently(ctx, func() (bool, error) {
 		state, err := w.sink.store.state(ctx, w.db, label)
-		switch {
-		case err != nil && !hint.IsTransient(err):
-			return err
-		case err == nil && state != "COMMITTED":
-			return nil
-		case time.Now().After(until):
-			return hint.Transient(fmt.Errorf("load %s is committed, and not visible after %s", label, w.sink.store.patience))
+		if err != nil {
+			return !hint.IsTransient(err), err
 		}
-		if err := sleep(ctx, wait); err != nil {
-			return err
-		}
-	}
+		return state != "COMMITTED", nil
+	})
 }
 
 // maxTurns is how often a commit lets those of others go first.

@@ -112,7 +112,7 @@ func (j job) among(t *testing.T, c *doristest.Cluster) int {
 
 func testSink(t *testing.T, c *doristest.Cluster, o Options) *Sink {
 	s := newSink(locationOf(t, c), o)
-	s.store.patience = 100 * time.Millisecond
+	s.store.patience = 20 * time.Millisecond
 	t.Cleanup(func() { must(t, s.Close()) })
 	return s
 }

@@ -204,7 +204,13 @@ func (w *Writer) alter(ctx context.Context) error {
 // altered waits until a change of columns is done that Doris makes in the background.
 func (w *Writer) altered(ctx context.Context) error {
 	for wait := firstWait; ; wait = min(2*wait, lastWait) {
-		names, rows, err := w.sink.store.sql.table(ctx, "SHOW ALTER TABLE COLUMN FROM "+quoted(w.db)+" WHERE TableName = "+text(w.name)+" ORDER BY CreateTime DESC LIMIT 1")
+		var names []string
+		var rows [][]string
+		err := w.sink.store.patiently(ctx, func() (bool, error) {
+			var err error
+			names, rows, err = w.sink.store.sql.table(ctx, "SHOW ALTER TABLE COLUMN FROM "+quoted(w.db)+" WHERE TableName = "+text(w.name)+" ORDER BY CreateTime DESC LIMIT 1")
+			return !hint.IsTransient(err), err
+		})
 		if err != nil {
 			return fmt.Errorf("look how far the change of columns is: %w", err)
 		}

@@ -52,16 +52,10 @@ func (s *Sink) publish(ctx context.Context, db, name string, st *state) error {
 
 // commitLoad commits a load that is precommitted, as often as it takes.
 func (s *Sink) commitLoad(ctx context.Context, db string, l loaded) error {
-	until := time.Now().Add(s.store.patience)
-	for wait := firstWait; ; wait = min(2*wait, lastWait) {
+	return s.store.patiently(ctx, func() (bool, error) {
 		err := s.store.decide(ctx, db, "commit", l.Txn)
-		if err == nil || ctx.Err() != nil || !hint.IsTransient(err) || time.Now().After(until) {
-			return err
-		}
-		if err := sleep(ctx, wait); err != nil {
-			return err
-		}
-	}
+		return !hint.IsTransient(err), err
+	})
 }
 
 // A lostError is that Doris has given up loads of a commit before they could be committed.
@@ -105,33 +99,25 @@ func withoutLast(ids []string) []string {
 
 // swap has a staged table take the name, and the place of the table that has it.
 func (s *Sink) swap(ctx context.Context, db, name, staged string) error {
-	until := time.Now().Add(s.store.patience)
-	for wait := firstWait; ; wait = min(2*wait, lastWait) {
+	return s.store.patiently(ctx, func() (bool, error) {
 		there, err := s.exists(ctx, db, staged)
 		if err != nil || !there {
-			return err
+			return !hint.IsTransient(err), err
 		}
 		old, err := s.exists(ctx, db, name)
 		if err != nil {
-			return err
+			return !hint.IsTransient(err), err
 		}
 		statement := "ALTER TABLE " + quoted(db, staged) + " RENAME " + quoted(name)
 		if old {
 			statement = "ALTER TABLE " + quoted(db, name) + " REPLACE WITH TABLE " + quoted(staged) + " PROPERTIES ('swap' = 'false')"
 		}
-		_, err = s.store.sql.run(ctx, statement)
-		switch {
-		case err == nil:
-			return nil
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case time.Now().After(until), !hint.IsTransient(err) && !absent(err) && !refusedWith(err, "already used", "already exists", "not NORMAL"):
-			return fmt.Errorf("put the table in its place: %w", err)
+		if _, err = s.store.sql.run(ctx, statement); err == nil {
+			return true, nil
 		}
-		if err := sleep(ctx, wait); err != nil {
-			return err
-		}
-	}
+		passes := hint.IsTransient(err) || absent(err) || refusedWith(err, "already used", "already exists", "not NORMAL")
+		return !passes, fmt.Errorf("put the table in its place: %w", err)
+	})
 }
 
 // exists reports whether there is a table of that name.

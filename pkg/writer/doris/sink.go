@@ -27,7 +27,7 @@ type Options struct {
 	Layout func(*schema.Table) Layout
 	// Compression of loads on the wire is "gzip", "lz4" or "none", the default.
 	Compression string
-	LoadSize    int64 // a load of stock ends at about so many bytes; the default is 64 MiB
+	LoadSize    int64 // a load of stock ends at about so many bytes; the default is 32 MiB
 	Memory      int64 // rows that are gathered may take so much; the default is 256 MiB
 
 	// Step, if set, is called with the name of each step of a commit: "rows written",
@@ -80,7 +80,7 @@ func Open(ctx context.Context, url string, opts Options) (*Sink, error) {
 
 func newSink(l location, opts Options) *Sink {
 	if opts.LoadSize <= 0 {
-		opts.LoadSize = 64 << 20
+		opts.LoadSize = 32 << 20
 	}
 	if opts.Memory <= 0 {
 		opts.Memory = 256 << 20

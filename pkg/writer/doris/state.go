@@ -136,21 +136,18 @@ func (s *store) claim(ctx context.Context, db, name string, st *state) error {
 	if err := s.put(ctx, db, label, name, "", st.Number, string(state)); err != nil {
 		return err
 	}
-	for wait := firstWait; ; wait = min(2*wait, lastWait) {
+	return s.patiently(ctx, func() (bool, error) {
 		found, err := s.read(ctx, db, name)
 		switch {
 		case err != nil:
-			return err
+			return !hint.IsTransient(err), err
 		case found.ID == st.ID || found.knows(st.ID):
-			return nil
+			return true, nil
 		case found.Number >= st.Number:
-			return errTaken
+			return true, errTaken
 		}
-		// The front end that was asked is behind, or what is committed is not yet seen.
-		if err := sleep(ctx, wait); err != nil {
-			return err
-		}
-	}
+		return false, nil // the front end that was asked is behind, or it is not seen yet
+	})
 }
 
 // put writes a row of the table of positions.
@@ -202,22 +199,37 @@ type sent struct {
 // is never that of another load, so Doris itself tells what has become of it. What may pass is
 // waited for.
 func (s *store) send(ctx context.Context, db, table, label string, headers map[string]string, body []byte) (sent, error) {
+	var done sent
+	return done, s.patiently(ctx, func() (bool, error) {
+		var known *labelError
+		var err error
+		done, err = s.load(ctx, db, table, label, headers, func() (io.Reader, int64) { return bytes.NewReader(body), int64(len(body)) })
+		if errors.As(err, &known) && known.state != "RUNNING" {
+			done = sent{txn: known.txn}
+			return true, nil
+		}
+		return known == nil && !hint.IsTransient(err), err
+	})
+}
+
+// patiently calls f until it is done, or patience is over: then its last error stands.
+func (s *store) patiently(ctx context.Context, f func() (done bool, err error)) error {
 	until := time.Now().Add(s.patience)
 	for wait := firstWait; ; wait = min(2*wait, lastWait) {
-		done, err := s.load(ctx, db, table, label, headers, func() (io.Reader, int64) { return bytes.NewReader(body), int64(len(body)) })
-		var known *labelError
+		done, err := f()
 		switch {
-		case err == nil:
-			return done, nil
-		case ctx.Err() != nil:
-			return sent{}, ctx.Err()
-		case errors.As(err, &known) && known.state != "RUNNING":
-			return sent{txn: known.txn}, nil
-		case known == nil && !hint.IsTransient(err), time.Now().After(until):
-			return sent{}, err
+		case ctx.Err() != nil && err != nil:
+			return ctx.Err()
+		case done:
+			return err
+		case time.Now().After(until):
+			if err == nil {
+				err = errors.New("the cluster takes too long")
+			}
+			return hint.Transient(err)
 		}
 		if err := sleep(ctx, wait); err != nil {
-			return sent{}, err
+			return err
 		}
 	}
 }

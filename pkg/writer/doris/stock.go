@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +27,10 @@ type buffer struct {
 	counted int64 // in Sink.buffered
 }
 
-const markEvery = 256 << 10
+const (
+	markEvery = 256 << 10
+	spare     = 4 << 20 // about what a batch can be more than what a load is to have
+)
 
 // add gathers rows of stock. Several do so at a time, each with a buffer of its own.
 func (w *Writer) add(ctx context.Context, columns []arrow.Array, n int) error {
@@ -37,6 +41,9 @@ func (w *Writer) add(ctx context.Context, columns []arrow.Array, n int) error {
 		if last := len(b.text); last >= markEvery && (len(b.marks) == 0 || last >= b.marks[len(b.marks)-1]+markEvery) {
 			b.marks = append(b.marks, last)
 		}
+	}
+	if full := int(w.sink.loadSize.Load()) + spare; len(b.text) > spare && cap(b.text) < full {
+		b.text = slices.Grow(b.text, full-len(b.text)) // once, and not twice as much again and again
 	}
 	grown := int64(cap(b.text)) - b.counted
 	b.counted += grown

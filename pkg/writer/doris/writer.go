@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
 	"github.com/tablehaul/tablehaul/pkg/writer/kept"
@@ -204,12 +205,14 @@ func (w *Writer) aim(ctx context.Context) error {
 	if err := w.sink.hold(ctx, w.stage(), w.part); err != nil {
 		return err
 	}
-	_, err = w.sink.store.sql.run(ctx, ddl)
-	var open *unansweredError
-	for errors.As(err, &open) && ctx.Err() == nil { // it may be there
-		_, err = w.sink.store.sql.run(ctx, ddl)
-	}
-	if err != nil && !refusedWith(err, "already exists") {
+	err = w.sink.store.patiently(ctx, func() (bool, error) {
+		_, err := w.sink.store.sql.run(ctx, ddl)
+		if refusedWith(err, "already exists") { // by a statement whose reply was lost
+			return true, nil
+		}
+		return !hint.IsTransient(err), err
+	})
+	if err != nil {
 		return fmt.Errorf("make the table: %w", err)
 	}
 	w.target = w.part

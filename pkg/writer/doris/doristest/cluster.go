@@ -32,7 +32,8 @@ type Options struct {
 	AlterTime time.Duration
 	// Redirect, if set, is the host and port that front ends name in place of a back end's.
 	Redirect func(backend string) string
-	// Discard has loads counted and not kept, for benchmarks.
+	// Discard has loads counted and not kept, for benchmarks, but for those of tables with a
+	// sequence.
 	Discard bool
 }
 

@@ -59,7 +59,7 @@ func (l *loader) csv(in io.Reader, h http.Header) error {
 			skip--
 			continue
 		}
-		if l.c.opts.Discard {
+		if l.c.opts.Discard && !l.x.table.seq {
 			l.p.total++
 			continue
 		}
