@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"math"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -54,7 +53,8 @@ func (w *Writer) change(ctx context.Context, columns []arrow.Array, ops []batch.
 	held := int64(cap(f.text)) + int64(len(f.ends))*64
 	total := w.sink.buffered.Add(held - f.counted)
 	f.counted = held
-	if len(f.text) < math.MaxInt32/2 && (total <= w.sink.opts.Memory || held < w.sink.opts.Memory/8) {
+	// A commit of more than a load may have is several, one behind the other.
+	if int64(len(f.text)) < 2*w.sink.loadSize.Load() && (total <= w.sink.opts.Memory || held < w.sink.opts.Memory/8) {
 		return nil
 	}
 	return w.flushFold(ctx)
@@ -129,8 +129,9 @@ func (w *Writer) flushFold(ctx context.Context) error {
 	if err := w.load(ctx, w.loads+","+deleteSign, text, marks); err != nil {
 		return err
 	}
-	w.sink.buffered.Add(-f.counted)
-	w.fold = w.newFold() // changes still come behind stock
+	f.text, f.ends, f.dead = f.text[:0], f.ends[:0], f.dead[:0] // its memory is used again
+	clear(f.last)
+	clear(f.numbers)
 	return nil
 }
 
