@@ -17,6 +17,7 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/writer"
+	"github.com/tablehaul/tablehaul/pkg/writer/kept"
 )
 
 // firstGeneration is that of a table that is made.
@@ -178,9 +179,9 @@ func (w *Writer) entry(pos batch.Position) (*entry, error) {
 	now := w.sink.clock()
 	e := &entry{manifest: manifest{head: head{
 		ID: uuid.NewString(), Committed: now.UTC(), Position: pos, Tag: w.tag,
-		Source: w.src.String(), Shape: w.src.Shape(), Filter: w.src.Filter,
+		Table:      kept.Table{Source: w.src.String(), Shape: w.src.Shape(), Filter: w.src.Filter, Columns: w.columns},
 		Generation: w.gen, Location: w.sink.store.url(path.Join(w.dir, w.gen)),
-		Format: w.format, Compression: w.compression, Header: w.header, Columns: w.columns, Partition: w.partition,
+		Format: w.format, Compression: w.compression, Header: w.header, Partition: w.partition,
 	}}}
 	for _, l := range w.levels {
 		e.Folders = append(e.Folders, l.name)

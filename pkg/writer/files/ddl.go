@@ -3,6 +3,8 @@ package files
 import (
 	"fmt"
 	"strings"
+
+	"github.com/tablehaul/tablehaul/pkg/writer/kept"
 )
 
 // hiveDDL is the statement by which Hive reads a table. Spark's SQL and Impala take it too,
@@ -67,7 +69,7 @@ func hadoopURL(location string) string {
 }
 
 // hiveType is the type of a column, or the one that the format's reader makes of all.
-func (h head) hiveType(c column) string {
+func (h head) hiveType(c kept.Column) string {
 	switch {
 	case h.Format == CSV:
 		return "string" // OpenCSVSerde knows no other

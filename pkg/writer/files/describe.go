@@ -44,7 +44,7 @@ func (s *Sink) Describe(ctx context.Context, t *schema.Table, mode writer.Mode) 
 	case mode == writer.Create:
 		d.Fate = writer.Whole
 	case grown:
-		d.Fate, d.Detail = writer.Evolved, shapeDiff(m.Columns, w.columns, false)
+		d.Fate, d.Detail = writer.Evolved, fileTypes.Diff(m.Columns, w.columns, false)
 	case w.follows():
 		d.Fate = writer.Followed
 	default:

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/literal"
+	"github.com/tablehaul/tablehaul/pkg/writer/kept"
 )
 
 // CommitTime stands in a partition for the moment in which a row is written to the sink.
@@ -76,10 +77,10 @@ func ParseFolders(text string) ([]folderLevel, error) {
 }
 
 // bindFolders finds the columns of the levels.
-func bindFolders(levels []folderLevel, columns []column, types []arrow.DataType) error {
+func bindFolders(levels []folderLevel, columns []kept.Column, types []arrow.DataType) error {
 	for i := range levels {
 		l := &levels[i]
-		if slices.ContainsFunc(columns, func(c column) bool { return strings.EqualFold(c.Name, l.name) }) {
+		if slices.ContainsFunc(columns, func(c kept.Column) bool { return strings.EqualFold(c.Name, l.name) }) {
 			// Readers would take the text of the folder for the value, which it is not where
 			// that is NULL or empty.
 			return hint.Wrap(fmt.Errorf("folder %s has the name of a column", l.name), "give it another: 'p_%s=…'", l.name)
@@ -87,9 +88,9 @@ func bindFolders(levels []folderLevel, columns []column, types []arrow.DataType)
 		if l.column == CommitTime {
 			continue
 		}
-		l.index = slices.IndexFunc(columns, func(c column) bool { return c.Name == l.column })
+		l.index = slices.IndexFunc(columns, func(c kept.Column) bool { return c.Name == l.column })
 		if l.index < 0 {
-			l.index = slices.IndexFunc(columns, func(c column) bool { return strings.EqualFold(c.Name, l.column) })
+			l.index = slices.IndexFunc(columns, func(c kept.Column) bool { return strings.EqualFold(c.Name, l.column) })
 		}
 		if l.index < 0 {
 			return hint.Wrap(fmt.Errorf("there is no column %s to make folders by", l.column), "check the spelling of --partition, and say for which tables it is: 'orders: day(%s)'", l.column)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/writer/kept"
 )
 
 // What lies beside the data of a table is in a folder that readers of folders leave out.
@@ -30,18 +31,13 @@ type head struct {
 	Position  batch.Position `json:"position"`
 	Tag       string         `json:"tag,omitempty"`
 
-	Source string `json:"source"`           // the source's table, as schema.Table.String
-	Shape  string `json:"shape,omitempty"`  // schema.Table.Shape
-	Filter string `json:"filter,omitempty"` // schema.Table.Filter
-	// RowsAdded is the mode by which rows were added to others, which may be there twice.
-	RowsAdded string `json:"rowsAdded,omitempty"`
+	kept.Table
 
 	Generation  string   `json:"generation"` // a folder
 	Location    string   `json:"location"`   // of the generation: what its files' paths begin with
 	Format      Format   `json:"format"`
 	Compression string   `json:"compression"`
 	Header      bool     `json:"header,omitempty"`
-	Columns     []column `json:"columns"`
 	Folders     []string `json:"partitions,omitempty"` // the names, in the order of the path
 	Partition   string   `json:"partition,omitempty"`  // as it was asked for
 	Open        string   `json:"open,omitempty"`       // folder of the hour at which the last rows were written

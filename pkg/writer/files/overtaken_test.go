@@ -20,6 +20,7 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/batch/batchtest"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
+	"github.com/tablehaul/tablehaul/pkg/writer/kept"
 )
 
 var rival = batchtest.Shape("shop", "orders", "id bigint key", "note longtext")
@@ -356,7 +357,7 @@ func TestWritesAfterLostReply(t *testing.T) {
 
 // A column whose name changes its case; one that has a slash.
 func TestNames(t *testing.T) {
-	g, err := grown([]column{{Name: "id", Type: "int"}, {Name: "Name", Type: "string"}}, []column{{Name: "id", Type: "int"}, {Name: "name", Type: "string"}}, true)
+	g, err := fileTypes.Grown([]kept.Column{{Name: "id", Type: "int"}, {Name: "Name", Type: "string"}}, []kept.Column{{Name: "id", Type: "int"}, {Name: "name", Type: "string"}}, true)
 	t.Logf("grown: %v %v", g, err)
 	if len(g) == 3 {
 		t.Error("the files have the columns Name and name")

@@ -9,6 +9,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/tablehaul/tablehaul/pkg/literal"
+	"github.com/tablehaul/tablehaul/pkg/writer/kept"
 )
 
 // textBlock is about how much text goes to a file at once.
@@ -46,7 +47,7 @@ func (c *counted) Write(b []byte) (int, error) {
 	return n, err
 }
 
-func newTextFile(out io.Writer, f Format, columns []column, types []arrow.DataType, compression string, header bool) (encoder, error) {
+func newTextFile(out io.Writer, f Format, columns []kept.Column, types []arrow.DataType, compression string, header bool) (encoder, error) {
 	t := &textFile{out: &counted{Writer: out}, last: "\n"}
 	t.to = t.out
 	switch compression {

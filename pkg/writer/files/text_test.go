@@ -10,6 +10,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/tablehaul/tablehaul/pkg/writer/kept"
 )
 
 // FuzzText writes texts and bytes in every format and reads them back as rewriting does.
@@ -18,7 +20,7 @@ func FuzzText(f *testing.F) {
 		f.Add(s, []byte(s), false)
 	}
 	f.Add("x", []byte{0, 0xff}, true)
-	columns := []column{{Name: `a "b"`, Type: "string", Nullable: true}, {Name: "c", Type: "binary", Nullable: true}, {Name: "a", Type: "string", Nullable: true}}
+	columns := []kept.Column{{Name: `a "b"`, Type: "string", Nullable: true}, {Name: "c", Type: "binary", Nullable: true}, {Name: "a", Type: "string", Nullable: true}}
 	types := []arrow.DataType{arrow.BinaryTypes.String, arrow.BinaryTypes.Binary, arrow.BinaryTypes.String}
 	f.Fuzz(func(t *testing.T, s string, b []byte, null bool) {
 		s = string(bytes.ToValidUTF8([]byte(s), []byte("?"))) // as all text behind a reader is

@@ -16,6 +16,7 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
+	"github.com/tablehaul/tablehaul/pkg/writer/kept"
 )
 
 // A Writer stages and commits one table.
@@ -37,7 +38,7 @@ type Writer struct {
 	header      bool
 	partition   string
 	levels      []folderLevel
-	columns     []column
+	columns     []kept.Column
 	types       []arrow.DataType
 	from        []int            // of each column, its place in the batch; −1: there is none
 	casts       []arrow.DataType // of each column that batches have in a narrower type
@@ -75,7 +76,7 @@ var (
 )
 
 // use takes over what files are like, and works out how batches become them.
-func (w *Writer) use(format Format, compression string, header bool, partition string, columns []column) (err error) {
+func (w *Writer) use(format Format, compression string, header bool, partition string, columns []kept.Column) (err error) {
 	w.format, w.compression, w.header, w.partition, w.columns = format, compression, header, partition, columns
 	if err := CheckForm(format, compression, header); err != nil {
 		return err
