@@ -72,7 +72,13 @@ func Open(ctx context.Context, url string, opts Options) (*Sink, error) {
 		return nil, err
 	}
 	s := newSink(l, opts)
-	if _, err := s.store.sql.read(ctx, "SELECT 1"); err != nil {
+	dbs, err := s.store.sql.read(ctx, "SHOW DATABASES")
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	own := tableName(l.db)
+	if opts.Existing && l.db != "" && !slices.ContainsFunc(dbs, func(r []string) bool { return r[0] == own }) {
+		err := hint.Wrap(fmt.Errorf("there is no database %s", own), "check the spelling; snapshot, tail and dump make what they write to")
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
