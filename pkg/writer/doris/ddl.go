@@ -21,7 +21,7 @@ type Layout struct {
 // columnsOf returns the columns of a table that is made, in the source's order, and the places
 // of those that are the key of the unique model; nil if the table cannot have that.
 func columnsOf(t *schema.Table) (columns []kept.Column, key []int, err error) {
-	if unkeyable(t) == "" {
+	if kept.Unkeyable(t, t.Key) == "" {
 		key = t.Key
 	}
 	columns = make([]kept.Column, len(t.Columns))

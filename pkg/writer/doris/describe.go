@@ -9,6 +9,7 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
+	"github.com/tablehaul/tablehaul/pkg/writer/kept"
 )
 
 var (
@@ -40,7 +41,7 @@ func (s *Sink) Describe(ctx context.Context, t *schema.Table, mode writer.Mode) 
 		d.Fate = writer.Whole
 	case changed:
 		d.Fate, d.Detail = writer.Evolved, types.Diff(w.have, w.columns, false)
-	case w.follows():
+	case kept.Follows(w.mode):
 		d.Fate = writer.Followed
 	default:
 		d.Fate = writer.Added

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/apache/arrow-go/v18/arrow"
-
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
@@ -34,7 +32,7 @@ func (w *Writer) admit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if name := unkeyable(w.src); name != "" && w.follows() {
+	if name := kept.Unkeyable(w.src, w.src.Key); name != "" && kept.Follows(w.mode) {
 		return hint.Wrap(fmt.Errorf("column %s of its key is of a type that cannot identify rows in Doris", name),
 			"leave the table out with --exclude, or write its changes, without --latest")
 	}
@@ -136,17 +134,6 @@ func (w *Writer) theirs(ctx context.Context, want []kept.Column) (columns []kept
 		columns = append(columns, c)
 	}
 	return columns, key, nil
-}
-
-// unkeyable returns the column of a table's key that Doris takes for none, or "".
-func unkeyable(t *schema.Table) string {
-	for _, k := range t.Key {
-		switch c := t.Columns[k]; c.Arrow.ID() {
-		case arrow.FLOAT32, arrow.FLOAT64, arrow.LIST:
-			return c.Name
-		}
-	}
-	return ""
 }
 
 // use takes over what the table is to be, and works out how batches become its rows.

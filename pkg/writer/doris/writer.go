@@ -69,9 +69,6 @@ var (
 
 func (w *Writer) place() string { return w.db + "." + w.name }
 
-// follows reports whether changes are written to the table from where it is.
-func (w *Writer) follows() bool { return w.mode == writer.Follow || w.mode == writer.Extend }
-
 // Position returns the position of the table's last commit, or "".
 func (w *Writer) Position(ctx context.Context) (batch.Position, error) {
 	if w.usable() != nil {
@@ -158,7 +155,7 @@ func (w *Writer) write(ctx context.Context, b *batch.Batch) error {
 		return w.fail(err)
 	}
 	var err error
-	if b.Ops != nil || w.folds() || w.follows() && len(w.key) > 0 && w.known.Number > 0 {
+	if b.Ops != nil || w.folds() || kept.Follows(w.mode) && len(w.key) > 0 && w.known.Number > 0 {
 		err = w.change(ctx, b.Rows.Columns(), b.Ops, int(b.Rows.NumRows()))
 	} else {
 		err = w.add(ctx, b.Rows.Columns(), int(b.Rows.NumRows()))
