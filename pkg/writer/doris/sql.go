@@ -116,7 +116,7 @@ func (c *sqlClient) table(ctx context.Context, statement string) (names []string
 			if err != nil {
 				return nil, nil, err
 			}
-			rows[i] = append(rows[i], v)
+			rows[i] = append(rows[i], strings.Clone(v)) // it is the memory of the result, which is used again
 		}
 	}
 	return names, rows, nil

@@ -104,13 +104,7 @@ func locationOf(t *testing.T, c *doristest.Cluster) location {
 // rowsOf reads a table by a client of MySQL.
 func rowsOf(t *testing.T, c *doristest.Cluster, table *schema.Table) []arrow.RecordBatch {
 	t.Helper()
-	var conn *client.Conn
-	var err error
-	for range 3 { // the library's server ends a handshake in some thousands
-		if conn, err = client.Connect(c.SQL(), "root", "", ""); err == nil {
-			break
-		}
-	}
+	conn, err := client.Connect(c.SQL(), "root", "", "")
 	must(t, err)
 	defer conn.Close()
 	var names []string

@@ -89,18 +89,28 @@ func (s *session) HandleQuery(query string) (*mysql.Result, error) {
 	if res == nil {
 		return mysql.NewResult(nil), nil
 	}
-	for _, r := range res.rows {
-		for i, v := range r {
-			if v == "" {
-				r[i] = []byte{} // the library takes the other for NULL
+	return mysql.NewResult(res.set()), nil
+}
+
+// set is the result as the library sends it. The library makes one of memory that may still
+// hold fields of another.
+func (r *result) set() *mysql.Resultset {
+	set := &mysql.Resultset{}
+	for _, name := range r.names {
+		set.Fields = append(set.Fields, &mysql.Field{Name: []byte(name), Charset: uint16(mysql.DEFAULT_COLLATION_ID), Type: mysql.MYSQL_TYPE_VAR_STRING})
+	}
+	for _, values := range r.rows {
+		var row []byte
+		for _, v := range values {
+			if v == nil {
+				row = append(row, 0xfb)
+			} else {
+				row = append(row, mysql.PutLengthEncodedString(fmt.Append(nil, v))...)
 			}
 		}
+		set.RowDatas = append(set.RowDatas, row)
 	}
-	set, err := mysql.BuildSimpleTextResultset(res.names, res.rows)
-	if err != nil {
-		return nil, err
-	}
-	return mysql.NewResult(set), nil
+	return set
 }
 
 func answered(err error) error {
