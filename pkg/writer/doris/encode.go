@@ -9,6 +9,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/tablehaul/tablehaul/pkg/literal"
 )
@@ -39,14 +40,15 @@ type encoder struct {
 
 // An encoded column is one of them, in the order of the load.
 type encoded struct {
-	from  int // the batch's column; −1: there is none, and all is null
+	from  int  // the batch's column; −1: there is none, and all is null
+	shape bool // geometries
 	bind  func(arrow.Array) valueFunc
 	value valueFunc   // of the batch at hand
 	nulls arrow.Array // that has to be asked; nil if there are none
 }
 
 // bound readies the encoder for the rows of a batch.
-func (e *encoder) bound(columns []arrow.Array) {
+func (e *encoder) bound(columns []arrow.Array) (err error) {
 	for i := range e.columns {
 		c := &e.columns[i]
 		c.value, c.nulls = nil, nil
@@ -54,11 +56,36 @@ func (e *encoder) bound(columns []arrow.Array) {
 			continue
 		}
 		a := columns[c.from]
+		if c.shape {
+			if a, err = wkt(a.(*array.Binary)); err != nil {
+				return err
+			}
+		}
 		c.value = c.bind(a)
 		if a.NullN() > 0 {
 			c.nulls = a
 		}
 	}
+	return nil
+}
+
+// wkt are geometries in words, as Doris's functions take them (ST_GeometryFromText).
+func wkt(a *array.Binary) (arrow.Array, error) {
+	b := array.NewStringBuilder(memory.DefaultAllocator)
+	defer b.Release()
+	var text []byte
+	for i := range a.Len() {
+		if a.IsNull(i) {
+			b.AppendNull()
+			continue
+		}
+		var err error
+		if text, err = literal.AppendWKB(text[:0], a.Value(i)); err != nil {
+			return nil, err
+		}
+		b.BinaryBuilder.Append(text)
+	}
+	return b.NewArray(), nil
 }
 
 // row appends a row, and its end.
@@ -136,6 +163,9 @@ func bindOf(t arrow.DataType, to string) (func(arrow.Array) valueFunc, error) {
 			return func(dst []byte, i int) []byte { return appendText(dst, v.Value(i)) }
 		}, nil
 	case *arrow.BinaryType:
+		if strings.HasPrefix(to, asWKT) {
+			return bindOf(arrow.BinaryTypes.String, "")
+		}
 		return func(a arrow.Array) valueFunc {
 			v := a.(*array.Binary)
 			return func(dst []byte, i int) []byte { return base64.StdEncoding.AppendEncode(dst, v.Value(i)) }

@@ -39,7 +39,9 @@ func (w *Writer) change(ctx context.Context, columns []arrow.Array, ops []batch.
 		w.fold = w.newFold()
 	}
 	f := w.fold
-	f.bound(columns)
+	if err := f.bound(columns); err != nil {
+		return w.tableError(err)
+	}
 	key := keyOf(columns, w.keyAt)
 	for row := range n {
 		op := batch.Insert

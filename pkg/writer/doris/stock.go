@@ -35,7 +35,10 @@ const (
 // add gathers rows of stock. Several do so at a time, each with a buffer of its own.
 func (w *Writer) add(ctx context.Context, columns []arrow.Array, n int) error {
 	b := w.take()
-	b.bound(columns)
+	defer w.giveBack(b)
+	if err := b.bound(columns); err != nil {
+		return w.tableError(err)
+	}
 	for row := range n {
 		b.text = b.row(b.text, row)
 		if last := len(b.text); last >= markEvery && (len(b.marks) == 0 || last >= b.marks[len(b.marks)-1]+markEvery) {
@@ -48,13 +51,8 @@ func (w *Writer) add(ctx context.Context, columns []arrow.Array, n int) error {
 	grown := int64(cap(b.text)) - b.counted
 	b.counted += grown
 	if held := w.sink.buffered.Add(grown); int64(len(b.text)) >= w.sink.loadSize.Load() || held > w.sink.opts.Memory {
-		if err := w.flush(ctx, b); err != nil {
-			return err
-		}
+		return w.flush(ctx, b)
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.idle = append(w.idle, b)
 	return nil
 }
 
@@ -69,6 +67,12 @@ func (w *Writer) take() *buffer {
 	b := &buffer{}
 	b.columns = append(b.columns, w.plan...)
 	return b
+}
+
+func (w *Writer) giveBack(b *buffer) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.idle = append(w.idle, b)
 }
 
 // flush loads what a buffer has, and empties it.

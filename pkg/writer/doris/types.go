@@ -12,8 +12,11 @@ import (
 )
 
 // Types are written as DDL has them, but for a word before some whose values are not what
-// their text says: bytes in base64 are no text.
-const inBase64 = "base64 "
+// their text says: bytes in base64 are no text, and neither are geometries.
+const (
+	inBase64 = "base64 "
+	asWKT    = "wkt "
+)
 
 // maxVarchar is the most bytes of a VARCHAR; what may be longer is a STRING, which no key may
 // have.
@@ -51,6 +54,9 @@ func typeOf(c schema.Column, key bool) (string, error) {
 	case *arrow.StringType:
 		return textOf(c, long), nil
 	case *arrow.BinaryType:
+		if c.Type.Kind == schema.Geometry {
+			return asWKT + long, nil
+		}
 		return inBase64 + long, nil
 	case *arrow.ListType:
 		return "array<float>", nil
@@ -104,7 +110,7 @@ func declared(t string) string {
 	if t == "time" {
 		return "varchar(20)"
 	}
-	return strings.TrimPrefix(t, inBase64)
+	return strings.TrimPrefix(strings.TrimPrefix(t, inBase64), asWKT)
 }
 
 var wholes = []string{"tinyint", "smallint", "int", "bigint", "largeint"}
