@@ -2,10 +2,8 @@ package doris
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -17,7 +15,6 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
-	"github.com/tablehaul/tablehaul/pkg/writer/runs"
 )
 
 // Options tune a Sink. The zero value is ready for use.
@@ -51,7 +48,7 @@ type Sink struct {
 
 	mu    sync.Mutex
 	made  map[string]bool // databases that are there
-	held  map[stage]bool  // whose owner is this run
+	held  map[stage]note  // whose owner is this run
 	ended chan struct{}   // closed by Close; nil until something is held
 	alive sync.WaitGroup
 }
@@ -104,7 +101,7 @@ func newSink(l location, opts Options) *Sink {
 	h, q := l.clients(opts.Password)
 	id := uuid.New()
 	s := &Sink{
-		opts: opts, at: l, run: fmt.Sprintf("%x", id[:6]), made: map[string]bool{}, held: map[stage]bool{},
+		opts: opts, at: l, run: fmt.Sprintf("%x", id[:6]), made: map[string]bool{}, held: map[stage]note{},
 		store: &store{httpClient: h, sql: q, patience: 15 * time.Minute, replication: opts.Layout(&schema.Table{}).Replication},
 	}
 	s.loadSize.Store(opts.LoadSize)
@@ -165,130 +162,6 @@ func (s *Sink) writer(t *schema.Table, mode writer.Mode) *Writer {
 	w := &Writer{sink: s, src: t, mode: mode}
 	w.db, w.name = s.place(t)
 	return w
-}
-
-// A note is what a run says of what it has staged at a table.
-type note struct {
-	Owner string    `json:"owner"`           // as runs.Self
-	Table string    `json:"table,omitempty"` // that is staged
-	Seen  time.Time `json:"seen"`            // when the run was last known to live
-}
-
-// A stage of another machine that has said nothing for so long is taken for a dead run's.
-const (
-	aliveEvery = 5 * time.Minute
-	deadAfter  = time.Hour
-)
-
-// hold says what this run has at a table, and again and again while it lasts.
-func (s *Sink) hold(ctx context.Context, at stage, table string) error {
-	if err := s.say(ctx, at, table); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.held[at] = true
-	if s.ended != nil {
-		return nil
-	}
-	ended := make(chan struct{}) // the field may be nil before the goroutine looks
-	s.ended = ended
-	s.alive.Go(func() {
-		tick := time.NewTicker(aliveEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ended:
-				return
-			case <-tick.C:
-				s.stayAlive()
-			}
-		}
-	})
-	return nil
-}
-
-func (s *Sink) say(ctx context.Context, at stage, table string) error {
-	n, err := json.Marshal(note{string(runs.Self()), table, time.Now()})
-	if err != nil {
-		return err
-	}
-	return s.store.put(ctx, at.db, s.label(at.db, at.name), at.name, at.part, time.Now().UnixNano(), string(n))
-}
-
-// label is one that no other load has.
-func (s *Sink) label(db, name string) string {
-	return fmt.Sprintf("tablehaul:%s:%s:%d", hash(db+"."+name, 24), s.run, s.stages.Add(1))
-}
-
-func (s *Sink) stayAlive() {
-	s.mu.Lock()
-	held := slices.Collect(maps.Keys(s.held))
-	s.mu.Unlock()
-	for _, at := range held {
-		ctx, cancel := context.WithTimeout(context.Background(), aliveEvery/2)
-		_ = s.say(ctx, at, at.part)
-		cancel()
-	}
-}
-
-// letGo forgets a stage that was committed or discarded.
-func (s *Sink) letGo(ctx context.Context, at stage) error {
-	s.mu.Lock()
-	was := s.held[at]
-	delete(s.held, at)
-	s.mu.Unlock()
-	if !was {
-		return nil
-	}
-	return s.store.remove(ctx, at.db, s.label(at.db, at.name), at.name, at.part)
-}
-
-// tidy removes what dead runs have staged at a table and not committed.
-func (s *Sink) tidy(ctx context.Context, w *Writer) error {
-	if s.opts.Look {
-		return nil
-	}
-	rows, err := s.store.sql.read(ctx, "SELECT `part`, `state` FROM "+quoted(w.db, positions)+" WHERE `name` = "+text(w.name)+" AND `part` <> ''")
-	if err != nil {
-		return err
-	}
-	for _, r := range rows {
-		var n note
-		if err := json.Unmarshal([]byte(r[1]), &n); err != nil {
-			return fmt.Errorf("read a row of %s: %w", positions, err)
-		}
-		if !dead(n) {
-			continue
-		}
-		if n.Table != "" && n.Table != w.known.Staged {
-			if err := s.drop(ctx, w.db, n.Table); err != nil {
-				return err
-			}
-		}
-		if err := s.store.remove(ctx, w.db, s.label(w.db, w.name), w.name, r[0]); err != nil {
-			return err
-		}
-		s.opts.Step("dead run discarded")
-	}
-	return nil
-}
-
-func (s *Sink) drop(ctx context.Context, db, table string) error {
-	_, err := s.store.sql.read(ctx, "DROP TABLE IF EXISTS "+quoted(db, table)+" FORCE")
-	if absent(err) {
-		return nil
-	}
-	return err
-}
-
-// dead reports whether a run is nobody's any more. One of this machine is known to be; another
-// one has to be silent for long.
-func dead(n note) bool {
-	if runs.Here([]byte(n.Owner)) {
-		return runs.Ended([]byte(n.Owner))
-	}
-	return time.Since(n.Seen) >= deadAfter
 }
 
 // List returns the tables that hold a position.

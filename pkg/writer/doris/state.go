@@ -152,25 +152,34 @@ func (s *store) claim(ctx context.Context, db, name string, st *state) error {
 
 // put writes a row of the table of positions.
 func (s *store) put(ctx context.Context, db, label, name, part string, number int64, state string) error {
-	return s.control(ctx, db, label, map[string]any{"name": name, "part": part, "number": number, "state": state}, nil)
+	return s.control(ctx, db, label, nil, positionRow(name, part, number, state))
+}
+
+func positionRow(name, part string, number int64, state string) map[string]any {
+	return map[string]any{"name": name, "part": part, "number": number, "state": state}
 }
 
 // remove takes a row out.
 func (s *store) remove(ctx context.Context, db, label, name, part string) error {
-	row := map[string]any{"name": name, "part": part, "number": time.Now().UnixNano(), "state": "", "__DORIS_DELETE_SIGN__": 1}
-	return s.control(ctx, db, label, row, map[string]string{"hidden_columns": "__DORIS_DELETE_SIGN__"})
+	row := positionRow(name, part, time.Now().UnixNano(), "")
+	row[deleteSign] = 1
+	return s.control(ctx, db, label, map[string]string{"hidden_columns": deleteSign}, row)
 }
 
-func (s *store) control(ctx context.Context, db, label string, row map[string]any, more map[string]string) error {
-	line, err := json.Marshal(row)
-	if err != nil {
-		return err
+// control loads rows of the table of positions.
+func (s *store) control(ctx context.Context, db, label string, more map[string]string, rows ...map[string]any) error {
+	var lines bytes.Buffer
+	to := json.NewEncoder(&lines) // which ends each with a line feed
+	for _, r := range rows {
+		if err := to.Encode(r); err != nil {
+			return err
+		}
 	}
 	h := map[string]string{"format": "json", "read_json_by_line": "true", "strict_mode": "true", "max_filter_ratio": "0", "num_as_string": "true"}
 	for k, v := range more {
 		h[k] = v
 	}
-	_, err = s.send(ctx, db, positions, label, h, line)
+	_, err := s.send(ctx, db, positions, label, h, lines.Bytes())
 	return err
 }
 

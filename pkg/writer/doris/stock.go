@@ -107,10 +107,15 @@ func (w *Writer) flushAll(ctx context.Context) error {
 // loaded in two.
 func (w *Writer) load(ctx context.Context, columns string, text []byte, marks []int) error {
 	h := csvHeaders(columns)
+	label := w.sink.label(w.db, w.name)
 	two := w.target == w.name
 	if two {
 		h["two_phase_commit"] = "true"
 		if err := w.aimAt(ctx); err != nil {
+			return err
+		}
+		var err error
+		if label, err = w.precommitLabel(ctx); err != nil {
 			return err
 		}
 	}
@@ -122,7 +127,6 @@ func (w *Writer) load(ctx context.Context, columns string, text []byte, marks []
 			return err
 		}
 	}
-	label := w.sink.label(w.db, w.name)
 	done, err := w.sink.store.send(ctx, w.db, w.target, label, h, body)
 	if err != nil && strings.Contains(err.Error(), tooManySegments) && len(marks) > 0 && ctx.Err() == nil {
 		return w.halves(ctx, columns, text, marks)

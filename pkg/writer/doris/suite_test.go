@@ -3,7 +3,9 @@ package doris
 import (
 	"context"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -147,6 +149,9 @@ func valueOf(t *testing.T, c schema.Column, s string) any {
 	case *arrow.BooleanType:
 		return s == "1"
 	case *arrow.BinaryType:
+		if c.Type.Kind == schema.Geometry {
+			return pointOf(t, s)
+		}
 		b, err := base64.StdEncoding.DecodeString(s)
 		must(t, err)
 		return b
@@ -195,4 +200,15 @@ func valueOf(t *testing.T, c schema.Column, s string) any {
 		return list
 	}
 	return s
+}
+
+// pointOf is a point in words as WKB, which is what batches have.
+func pointOf(t *testing.T, s string) []byte {
+	t.Helper()
+	var x, y float64
+	_, err := fmt.Sscanf(s, "POINT(%g %g)", &x, &y)
+	must(t, err)
+	b := binary.LittleEndian.AppendUint32([]byte{1}, 1)
+	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(x))
+	return binary.LittleEndian.AppendUint64(b, math.Float64bits(y))
 }

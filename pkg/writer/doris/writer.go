@@ -38,16 +38,17 @@ type Writer struct {
 	loads   string        // names of the columns of a load, for its headers
 	plan    []encoded     // how batches become rows
 
-	mu     sync.Mutex
-	target string // the table that rows go to; "" until it is ready for them
-	part   string // of what this run has said of it
-	aimed  string // the generation that loads went to, of a table that is shared
-	idle   []*buffer
-	staged []loaded
-	late   []string // labels of loads into a staged table that are not yet seen
-	began  time.Time
-	failed error // nothing can be committed any more
-	closed bool
+	mu         sync.Mutex
+	target     string // the table that rows go to; "" until it is ready for them
+	part       string // of what this run has said of it
+	precommits precommits
+	aimed      string // the generation that loads went to, of a table that is shared
+	idle       []*buffer
+	staged     []loaded
+	late       []string // labels of loads into a staged table that are not yet seen
+	began      time.Time
+	failed     error // nothing can be committed any more
+	closed     bool
 
 	folding sync.Mutex
 	fold    *fold
@@ -185,9 +186,6 @@ func (w *Writer) aim(ctx context.Context) error {
 	if w.target != "" {
 		return nil
 	}
-	if w.part == "" {
-		w.part = fmt.Sprintf("tablehaul_%s_%s_%d", hash(w.db+"."+w.name, 12), w.sink.run, w.sink.stages.Add(1))
-	}
 	if !w.fresh {
 		if err := w.alter(ctx); err != nil {
 			return err
@@ -195,11 +193,14 @@ func (w *Writer) aim(ctx context.Context) error {
 		w.target = w.name
 		return nil
 	}
+	if w.part == "" {
+		w.part = w.newPart()
+	}
 	ddl, err := createTable(w.db, w.part, w.src, w.columns, w.key, w.sink.opts.Layout(w.src))
 	if err != nil {
 		return err
 	}
-	if err := w.sink.hold(ctx, w.stage(), w.part); err != nil {
+	if err := w.sink.hold(ctx, stage{w.db, w.name, w.part}, note{Table: w.part}); err != nil {
 		return err
 	}
 	err = w.sink.store.patiently(ctx, func() (bool, error) {
@@ -216,7 +217,10 @@ func (w *Writer) aim(ctx context.Context) error {
 	return nil
 }
 
-func (w *Writer) stage() stage { return stage{w.db, w.name, w.part} }
+// newPart names something that this run stages: a table, among others.
+func (w *Writer) newPart() string {
+	return fmt.Sprintf("tablehaul_%s_%s_%d", hash(w.db+"."+w.name, 12), w.sink.run, w.sink.stages.Add(1))
+}
 
 // empty gives up what is staged: the table was emptied behind it.
 func (w *Writer) empty(ctx context.Context) error {
@@ -264,7 +268,11 @@ func (w *Writer) Close() error {
 		w.dropFold()
 		return nil // the next run finds out
 	}
-	if err := w.discard(ctx); err != nil {
+	err := w.discard(ctx)
+	if err == nil {
+		err = w.sink.letGo(ctx, w.precommits.at)
+	}
+	if err != nil {
 		w.sink.opts.Warn(fmt.Sprintf("%s: what is staged stays until the next run: %v", w.place(), err))
 	}
 	return nil

@@ -132,3 +132,18 @@ func (c *Cluster) abort(x *txn) (status, msg string) {
 	x.become(aborted)
 	return "Success", fmt.Sprintf("transaction [%d] abort successfully.", x.id)
 }
+
+// Precommitted is how many loads wait for their commit.
+func (c *Cluster) Precommitted() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for _, d := range c.dbs {
+		for _, x := range d.txns {
+			if x.state == precommitted {
+				n++
+			}
+		}
+	}
+	return n
+}
