@@ -1,6 +1,7 @@
 package doris
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -87,6 +88,11 @@ func (w *Writer) commit(ctx context.Context, pos batch.Position) error {
 		return w.fail(hint.Wrap(fmt.Errorf("the first rows were loaded %s ago, and Doris gives up what waits for its commit for an hour", age.Round(time.Minute)),
 			"add less at a time, or let --mode replace copy the table to one of its own, which takes any time"))
 	}
+	if w.fresh {
+		if there, err := w.sink.exists(ctx, w.db, w.target); err != nil || !there {
+			return w.fail(hint.Transient(cmp.Or(err, fmt.Errorf("table %s, which was to take the place, is gone: another run took this one for dead", w.target))))
+		}
+	}
 	w.sink.opts.Step("rows written")
 	for range maxTurns {
 		e, err := w.entry(pos)
@@ -104,10 +110,7 @@ func (w *Writer) commit(ctx context.Context, pos batch.Position) error {
 			continue
 		}
 		if err != nil {
-			if found := w.settle(ctx); found == nil && w.known.ID == e.ID {
-				return nil // the reply was lost, no more
-			}
-			return err
+			return err // settle finds out, before anything else is done
 		}
 		w.sink.opts.Step("commit landed")
 		return w.landed(ctx, e)
@@ -174,26 +177,36 @@ func (w *Writer) settle(ctx context.Context) error {
 	if e == nil {
 		return nil
 	}
+	// It may be on its way yet: to ask for it again is the one way to be sure.
+	err := w.sink.store.claim(ctx, w.db, w.name, e)
+	if errors.Is(err, errTaken) {
+		w.unsure = nil
+		return w.overtaken(ctx)
+	}
+	if err != nil {
+		return err
+	}
 	st, err := w.sink.load(ctx, w.db, w.name)
 	if err != nil {
 		return err
 	}
-	switch {
-	case st.knows(e.ID):
-		return w.committed(ctx, e, st)
-	case st.Number != w.known.Number:
+	if !st.knows(e.ID) {
 		w.unsure = nil
-		return w.overtaken(ctx)
+		return w.fail(hint.Transient(errors.New("the commit is taken back, as what it was to bring is lost")))
 	}
-	w.unsure = nil
-	return nil
+	return w.committed(ctx, e, st)
 }
 
 // landed shows what was committed.
 func (w *Writer) landed(ctx context.Context, e *state) error {
 	if err := w.sink.publish(ctx, w.db, w.name, e); err != nil {
+		var lost *lostError
+		if errors.As(err, &lost) {
+			err = hint.Transient(err)
+		}
 		return err // the commit stands, or is taken back by whoever looks next
 	}
+	w.sink.unmarked(w.db, w.name, e)
 	w.sink.opts.Step("published")
 	return w.committed(ctx, e, e)
 }

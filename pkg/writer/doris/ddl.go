@@ -37,8 +37,8 @@ func columnsOf(t *schema.Table) (columns []kept.Column, key []int, err error) {
 	return columns, key, nil
 }
 
-// createTable is the statement that makes a table.
-func createTable(db, name string, t *schema.Table, columns []kept.Column, key []string, l Layout) (string, error) {
+// createTable is the statement that makes a table, with a mark in its comment.
+func createTable(db, name, mark string, t *schema.Table, columns []kept.Column, key []string, l Layout) (string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "CREATE TABLE %s (", quoted(db, name))
 	for i, c := range ordered(columns, key) {
@@ -55,8 +55,12 @@ func createTable(db, name string, t *schema.Table, columns []kept.Column, key []
 	if len(key) > 0 {
 		fmt.Fprintf(&b, " UNIQUE KEY(%s)", strings.Join(by, ", "))
 	}
-	if t.Comment != "" {
-		b.WriteString("\nCOMMENT " + text(t.Comment))
+	comment := t.Comment
+	if mark != "" {
+		comment = strings.TrimSpace(comment + " (" + mark + ")")
+	}
+	if comment != "" {
+		b.WriteString("\nCOMMENT " + text(comment))
 	}
 	partition, err := partitionOf(l.Partition, columns, key)
 	if err != nil {

@@ -47,7 +47,7 @@ func (s *Sink) Describe(ctx context.Context, t *schema.Table, mode writer.Mode) 
 		d.Fate = writer.Added
 	}
 	if w.fresh {
-		if d.DDL, err = createTable(w.db, w.name, t, w.columns, w.key, s.opts.Layout(t)); err != nil {
+		if d.DDL, err = createTable(w.db, w.name, "", t, w.columns, w.key, s.opts.Layout(t)); err != nil {
 			return d, err
 		}
 		d.DDL += ";\n"

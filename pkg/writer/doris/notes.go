@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/writer/runs"
 )
 
@@ -44,24 +45,59 @@ func (s *Sink) hold(ctx context.Context, at stage, n note) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.held[at] = n
-	if s.ended != nil {
-		return nil
+	s.beat()
+	return nil
+}
+
+// unmarked remembers a commit that is shown, which is noted with the next beat, or in the end.
+func (s *Sink) unmarked(db, name string, st *state) {
+	if st.Number == 0 || len(st.Loads) == 0 && st.Staged == "" {
+		return
 	}
-	ended := make(chan struct{}) // the field may be nil before the goroutine looks
-	s.ended = ended
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen[stage{db: db, name: name}] = st
+	s.beat()
+}
+
+// mark notes which commits are shown. That may fail: Doris is asked again then.
+func (s *Sink) mark(ctx context.Context) {
+	s.mu.Lock()
+	seen := s.seen
+	s.seen = map[stage]*state{}
+	s.mu.Unlock()
+	byDB := map[string]map[string]*state{}
+	for at, st := range seen {
+		if byDB[at.db] == nil {
+			byDB[at.db] = map[string]*state{}
+		}
+		byDB[at.db][at.name] = st
+	}
+	for db, states := range byDB {
+		_ = s.store.shown(ctx, db, s.label(db, positions), states)
+	}
+}
+
+// beat has a goroutine tend to notes and marks. The caller holds s.mu.
+func (s *Sink) beat() {
+	if s.stopBeat != nil {
+		return
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s.stopBeat = stop
 	s.alive.Go(func() {
 		tick := time.NewTicker(aliveEvery)
 		defer tick.Stop()
 		for {
 			select {
-			case <-ended:
+			case <-ctx.Done():
 				return
 			case <-tick.C:
-				s.stayAlive()
+				s.stayAlive(ctx)
+				s.mark(ctx)
 			}
 		}
 	})
-	return nil
 }
 
 // say writes notes of one database, in one load.
@@ -84,7 +120,7 @@ func (s *Sink) label(db, name string) string {
 }
 
 // stayAlive says all notes again.
-func (s *Sink) stayAlive() {
+func (s *Sink) stayAlive(ctx context.Context) {
 	s.mu.Lock()
 	held := maps.Clone(s.held)
 	s.mu.Unlock()
@@ -99,7 +135,7 @@ func (s *Sink) stayAlive() {
 		for at := range notes {
 			delete(held, at)
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), aliveEvery/2)
+		ctx, cancel := context.WithTimeout(ctx, aliveEvery/2)
 		_ = s.say(ctx, db, notes) // or the next time
 		cancel()
 	}
@@ -134,6 +170,9 @@ func (s *Sink) tidy(ctx context.Context, w *Writer) error {
 		if !n.dead() {
 			continue
 		}
+		if err := w.lateCommit(ctx); err != nil {
+			return err
+		}
 		if n.Table != "" && n.Table != w.known.Staged {
 			if err := s.drop(ctx, w.db, n.Table); err != nil {
 				return err
@@ -152,6 +191,18 @@ func (s *Sink) tidy(ctx context.Context, w *Writer) error {
 		s.opts.Step("dead run discarded")
 	}
 	return nil
+}
+
+// lateCommit waits for a commit of a dead run that is made and not yet seen.
+func (w *Writer) lateCommit(ctx context.Context) error {
+	return w.sink.store.patiently(ctx, func() (bool, error) {
+		pending, err := w.sink.store.pending(ctx, w.db, w.name, w.known.Number+1)
+		if err != nil || !pending {
+			return !hint.IsTransient(err), err
+		}
+		err = w.look(ctx)
+		return err != nil && !hint.IsTransient(err), err
+	})
 }
 
 func (s *Sink) drop(ctx context.Context, db, table string) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,10 +16,13 @@ import (
 // not published.
 func (s *Sink) load(ctx context.Context, db, name string) (*state, error) {
 	st, err := s.store.read(ctx, db, name)
-	if err != nil || s.opts.Look {
+	if err != nil || s.opts.Look || st.Shown {
 		return st, err
 	}
 	err = s.publish(ctx, db, name, st)
+	if err == nil {
+		s.unmarked(db, name, st)
+	}
 	var lost *lostError
 	if errors.As(err, &lost) {
 		return s.takeBack(ctx, db, name, st, lost)
@@ -97,16 +101,28 @@ func withoutLast(ids []string) []string {
 	return ids[:len(ids)-1]
 }
 
-// swap has a staged table take the name, and the place of the table that has it.
+// stagedTime is how long a front end may not know a staged table that is there.
+const stagedTime = 30 * time.Second
+
+// swap has a staged table take the name, and the place of the table that has it. That it has
+// done so before is told by the mark in the table's comment.
 func (s *Sink) swap(ctx context.Context, db, name, staged string) error {
+	began := time.Now()
 	return s.store.patiently(ctx, func() (bool, error) {
-		there, err := s.exists(ctx, db, staged)
-		if err != nil || !there {
-			return !hint.IsTransient(err), err
-		}
-		old, err := s.exists(ctx, db, name)
+		_, there, err := s.store.comment(ctx, db, staged)
 		if err != nil {
 			return !hint.IsTransient(err), err
+		}
+		comment, old, err := s.store.comment(ctx, db, name)
+		switch {
+		case err != nil:
+			return !hint.IsTransient(err), err
+		case old && strings.HasSuffix(comment, "("+staged+")"):
+			return true, nil
+		case !there && time.Since(began) >= min(stagedTime, s.store.patience/2):
+			return true, &lostError{err: fmt.Errorf("table %s, which was to take its place, is gone", staged)}
+		case !there:
+			return false, nil
 		}
 		statement := "ALTER TABLE " + quoted(db, staged) + " RENAME " + quoted(name)
 		if old {
@@ -122,6 +138,6 @@ func (s *Sink) swap(ctx context.Context, db, name, staged string) error {
 
 // exists reports whether there is a table of that name.
 func (s *Sink) exists(ctx context.Context, db, name string) (bool, error) {
-	rows, err := s.store.sql.read(ctx, "SELECT TABLE_NAME FROM information_schema.tables WHERE TABLE_SCHEMA = "+text(db)+" AND TABLE_NAME = "+text(name))
-	return len(rows) > 0, err
+	_, there, err := s.store.comment(ctx, db, name)
+	return there, err
 }

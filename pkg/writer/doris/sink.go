@@ -46,11 +46,12 @@ type Sink struct {
 	loadSize atomic.Int64
 	stages   atomic.Int64 // numbers given out
 
-	mu    sync.Mutex
-	made  map[string]bool // databases that are there
-	held  map[stage]note  // whose owner is this run
-	ended chan struct{}   // closed by Close; nil until something is held
-	alive sync.WaitGroup
+	mu       sync.Mutex
+	made     map[string]bool    // databases that are there
+	held     map[stage]note     // whose owner is this run
+	seen     map[stage]*state   // commits that are shown, and not yet noted to be
+	stopBeat context.CancelFunc // nil until there is something to tend to
+	alive    sync.WaitGroup
 }
 
 // A stage is what a writer has at a table that is not committed.
@@ -101,8 +102,8 @@ func newSink(l location, opts Options) *Sink {
 	h, q := l.clients(opts.Password)
 	id := uuid.New()
 	s := &Sink{
-		opts: opts, at: l, run: fmt.Sprintf("%x", id[:6]), made: map[string]bool{}, held: map[stage]note{},
-		store: &store{httpClient: h, sql: q, patience: 15 * time.Minute, replication: opts.Layout(&schema.Table{}).Replication},
+		opts: opts, at: l, run: fmt.Sprintf("%x", id[:6]), made: map[string]bool{}, held: map[stage]note{}, seen: map[stage]*state{},
+		store: &store{tokens: map[string]string{}, httpClient: h, sql: q, patience: 15 * time.Minute, replication: opts.Layout(&schema.Table{}).Replication},
 	}
 	s.loadSize.Store(opts.LoadSize)
 	return s
@@ -191,6 +192,9 @@ func (s *Sink) List(ctx context.Context) ([]writer.Held, error) {
 			if err != nil {
 				return nil, err
 			}
+			if st.Source == "" { // all of it was taken back
+				continue
+			}
 			held = append(held, writer.Held{
 				Name: db + "." + r[0], Source: st.Source, Position: st.Position, Shape: st.Shape, Committed: st.Committed, Rows: -1,
 			})
@@ -203,12 +207,15 @@ func (s *Sink) List(ctx context.Context) ([]writer.Held, error) {
 // Close ends the sink. Its writers are closed before.
 func (s *Sink) Close() error {
 	s.mu.Lock()
-	if s.ended != nil {
-		close(s.ended)
-		s.ended = nil
+	if s.stopBeat != nil {
+		s.stopBeat()
+		s.stopBeat = nil
 	}
 	s.mu.Unlock()
 	s.alive.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	s.mark(ctx)
 	s.store.close()
 	s.store.sql.close()
 	return nil

@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/hint"
@@ -35,10 +38,12 @@ type state struct {
 	// the place of the one that is there, or loads that are precommitted.
 	Staged string   `json:"staged,omitempty"`
 	Loads  []loaded `json:"loads,omitempty"`
-	// Before is the commit before this one, if this has Loads: should these be lost before
-	// anybody could commit them, that is what the table holds.
+	// Before is the commit before this one: should what this one brings be lost before anybody
+	// could show it, that is what the table holds.
 	Before *state   `json:"before,omitempty"`
 	Recent []string `json:"recent"` // ids of the last commits, this one's at the end
+	// Shown is that all of it is seen: Doris forgets loads in time, and could not be asked then.
+	Shown bool `json:"shown,omitempty"`
 }
 
 // A loaded is a load of which Doris has all.
@@ -61,7 +66,7 @@ func (s *state) follow(was *state) {
 	if n := len(s.Recent) - recentIDs; n > 0 {
 		s.Recent = s.Recent[n:]
 	}
-	if len(s.Loads) > 0 {
+	if len(s.Loads) > 0 || s.Staged != "" {
 		before := *was
 		before.Before, before.Loads, before.Staged, before.Recent = nil, nil, "", nil
 		s.Before = &before
@@ -74,9 +79,13 @@ type store struct {
 	sql         *sqlClient
 	replication int
 	patience    time.Duration // for which what may pass is tried again
+
+	mu     sync.Mutex
+	tokens map[string]string // of the tables of positions, by database
 }
 
-// make makes the database and its table of positions.
+// make makes the database and its table of positions. The table has a token that none before
+// it had: labels of its commits have it in them, as Doris knows those of a table that is gone.
 func (s *store) make(ctx context.Context, db string) error {
 	if _, err := s.sql.run(ctx, "CREATE DATABASE IF NOT EXISTS "+quoted(db)); err != nil {
 		return fmt.Errorf("make database %s: %w", db, err)
@@ -84,12 +93,38 @@ func (s *store) make(ctx context.Context, db string) error {
 	l := Layout{Buckets: 1, Replication: s.replication, Properties: map[string]string{"function_column.sequence_col": "number"}}
 	_, err := s.sql.run(ctx, "CREATE TABLE IF NOT EXISTS "+quoted(db, positions)+
 		" (`name` VARCHAR(260) NOT NULL, `part` VARCHAR(64) NOT NULL, `number` BIGINT NOT NULL, `state` STRING NULL)"+
-		" UNIQUE KEY(`name`, `part`) COMMENT 'what tablehaul has committed to the tables of this database'"+
+		" UNIQUE KEY(`name`, `part`) COMMENT "+text("what tablehaul has committed to the tables of this database ("+uuid.NewString()+")")+
 		" DISTRIBUTED BY HASH(`name`) BUCKETS 1 "+properties(l, true))
 	if err != nil {
 		return fmt.Errorf("make table %s: %w", positions, err)
 	}
+	comment, there, err := s.comment(ctx, db, positions)
+	if err == nil && !there {
+		err = hint.Transient(errors.New("the front end that was asked does not know it yet"))
+	}
+	if err != nil {
+		return fmt.Errorf("look at table %s: %w", positions, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tokens[db] = hash(comment, 8)
 	return nil
+}
+
+// comment returns a table's comment, and whether there is such a table.
+func (s *store) comment(ctx context.Context, db, name string) (comment string, there bool, err error) {
+	rows, err := s.sql.read(ctx, "SELECT TABLE_COMMENT FROM information_schema.tables WHERE TABLE_SCHEMA = "+text(db)+" AND TABLE_NAME = "+text(name))
+	if err != nil || len(rows) == 0 {
+		return "", false, err
+	}
+	return rows[0][0], true, nil
+}
+
+// claimLabel is the label of the row that makes a commit.
+func (s *store) claimLabel(db, name string, number int64) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return fmt.Sprintf("tablehaul:%s:%s:commit:%d", hash(db+"."+name, 24), s.tokens[db], number)
 }
 
 // absent reports whether an error is that there is no such database or table.
@@ -124,19 +159,17 @@ func parseState(text string) (*state, error) {
 var errTaken = errors.New("the commit's number is taken")
 
 // claim makes a commit, unless another one has its number: its label is made of that, and
-// Doris takes no label twice. A label is forgotten some day, and with it that there was a
-// commit; what is late by so much then loses to the greater number that the row has, by the
-// table's sequence. If it is not known whether it was made, the error is no errTaken.
+// Doris takes no label twice. It forgets them some day, and so the row is read before. What
+// is late by so much that it comes between loses to the greater number that the row has, by
+// the table's sequence. If it is not known whether it was made, the error is no errTaken;
+// asking again is no second commit.
 func (s *store) claim(ctx context.Context, db, name string, st *state) error {
-	label := fmt.Sprintf("tablehaul:%s:%d", hash(db+"."+name, 24), st.Number)
 	state, err := json.Marshal(st)
 	if err != nil {
 		return err
 	}
-	if err := s.put(ctx, db, label, name, "", st.Number, string(state)); err != nil {
-		return err
-	}
-	return s.patiently(ctx, func() (bool, error) {
+	label := s.claimLabel(db, name, st.Number)
+	there := func() (bool, error) {
 		found, err := s.read(ctx, db, name)
 		switch {
 		case err != nil:
@@ -146,8 +179,38 @@ func (s *store) claim(ctx context.Context, db, name string, st *state) error {
 		case found.Number >= st.Number:
 			return true, errTaken
 		}
-		return false, nil // the front end that was asked is behind, or it is not seen yet
+		return false, nil // or not seen yet, or the front end that was asked is behind
+	}
+	return s.patiently(ctx, func() (bool, error) {
+		if done, err := there(); done || err != nil {
+			return done, err
+		}
+		if err := s.put(ctx, db, label, name, "", st.Number, string(state)); err != nil {
+			return !hint.IsTransient(err), err
+		}
+		return there()
 	})
+}
+
+// pending reports whether there is a commit of a number that is not seen yet.
+func (s *store) pending(ctx context.Context, db, name string, number int64) (bool, error) {
+	state, err := s.state(ctx, db, s.claimLabel(db, name, number))
+	return state == "PREPARE" || state == "COMMITTED" || state == "VISIBLE", err
+}
+
+// shown notes that all of some commits of one database is seen.
+func (s *store) shown(ctx context.Context, db, label string, states map[string]*state) error {
+	var rows []map[string]any
+	for name, st := range states {
+		shown := *st
+		shown.Shown, shown.Before = true, nil
+		text, err := json.Marshal(shown)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, positionRow(name, "", st.Number, string(text)))
+	}
+	return s.control(ctx, db, label, nil, rows...)
 }
 
 // put writes a row of the table of positions.

@@ -196,7 +196,7 @@ func (w *Writer) aim(ctx context.Context) error {
 	if w.part == "" {
 		w.part = w.newPart()
 	}
-	ddl, err := createTable(w.db, w.part, w.src, w.columns, w.key, w.sink.opts.Layout(w.src))
+	ddl, err := createTable(w.db, w.part, w.part, w.src, w.columns, w.key, w.sink.opts.Layout(w.src))
 	if err != nil {
 		return err
 	}
