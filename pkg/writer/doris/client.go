@@ -64,6 +64,8 @@ type request struct {
 	method, path string
 	query        url.Values
 	headers      map[string]string
+	toBackend    bool // a front end sends it on
+	anonymous    bool // it has no password with it
 	// body begins the body anew for every attempt; nil if there is none. size is −1 if it is
 	// not known.
 	body func() (r io.Reader, size int64)
@@ -76,39 +78,53 @@ func (e *unansweredError) Error() string { return e.err.Error() }
 func (e *unansweredError) Unwrap() error { return e.err }
 
 // do sends a request to the front ends in turn, the one first that has answered last, until
-// one does, and decodes the JSON of the reply into v. A reply that was lost behind the body
-// is an unansweredError.
+// one does, and decodes the JSON of the reply into v. What is for a back end goes to those that
+// are named, if any are, one after the other. A reply that was lost behind the body is an
+// unansweredError.
 func (c *httpClient) do(ctx context.Context, r request, v any) error {
-	if len(c.backends) > 0 && r.body != nil {
-		c.mu.Lock()
-		c.turn++
-		be := c.backends[c.turn%len(c.backends)]
-		c.mu.Unlock()
-		return c.ask(ctx, be, r, v)
-	}
+	hosts, first := c.frontends, 0
 	c.mu.Lock()
-	first := c.last
+	direct := len(c.backends) > 0 && r.toBackend
+	if direct {
+		c.turn++
+		hosts, first = c.backends, c.turn
+	} else {
+		first = c.last
+	}
 	c.mu.Unlock()
-	var unreached []string
-	for i := range c.frontends {
-		n := (first + i) % len(c.frontends)
-		err := c.ask(ctx, c.frontends[n], r, v)
+	var unwell []string
+	for i := range hosts {
+		n := (first + i) % len(hosts)
+		err := c.ask(ctx, hosts[n], r, v)
 		var away *unreachedError
-		if errors.As(err, &away) && away.host == c.frontends[n] && ctx.Err() == nil {
-			unreached = append(unreached, away.Error())
+		var sick *sickError
+		if ctx.Err() == nil && (errors.As(err, &away) && away.host == hosts[n] || errors.As(err, &sick) && sick.host == hosts[n] && len(hosts) > 1) {
+			unwell = append(unwell, err.Error())
 			continue
 		}
-		c.mu.Lock()
-		c.last = n
-		c.mu.Unlock()
+		if !direct {
+			c.mu.Lock()
+			c.last = n
+			c.mu.Unlock()
+		}
 		return err
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return hint.Transient(hint.Wrap(fmt.Errorf("no front end answers: %s", strings.Join(unreached, ", ")),
+	if direct {
+		return hint.Transient(hint.Wrap(fmt.Errorf("no back end answers: %s", strings.Join(unwell, ", ")), "check that it is up, and its host and HTTP port (8040) in benodes=… of the URL"))
+	}
+	return hint.Transient(hint.Wrap(fmt.Errorf("no front end answers: %s", strings.Join(unwell, ", ")),
 		"check that it is up, and its host and HTTP port (8030) in the URL"))
 }
+
+// A sickError is that a host is not well, and has done nothing.
+type sickError struct {
+	host, says string
+}
+
+func (e *sickError) Error() string { return e.host + " answers " + e.says }
 
 // An unreachedError is that a host could not be connected to.
 type unreachedError struct {
@@ -160,7 +176,7 @@ func (c *httpClient) ask(ctx context.Context, host string, r request, v any) err
 	case res.StatusCode == http.StatusUnauthorized:
 		return hint.Wrap(fmt.Errorf("%s does not let user %s in", host, c.user), "check the user in the URL, and its password in TABLEHAUL_DORIS_PASSWORD")
 	case res.StatusCode >= 500:
-		return hint.Transient(fmt.Errorf("%s answers %s: %.200s", host, res.Status, text))
+		return hint.Transient(&sickError{host, fmt.Sprintf("%s: %.200s", res.Status, text)})
 	case res.StatusCode != http.StatusOK:
 		return fmt.Errorf("%s answers %s: %.200s", host, res.Status, text)
 	}
@@ -182,7 +198,9 @@ func (c *httpClient) send(ctx context.Context, host string, r request) (*http.Re
 		return nil, err
 	}
 	req.ContentLength = size
-	req.SetBasicAuth(c.user, c.password)
+	if !r.anonymous {
+		req.SetBasicAuth(c.user, c.password)
+	}
 	for k, v := range r.headers {
 		// As they are: Doris looks for names with underscores.
 		req.Header[k] = []string{v}

@@ -132,20 +132,15 @@ func ordered(columns []kept.Column, key []string) []kept.Column {
 
 // alterations are the statements that bring the columns have to be those of want, which has all
 // of them and perhaps more.
-func alterations(db, name string, have, want []kept.Column, key []string) []string {
+func alterations(db, name string, have, want []kept.Column) []string {
 	var list []string
 	table := "ALTER TABLE " + quoted(db, name)
 	for _, w := range want {
 		switch h := kept.Find(have, w.Name); {
 		case h == nil:
 			list = append(list, table+" ADD COLUMN "+columnDef(w))
-		case h.Type != w.Type || h.Nullable != w.Nullable:
-			def := columnDef(w)
-			if slices.Contains(key, w.Name) {
-				name, rest, _ := strings.Cut(def, " NOT NULL")
-				def = name + " KEY NOT NULL" + rest
-			}
-			list = append(list, table+" MODIFY COLUMN "+def)
+		case declared(h.Type) != declared(w.Type) || h.Nullable != w.Nullable:
+			list = append(list, table+" MODIFY COLUMN "+columnDef(w))
 		}
 	}
 	return list

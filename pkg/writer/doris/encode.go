@@ -213,10 +213,11 @@ func appendFloat(dst []byte, v float64, bits int) []byte {
 // byteOrderMark is what Doris drops where a load begins with it.
 const byteOrderMark = "\xef\xbb\xbf"
 
-// appendText appends a string, in quotes if it needs any.
+// appendText appends a string, in quotes if it needs any: an empty one as well, for a line of
+// nothing is left out by Doris.
 func appendText(dst []byte, s string) []byte {
 	i := literal.Special(s, 0)
-	if i == len(s) && !strings.HasPrefix(s, byteOrderMark) {
+	if i == len(s) && s != "" && !strings.HasPrefix(s, byteOrderMark) {
 		return append(dst, s...)
 	}
 	dst = append(dst, '"')

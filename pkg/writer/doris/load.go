@@ -39,6 +39,8 @@ func (e *labelError) Error() string {
 	return fmt.Sprintf("label %s is that of a load that is %s", e.label, e.state)
 }
 
+var txnGone = regexp.MustCompile(`transaction \[\d+\] not found`)
+
 var relatedTxn = regexp.MustCompile(`relate to txn \[(\d+)\]`)
 
 // load sends rows under a label, and returns its transaction. With two phases
@@ -50,7 +52,7 @@ func (c *httpClient) load(ctx context.Context, db, table, label string, headers 
 		h[k] = v
 	}
 	var reply loadReply
-	err := c.do(ctx, request{method: http.MethodPut, path: path("api", db, table, "_stream_load"), headers: h, body: body}, &reply)
+	err := c.do(ctx, request{method: http.MethodPut, path: path("api", db, table, "_stream_load"), headers: h, body: body, toBackend: true}, &reply)
 	if err != nil {
 		return sent{}, err
 	}
@@ -67,7 +69,7 @@ func (c *httpClient) load(ctx context.Context, db, table, label string, headers 
 		return sent{}, classify(errors.New(reply.Why))
 	}
 	if reply.NumberFilteredRows > 0 && reply.ErrorURL != "" {
-		return sent{}, fmt.Errorf("%d rows are not taken: %s", reply.NumberFilteredRows, c.reasons(ctx, reply.ErrorURL))
+		return sent{}, &rowsError{reply.NumberFilteredRows, c.reasons(ctx, reply.ErrorURL)}
 	}
 	return sent{}, classify(errors.New(reply.Message))
 }
@@ -82,7 +84,8 @@ func (c *httpClient) reasons(ctx context.Context, at string) string {
 	if to := c.addresses[host]; to != "" {
 		host = to
 	}
-	res, err := c.send(ctx, host, request{method: http.MethodGet, path: u.Path, query: u.Query()})
+	// Whose host it is nobody has said, and the log is had without a password.
+	res, err := c.send(ctx, host, request{method: http.MethodGet, path: u.Path, query: u.Query(), anonymous: true})
 	if err != nil {
 		return "see " + at
 	}
@@ -94,19 +97,34 @@ func (c *httpClient) reasons(ctx context.Context, at string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// Errors by what Doris says, and what can be done.
+// A rowsError is that rows of a load are not taken.
+type rowsError struct {
+	rows int64
+	why  string
+}
+
+func (e *rowsError) Error() string { return fmt.Sprintf("%d rows are not taken: %s", e.rows, e.why) }
+
+// Errors by what Doris says, and what can be done: the first one whose text is in it counts.
 var known = []struct {
 	text, remedy string
 	passes       bool
 }{
-	{"-235", "too many loads have come at once, or too small ones: they are tried again; a longer --commit-interval makes fewer", true},
-	{"-238", "a load has too many segments: have it be smaller by --load-size", false},
+	{"E-235", "too many loads have come at once, or too small ones: they are tried again; a longer --commit-interval makes fewer", true},
+	{"=-235", "too many loads have come at once, or too small ones: they are tried again; a longer --commit-interval makes fewer", true},
 	{"get tableList write lock timeout", "", true},
-	{"current running txns on db", "other loads have to end first", true},
+	{"current running txns on db", "other loads have to end first: see max_running_txn_num_per_db", true},
 	{"timeout by txn manager", "what was precommitted was not committed in time", false},
+	{"DATA_QUALITY_ERROR", "", false},
 	{"Unknown table", "", false},
-	{"too many", "", true},
 	{"timeout", "", true},
+	{"Timeout", "", true},
+	// A back end that goes down, or comes up again.
+	{"brpc", "", true},
+	{"coordinator is down", "", true},
+	{"No backend load available", "", true},
+	{"MEM_LIMIT_EXCEEDED", "the back ends lack memory", true},
+	{"alive replica num", "", true},
 }
 
 // classify tells what may pass, by the words of an error.
@@ -151,20 +169,21 @@ var (
 func (c *httpClient) decide(ctx context.Context, db, op string, txn int64) error {
 	var reply struct{ Status, Msg string }
 	err := c.do(ctx, request{
-		method: http.MethodPut, path: path("api", db, "_stream_load_2pc"),
+		method: http.MethodPut, path: path("api", db, "_stream_load_2pc"), toBackend: true,
 		headers: map[string]string{"txn_operation": op, "txn_id": strconv.FormatInt(txn, 10)},
 	}, &reply)
 	commit := op == "commit"
+	gone := txnGone.MatchString(reply.Msg)
 	done := strings.Contains(reply.Msg, "already visible") || strings.Contains(reply.Msg, "already committed") || strings.Contains(reply.Msg, "already VISIBLE")
 	aborted := strings.Contains(reply.Msg, "already aborted")
 	switch {
 	case err != nil || strings.EqualFold(reply.Status, "Success"):
 		return err
-	case commit && done, !commit && aborted, !commit && strings.Contains(reply.Msg, "not found"):
+	case commit && done, !commit && aborted, !commit && gone:
 		return nil
 	case commit && aborted:
 		return fmt.Errorf("%w: %s", errAborted, reply.Msg)
-	case commit && strings.Contains(reply.Msg, "not found"):
+	case commit && gone:
 		return fmt.Errorf("%w: %s", errGone, reply.Msg)
 	}
 	return classify(errors.New(reply.Msg))

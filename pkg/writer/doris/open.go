@@ -64,7 +64,26 @@ func (w *Writer) admit(ctx context.Context) error {
 			columns[i].Type = own.Type
 		}
 	}
+	if err := w.keyStays(m.Columns, columns, m.Key); err != nil {
+		return err
+	}
 	return w.use(m.Columns, columns, m.Key)
+}
+
+// keyStays leaves columns of the key as they are, and refuses what has no place in them.
+func (w *Writer) keyStays(have, columns []kept.Column, key []string) error {
+	for _, name := range key {
+		h, c := kept.Find(have, name), kept.Find(columns, name)
+		switch {
+		case h == nil || c == nil || declared(h.Type) == declared(c.Type):
+		case widens(c.Type, declared(h.Type)):
+			c.Type = h.Type
+		default:
+			return hint.Wrap(fmt.Errorf("%s: column %s of its key is %s in the table and %s at the source, and Doris cannot alter what a table is distributed by",
+				w.place(), name, declared(h.Type), bare(c.Type)), "copy the table anew with snapshot --mode replace --tables %s", w.src)
+		}
+	}
+	return nil
 }
 
 func (w *Writer) rules() kept.Rules {
@@ -104,6 +123,9 @@ func (w *Writer) anew(ctx context.Context, want []kept.Column, key []string) err
 	}
 	if err != nil {
 		return hint.Wrap(fmt.Errorf("%s: %w", w.place(), err), "--mode replace exchanges the content and the columns")
+	}
+	if err := w.keyStays(theirs, columns, theirKey); err != nil {
+		return err
 	}
 	return w.use(theirs, columns, theirKey)
 }
@@ -168,7 +190,7 @@ func (w *Writer) alter(ctx context.Context) error {
 	if slices.Equal(w.have, w.columns) {
 		return nil
 	}
-	for _, statement := range alterations(w.db, w.name, w.have, w.columns, w.key) {
+	for _, statement := range alterations(w.db, w.name, w.have, w.columns) {
 		for {
 			_, err := w.sink.store.sql.read(ctx, statement)
 			busy := refusedWith(err, "is not NORMAL") // with an alteration of another run

@@ -115,7 +115,11 @@ func (s *Sink) place(t *schema.Table) (db, name string) {
 	if db == "" {
 		db = t.DB
 	}
-	return tableName(db), tableName(t.Name)
+	name = tableName(t.Name)
+	if strings.HasPrefix(strings.ToLower(name), "tablehaul_") { // which are this program's own
+		name = tableName("\x00" + t.Name)
+	}
+	return tableName(db), name
 }
 
 // ready sees to it that a database is there, and its table of positions.

@@ -135,6 +135,10 @@ func (w *Writer) load(ctx context.Context, columns string, text []byte, marks []
 		if two && strings.Contains(strings.ToLower(err.Error()), "two phase commit") || strings.Contains(err.Error(), "2pc is not supported") {
 			err = hint.Wrap(err, "this cluster keeps its data apart from its back ends, where a table with a key takes no load in two phases: --mode replace works, for what is copied goes to a table of its own")
 		}
+		var bad *rowsError
+		if errors.As(err, &bad) {
+			return w.tableError(hint.Wrap(err, "%s", badRows))
+		}
 		return fmt.Errorf("load %d bytes: %w", len(text), err)
 	}
 	w.mu.Lock()
@@ -151,6 +155,8 @@ func (w *Writer) load(ctx context.Context, columns string, text []byte, marks []
 	}
 	return nil
 }
+
+const badRows = "leave the column out, or have Doris take such values: STRING by string_type_length_soft_limit_bytes of the back ends"
 
 // aimAt notes which table has the name: one that other runs write to may be exchanged for
 // another meanwhile.

@@ -13,9 +13,12 @@ import (
 
 // Types are written as DDL has them, but for a word before some whose values are not what
 // their text says: bytes in base64 are no text, and neither are geometries.
+// Another word is before those of a key, that Doris cannot alter later, as tables are
+// distributed by it: they are declared as wide as they may ever get.
 const (
 	inBase64 = "base64 "
 	asWKT    = "wkt "
+	ofKey    = "key "
 )
 
 // maxVarchar is the most bytes of a VARCHAR; what may be longer is a STRING, which no key may
@@ -24,6 +27,30 @@ const maxVarchar = 65533
 
 // typeOf is the type of a column, which is of the key or not.
 func typeOf(c schema.Column, key bool) (string, error) {
+	t, err := plainTypeOf(c, key)
+	if key && err == nil && widest(t) != t {
+		t = ofKey + t
+	}
+	return t, err
+}
+
+func bare(t string) string { return strings.TrimPrefix(t, ofKey) }
+
+// widest is the type that a column of a key may ever get.
+func widest(t string) string {
+	var n [2]int
+	switch i := slices.Index(wholes, t); {
+	case i >= 0 && t != "largeint":
+		return "bigint"
+	case numbered(t, "varchar(%d)", n[:1]):
+		return fmt.Sprintf("varchar(%d)", maxVarchar)
+	case numbered(t, "decimal(%d,%d)", n[:]):
+		return fmt.Sprintf("decimal(38,%d)", n[1])
+	}
+	return t
+}
+
+func plainTypeOf(c schema.Column, key bool) (string, error) {
 	long := "string"
 	if key {
 		long = fmt.Sprintf("varchar(%d)", maxVarchar)
@@ -107,8 +134,11 @@ func textOf(c schema.Column, long string) string {
 
 // declared is a type as DDL has it.
 func declared(t string) string {
-	if t == "time" {
+	switch {
+	case t == "time":
 		return "varchar(20)"
+	case strings.HasPrefix(t, ofKey):
+		return widest(bare(t))
 	}
 	return strings.TrimPrefix(strings.TrimPrefix(t, inBase64), asWKT)
 }
@@ -118,6 +148,7 @@ var wholes = []string{"tinyint", "smallint", "int", "bigint", "largeint"}
 // widens reports whether a column can be altered from one type to another that has all its
 // values, as Doris lets it be.
 func widens(from, to string) bool {
+	from, to = bare(from), bare(to)
 	i, j := slices.Index(wholes, from), slices.Index(wholes, to)
 	var a, b [2]int
 	switch {
@@ -137,6 +168,7 @@ func widens(from, to string) bool {
 // VARCHAR of another length, which schema.Table.Since looks at.
 func alike(have, want string) bool {
 	var a, b [1]int
+	have, want = bare(have), bare(want)
 	return have == want || numbered(have, "varchar(%d)", a[:]) && numbered(want, "varchar(%d)", b[:])
 }
 

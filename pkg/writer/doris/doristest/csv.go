@@ -59,6 +59,9 @@ func (l *loader) csv(in io.Reader, h http.Header) error {
 			skip--
 			continue
 		}
+		if len(line) == 0 { // as the real one does, without a word
+			continue
+		}
 		if l.c.opts.Discard && !l.x.table.seq {
 			l.p.total++
 			continue

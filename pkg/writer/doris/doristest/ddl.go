@@ -294,6 +294,8 @@ func (s *session) modifyColumn(p *parser, t *table) error {
 		return refuse("Can not modify key column to value column: %s", c.name)
 	case !have.key && c.key:
 		return refuse("Can not modify value column to key column: %s", c.name)
+	case have.key && t.unique && have.typ.String() != c.typ.String(): // tables are distributed by their keys here
+		return refuse("Can not modify distribution column[%s]. index[%s]", c.name, t.name)
 	case have.nullable && !c.nullable:
 		return refuse("Can not change from nullable to non-nullable: %s", c.name)
 	case !widened(have.typ, c.typ):
