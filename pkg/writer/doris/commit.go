@@ -129,11 +129,11 @@ func (w *Writer) entry(pos batch.Position) (*state, error) {
 		pos = merged
 	}
 	st := &state{
-		ID: uuid.NewString(), Committed: time.Now().UTC(), Position: pos, Tag: w.tag, Key: w.key, Generation: known.Generation,
+		ID: uuid.NewString(), Committed: time.Now().UTC(), Position: pos, Tag: w.tag, Key: w.key, Generation: known.Generation, Layout: known.Layout,
 		Table: kept.Table{Source: w.src.String(), Shape: w.src.Shape(), Filter: w.src.Filter, Columns: w.columns},
 	}
 	if w.fresh {
-		st.Staged, st.Generation = w.target, w.target
+		st.Staged, st.Generation, st.Layout = w.target, w.target, w.layout
 	} else {
 		st.Loads = w.staged
 		if st.RowsAdded = known.RowsAdded; w.adds && len(w.staged) > 0 {

@@ -12,10 +12,14 @@ import (
 
 // A Layout says how a table is to lie in Doris that is made.
 type Layout struct {
-	Partition   string            // as ParsePartition reads it; "" is none
-	Buckets     int               // 0 is as Doris sees fit
-	Replication int               // copies of a tablet; 0 is the server's own choice
-	Properties  map[string]string // of CREATE TABLE
+	Partition   string            `json:"partition,omitempty"`   // as ParsePartition reads it; "" is none
+	Buckets     int               `json:"buckets,omitempty"`     // 0 is as Doris sees fit
+	Replication int               `json:"replication,omitempty"` // copies of a tablet; 0 is the server's own choice
+	Properties  map[string]string `json:"properties,omitempty"`  // of CREATE TABLE
+}
+
+func (l Layout) zero() bool {
+	return l.Partition == "" && l.Buckets == 0 && l.Replication == 0 && len(l.Properties) == 0
 }
 
 // columnsOf returns the columns of a table that is made, in the source's order, and the places

@@ -92,7 +92,7 @@ func (s *Sink) try(ctx context.Context, db string) error {
 	if _, err := s.store.sql.run(ctx, "CREATE TABLE "+quoted(db, name)+" (`id` INT NOT NULL) UNIQUE KEY(`id`) DISTRIBUTED BY HASH(`id`) BUCKETS 1 "+properties(l, true)); err != nil {
 		return err
 	}
-	_, err := s.store.send(ctx, db, name, s.label(db, name), csvHeaders("`id`"), []byte("1\n"))
+	_, err := s.store.send(ctx, db, name, s.label(db, name), csvHeaders("`id`"), []byte("1\n"), false)
 	if err2 := s.drop(context.WithoutCancel(ctx), db, name); err == nil {
 		err = err2
 	}

@@ -28,6 +28,9 @@ const (
 	deadAfter  = time.Hour
 )
 
+// Commits that are shown are noted so together: those of so long.
+const shownEvery = 2 * time.Second
+
 // dead reports whether a run is nobody's any more. One of this machine is known to be; another
 // one has to be silent for long.
 func (n note) dead() bool {
@@ -86,14 +89,16 @@ func (s *Sink) beat() {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stopBeat = stop
 	s.alive.Go(func() {
-		tick := time.NewTicker(aliveEvery)
-		defer tick.Stop()
+		alive, shown := time.NewTicker(aliveEvery), time.NewTicker(shownEvery)
+		defer alive.Stop()
+		defer shown.Stop()
 		for {
 			select {
 			case <-ctx.Done():
 				return
-			case <-tick.C:
+			case <-alive.C:
 				s.stayAlive(ctx)
+			case <-shown.C:
 				s.mark(ctx)
 			}
 		}

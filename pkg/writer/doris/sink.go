@@ -103,7 +103,7 @@ func newSink(l location, opts Options) *Sink {
 	id := uuid.New()
 	s := &Sink{
 		opts: opts, at: l, run: fmt.Sprintf("%x", id[:6]), made: map[string]bool{}, held: map[stage]note{}, seen: map[stage]*state{},
-		store: &store{tokens: map[string]string{}, httpClient: h, sql: q, patience: 15 * time.Minute, replication: opts.Layout(&schema.Table{}).Replication},
+		store: &store{tokens: map[string]string{}, httpClient: h, sql: q, patience: 15 * time.Minute, forgetful: time.Minute, replication: opts.Layout(&schema.Table{}).Replication},
 	}
 	s.loadSize.Store(opts.LoadSize)
 	return s

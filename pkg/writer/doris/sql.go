@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/go-mysql-org/go-mysql/client"
@@ -22,16 +21,19 @@ type sqlClient struct {
 	user, password string
 	options        []client.Option
 
-	mu   sync.Mutex
+	turn chan struct{} // of who has it
 	conn *client.Conn
 	last int // front end that has answered
 }
 
-const connectTime = 10 * time.Second
+const (
+	connectTime   = 10 * time.Second
+	statementTime = 2 * time.Minute
+)
 
 func (c *sqlClient) close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.turn <- struct{}{}
+	defer func() { <-c.turn }()
 	c.drop()
 }
 
@@ -80,8 +82,16 @@ func (c *sqlClient) run(ctx context.Context, statement string) ([][]string, erro
 
 // table is run with the names of the columns.
 func (c *sqlClient) table(ctx context.Context, statement string) (names []string, rows [][]string, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+	// A front end that hangs is not waited for by all others.
+	asker := ctx
+	ctx, cancel := context.WithTimeout(ctx, statementTime)
+	defer cancel()
 	if err := c.connect(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -96,8 +106,11 @@ func (c *sqlClient) table(ctx context.Context, statement string) (names []string
 	case err != nil, interrupted:
 		c.drop()
 	}
+	if asker.Err() != nil {
+		return nil, nil, asker.Err()
+	}
 	if ctx.Err() != nil {
-		return nil, nil, ctx.Err()
+		err = fmt.Errorf("for %s", statementTime)
 	}
 	if err != nil {
 		return nil, nil, hint.Transient(&unansweredError{fmt.Errorf("%s has not answered: %w", c.hosts[c.last], err)})

@@ -32,6 +32,7 @@ type state struct {
 	Tag       string         `json:"tag,omitempty"`
 	kept.Table
 	Key        []string `json:"key,omitempty"`        // of the unique model
+	Layout     Layout   `json:"layout,omitzero"`      // that it was made with
 	Generation string   `json:"generation,omitempty"` // the name that the table with the content was made under
 
 	// What the commit brings, and is done behind it, by whoever finds it: a table that takes
@@ -79,6 +80,9 @@ type store struct {
 	sql         *sqlClient
 	replication int
 	patience    time.Duration // for which what may pass is tried again
+	// forgetful is after how long the label of a load may be forgotten: 2000 others of the
+	// database have ended then.
+	forgetful time.Duration
 
 	mu     sync.Mutex
 	tokens map[string]string // of the tables of positions, by database
@@ -242,7 +246,7 @@ func (s *store) control(ctx context.Context, db, label string, more map[string]s
 	for k, v := range more {
 		h[k] = v
 	}
-	_, err := s.send(ctx, db, positions, label, h, lines.Bytes())
+	_, err := s.send(ctx, db, positions, label, h, lines.Bytes(), false)
 	return err
 }
 
@@ -270,11 +274,25 @@ type sent struct {
 // send loads rows under a label until they are there, be it that a reply was lost: the label
 // is never that of another load, so Doris itself tells what has become of it. What may pass is
 // waited for.
-func (s *store) send(ctx context.Context, db, table, label string, headers map[string]string, body []byte) (sent, error) {
+//
+// With once, rows that would come twice if they were taken twice are not sent again so late
+// that Doris may have forgotten the label of those it has.
+func (s *store) send(ctx context.Context, db, table, label string, headers map[string]string, body []byte, once bool) (sent, error) {
 	var done sent
+	began := time.Now()
+	var open error // what has left it unknown whether they are there
 	return done, s.patiently(ctx, func() (bool, error) {
+		if once && open != nil && time.Since(began) > s.forgetful {
+			return true, hint.Transient(fmt.Errorf("%w, and it cannot be told any more whether the rows have come", open))
+		}
 		var known *labelError
 		var err error
+		defer func() {
+			var unanswered *unansweredError
+			if errors.As(err, &unanswered) {
+				open = err
+			}
+		}()
 		done, err = s.load(ctx, db, table, label, headers, func() (io.Reader, int64) { return bytes.NewReader(body), int64(len(body)) })
 		if errors.As(err, &known) && known.state != "RUNNING" {
 			done = sent{txn: known.txn}

@@ -127,7 +127,7 @@ func (w *Writer) load(ctx context.Context, columns string, text []byte, marks []
 			return err
 		}
 	}
-	done, err := w.sink.store.send(ctx, w.db, w.target, label, h, body)
+	done, err := w.sink.store.send(ctx, w.db, w.target, label, h, body, !two && len(w.key) == 0)
 	if err != nil && strings.Contains(err.Error(), tooManySegments) && len(marks) > 0 && ctx.Err() == nil {
 		return w.halves(ctx, columns, text, marks)
 	}

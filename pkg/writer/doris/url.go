@@ -116,5 +116,5 @@ func (l location) clients(password string) (*httpClient, *sqlClient) {
 	}
 	h := newClient(scheme, l.frontends, l.user, password)
 	h.backends, h.addresses = l.benodes, l.addresses
-	return h, &sqlClient{hosts: l.sql, user: l.user, password: password, options: options}
+	return h, &sqlClient{turn: make(chan struct{}, 1), hosts: l.sql, user: l.user, password: password, options: options}
 }

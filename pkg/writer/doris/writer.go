@@ -33,10 +33,11 @@ type Writer struct {
 
 	columns []kept.Column // of the table, by the next commit
 	have    []kept.Column // that it has now
-	key     []string      // names of the key's columns; nil if there is none
-	keyAt   []int         // their places in batches
-	loads   string        // names of the columns of a load, for its headers
-	plan    []encoded     // how batches become rows
+	layout  Layout
+	key     []string  // names of the key's columns; nil if there is none
+	keyAt   []int     // their places in batches
+	loads   string    // names of the columns of a load, for its headers
+	plan    []encoded // how batches become rows
 
 	mu         sync.Mutex
 	target     string // the table that rows go to; "" until it is ready for them
@@ -196,7 +197,11 @@ func (w *Writer) aim(ctx context.Context) error {
 	if w.part == "" {
 		w.part = w.newPart()
 	}
-	ddl, err := createTable(w.db, w.part, w.part, w.src, w.columns, w.key, w.sink.opts.Layout(w.src))
+	w.layout = w.sink.opts.Layout(w.src)
+	if w.layout.zero() && w.mode != writer.Replace { // emptied, and to lie as before
+		w.layout = w.known.Layout
+	}
+	ddl, err := createTable(w.db, w.part, w.part, w.src, w.columns, w.key, w.layout)
 	if err != nil {
 		return err
 	}
