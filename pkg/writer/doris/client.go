@@ -82,14 +82,12 @@ func (e *unansweredError) Unwrap() error { return e.err }
 // are named, if any are, one after the other. A reply that was lost behind the body is an
 // unansweredError.
 func (c *httpClient) do(ctx context.Context, r request, v any) error {
-	hosts, first := c.frontends, 0
 	c.mu.Lock()
+	hosts, first := c.frontends, c.last
 	direct := len(c.backends) > 0 && r.toBackend
 	if direct {
 		c.turn++
 		hosts, first = c.backends, c.turn
-	} else {
-		first = c.last
 	}
 	c.mu.Unlock()
 	var unwell []string

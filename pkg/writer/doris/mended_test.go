@@ -157,7 +157,10 @@ func TestSickFrontend(t *testing.T) {
 	must(t, err)
 	t.Cleanup(func() { _ = c.Close() })
 	var asked atomic.Int64
-	sick := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { asked.Add(1); w.WriteHeader(503) }))
+	sick := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
 	defer sick.Close()
 	l := locationOf(t, c)
 	l.frontends = append([]string{strings.TrimPrefix(sick.URL, "http://")}, l.frontends...)

@@ -281,12 +281,8 @@ func widened(from, to colType) bool {
 	return fmt.Sprint(from) == fmt.Sprint(to)
 }
 
-func (s *session) modifyColumn(p *parser, t *table) error {
-	c, err := s.columnDef(p)
-	if err != nil {
-		return err
-	}
-	have := t.column(c.name)
+// mayModify refuses what makes another key of a table's.
+func (t *table) mayModify(have, c *column) error {
 	switch {
 	case have == nil:
 		return refuse("Column[%s] does not exists", c.name)
@@ -296,6 +292,20 @@ func (s *session) modifyColumn(p *parser, t *table) error {
 		return refuse("Can not modify value column to key column: %s", c.name)
 	case have.key && t.unique && have.typ.String() != c.typ.String(): // tables are distributed by their keys here
 		return refuse("Can not modify distribution column[%s]. index[%s]", c.name, t.name)
+	}
+	return nil
+}
+
+func (s *session) modifyColumn(p *parser, t *table) error {
+	c, err := s.columnDef(p)
+	if err != nil {
+		return err
+	}
+	have := t.column(c.name)
+	if err := t.mayModify(have, c); err != nil {
+		return err
+	}
+	switch {
 	case have.nullable && !c.nullable:
 		return refuse("Can not change from nullable to non-nullable: %s", c.name)
 	case !widened(have.typ, c.typ):
