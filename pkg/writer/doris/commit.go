@@ -41,6 +41,8 @@ func (w *Writer) Commit(ctx context.Context, pos batch.Position) error {
 
 // stageAll has Doris take all rows that have come.
 func (w *Writer) stageAll(ctx context.Context) error {
+	w.unloading.Lock()
+	defer w.unloading.Unlock()
 	if err := w.flushAll(ctx); err != nil {
 		return err
 	}

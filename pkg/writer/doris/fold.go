@@ -30,12 +30,24 @@ type fold struct {
 
 // change gathers changes.
 func (w *Writer) change(ctx context.Context, columns []arrow.Array, ops []batch.Op, n int) error {
+	if err := w.gatherChanges(ctx, columns, ops, n); err != nil {
+		return err
+	}
+	return w.sink.relieve(ctx)
+}
+
+func (w *Writer) gatherChanges(ctx context.Context, columns []arrow.Array, ops []batch.Op, n int) error {
+	if !w.folds() { // stock comes before
+		w.unloading.Lock()
+		err := w.flushAll(ctx)
+		w.unloading.Unlock()
+		if err != nil {
+			return err
+		}
+	}
 	w.folding.Lock()
 	defer w.folding.Unlock()
 	if w.fold == nil {
-		if err := w.flushAll(ctx); err != nil { // stock comes before
-			return err
-		}
 		w.fold = w.newFold()
 	}
 	f := w.fold
@@ -53,10 +65,10 @@ func (w *Writer) change(ctx context.Context, columns []arrow.Array, ops []batch.
 		}
 	}
 	held := int64(cap(f.text)) + int64(len(f.ends))*64
-	total := w.sink.buffered.Add(held - f.counted)
+	w.gather(held - f.counted)
 	f.counted = held
 	// A commit of more than a load may have is several, one behind the other.
-	if int64(len(f.text)) < 2*w.sink.loadSize.Load() && (total <= w.sink.opts.Memory || held < w.sink.opts.Memory/8) {
+	if int64(len(f.text)) < 2*w.sink.loadSize.Load() {
 		return nil
 	}
 	return w.flushFold(ctx)
@@ -141,7 +153,7 @@ func (w *Writer) dropFold() {
 	w.folding.Lock()
 	defer w.folding.Unlock()
 	if w.fold != nil {
-		w.sink.buffered.Add(-w.fold.counted)
+		w.gather(-w.fold.counted)
 		w.fold = nil
 	}
 }

@@ -281,3 +281,52 @@ func TestKeyLonger(t *testing.T) {
 	}
 	_ = w.Close()
 }
+
+// Many tables at once gather no more than they may, by loads that are not small.
+func TestMemory(t *testing.T) {
+	c, err := doristest.Start(doristest.Options{Discard: true})
+	must(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	s := testSink(t, c, Options{Memory: 64 << 20})
+	var ws []writer.Writer
+	var tables []*schema.Table
+	for i := range 40 {
+		table := batchtest.Shape("shop", fmt.Sprint("t", i), "id bigint key", "note varchar(8000)")
+		w, err := s.Open(t.Context(), table, writer.Follow)
+		must(t, err)
+		ws, tables = append(ws, w), append(tables, table)
+	}
+	var rows []batchtest.Row
+	for i := range 1000 {
+		rows = append(rows, batchtest.Row{i, strings.Repeat("x", 5000)})
+	}
+	for i, w := range ws {
+		must(t, put(t, w, tables[i], rows, nil))
+	}
+	t.Logf("stock: %d MiB gathered, of 64", s.buffered.Load()>>20)
+	if s.buffered.Load() > 64<<20+40<<20 {
+		t.Errorf("stock: %d MiB gathered, of 64", s.buffered.Load()>>20)
+	}
+	for _, w := range ws {
+		must(t, w.Close())
+	}
+	if n := s.buffered.Load(); n != 0 {
+		t.Errorf("%d bytes count after all is closed", n)
+	}
+	// Changes.
+	var most int64
+	for i := range 40 {
+		w, err := s.Open(t.Context(), tables[i], writer.Follow)
+		must(t, err)
+		ops := make([]batch.Op, len(rows))
+		for k := range ops {
+			ops[k] = batch.After
+		}
+		must(t, put(t, w, tables[i], rows, ops))
+		most = max(most, s.buffered.Load())
+	}
+	t.Logf("changes: %d MiB gathered, of 64", most>>20)
+	if most > 64<<20+40<<20 {
+		t.Errorf("changes: %d MiB gathered, of 64", most>>20)
+	}
+}

@@ -46,11 +46,14 @@ type Sink struct {
 	loadSize atomic.Int64
 	stages   atomic.Int64 // numbers given out
 
+	relief sync.Mutex // of who makes room
+
 	mu       sync.Mutex
-	made     map[string]bool    // databases that are there
-	held     map[stage]note     // whose owner is this run
-	seen     map[stage]*state   // commits that are shown, and not yet noted to be
-	stopBeat context.CancelFunc // nil until there is something to tend to
+	writers  map[*Writer]struct{} // that are open
+	made     map[string]bool      // databases that are there
+	held     map[stage]note       // whose owner is this run
+	seen     map[stage]*state     // commits that are shown, and not yet noted to be
+	stopBeat context.CancelFunc   // nil until there is something to tend to
 	alive    sync.WaitGroup
 }
 
@@ -102,7 +105,7 @@ func newSink(l location, opts Options) *Sink {
 	h, q := l.clients(opts.Password)
 	id := uuid.New()
 	s := &Sink{
-		opts: opts, at: l, run: fmt.Sprintf("%x", id[:6]), made: map[string]bool{}, held: map[stage]note{}, seen: map[stage]*state{},
+		opts: opts, at: l, run: fmt.Sprintf("%x", id[:6]), made: map[string]bool{}, writers: map[*Writer]struct{}{}, held: map[stage]note{}, seen: map[stage]*state{},
 		store: &store{tokens: map[string]string{}, httpClient: h, sql: q, patience: 15 * time.Minute, forgetful: time.Minute, replication: opts.Layout(&schema.Table{}).Replication},
 	}
 	s.loadSize.Store(opts.LoadSize)
@@ -160,6 +163,9 @@ func (s *Sink) open(ctx context.Context, t *schema.Table, mode writer.Mode) (*Wr
 		}
 		return nil, &schema.TableError{Table: t.String(), Err: err}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writers[w] = struct{}{}
 	return w, nil
 }
 

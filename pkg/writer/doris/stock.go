@@ -34,6 +34,13 @@ const (
 
 // add gathers rows of stock. Several do so at a time, each with a buffer of its own.
 func (w *Writer) add(ctx context.Context, columns []arrow.Array, n int) error {
+	if err := w.gatherRows(ctx, columns, n); err != nil {
+		return err
+	}
+	return w.sink.relieve(ctx)
+}
+
+func (w *Writer) gatherRows(ctx context.Context, columns []arrow.Array, n int) error {
 	b := w.take()
 	defer w.giveBack(b)
 	if err := b.bound(columns); err != nil {
@@ -45,15 +52,17 @@ func (w *Writer) add(ctx context.Context, columns []arrow.Array, n int) error {
 			b.marks = append(b.marks, last)
 		}
 	}
-	if full := int(w.sink.loadSize.Load()) + spare; len(b.text) > spare && cap(b.text) < full {
+	full := int(w.sink.loadSize.Load()) + spare
+	if len(b.text) > spare && cap(b.text) < full && w.sink.buffered.Load()+int64(full) < w.sink.opts.Memory/2 {
 		b.text = slices.Grow(b.text, full-len(b.text)) // once, and not twice as much again and again
 	}
 	grown := int64(cap(b.text)) - b.counted
 	b.counted += grown
-	if held := w.sink.buffered.Add(grown); int64(len(b.text)) >= w.sink.loadSize.Load() || held > w.sink.opts.Memory {
-		return w.flush(ctx, b)
+	w.gather(grown)
+	if int64(len(b.text)) < w.sink.loadSize.Load() {
+		return nil
 	}
-	return nil
+	return w.flush(ctx, b)
 }
 
 func (w *Writer) take() *buffer {
@@ -96,7 +105,7 @@ func (w *Writer) flushAll(ctx context.Context) error {
 	for _, b := range idle {
 		g.Go(func() error {
 			err := w.flush(ctx, b)
-			w.sink.buffered.Add(-b.counted)
+			w.gather(-b.counted)
 			return err
 		})
 	}

@@ -51,8 +51,10 @@ type Writer struct {
 	failed     error // nothing can be committed any more
 	closed     bool
 
-	folding sync.Mutex
-	fold    *fold
+	gathered  atomic.Int64 // of the sink's memory
+	unloading sync.Mutex   // what is gathered is being loaded, all of it
+	folding   sync.Mutex
+	fold      *fold
 
 	mark     batch.Position // that this writer has found or left last
 	merge    func(held, known, next batch.Position) (batch.Position, error)
@@ -238,6 +240,8 @@ func (w *Writer) empty(ctx context.Context) error {
 
 // discard gives up what is staged, and what Doris has of it.
 func (w *Writer) discard(ctx context.Context) error {
+	w.unloading.Lock()
+	defer w.unloading.Unlock()
 	w.dropFold()
 	w.mu.Lock()
 	idle, staged, target, part := w.idle, w.staged, w.target, w.part
@@ -246,7 +250,7 @@ func (w *Writer) discard(ctx context.Context) error {
 	w.began = time.Time{}
 	w.mu.Unlock()
 	for _, b := range idle {
-		w.sink.buffered.Add(-b.counted)
+		w.gather(-b.counted)
 	}
 	var err error
 	for _, l := range staged {
@@ -267,6 +271,9 @@ func (w *Writer) Close() error {
 	}
 	w.closed = true
 	w.mu.Unlock()
+	w.sink.mu.Lock()
+	delete(w.sink.writers, w)
+	w.sink.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	if err := w.settle(ctx); err != nil && w.unsure != nil {
