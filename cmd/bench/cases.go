@@ -21,6 +21,7 @@ type benchCase struct {
 	scale   bool     // very many tables
 	topic   *topicCase
 	format  string // of plain files; "" is a lake
+	sink    string // "doris"; "" is as the others tell
 }
 
 // A goal is what a figure is asked to be.
@@ -44,7 +45,7 @@ func (g goal) String() string {
 	return fmt.Sprintf("≤ %g", g.limit)
 }
 
-var cases = slices.Concat(snapshotCases(), fileCases(), tailCases(), topicCases(), scaleCases())
+var cases = slices.Concat(snapshotCases(), fileCases(), tailCases(), dorisCases(), topicCases(), scaleCases())
 
 func snapshotCases() []*benchCase {
 	return []*benchCase{

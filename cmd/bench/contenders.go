@@ -58,6 +58,8 @@ func (e *env) snapshotContenders(c *benchCase, rows int64) []*contender {
 	var list []*contender
 	if c.format != "" {
 		list = e.fileContenders(c, rows)
+	} else if c.sink == "doris" && e.product != "" {
+		list = append(list, e.dorisStock(c, rows))
 	} else if e.product != "" {
 		list = append(list, &contender{
 			name: "product",
@@ -76,7 +78,8 @@ func (e *env) snapshotContenders(c *benchCase, rows int64) []*contender {
 			list = append(list, own("drain1", "drain", 1))
 		}
 	}
-	if e.wants("throwaway") && c.format == "" {
+	lake := c.format == "" && c.sink == ""
+	if e.wants("throwaway") && lake {
 		list = append(list, own("throwaway", "throwaway", e.opts.connections))
 	}
 	if e.mydumper != nil {
@@ -93,7 +96,7 @@ func (e *env) snapshotContenders(c *benchCase, rows int64) []*contender {
 			check: func(out string, _ []byte) (report, error) { return sqlReport(filepath.Join(out, "sql")) },
 		})
 	}
-	if e.duckdb != nil && c.format == "" {
+	if e.duckdb != nil && lake {
 		list = append(list, &contender{
 			name: "duckdb", rival: true, env: e.duckdb.env,
 			argv: func(out string) []string {

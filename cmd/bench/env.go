@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/tablehaul/tablehaul/pkg/writer/doris/doristest"
 	"github.com/tablehaul/tablehaul/testdata/services"
 )
 
@@ -26,7 +27,8 @@ type env struct {
 	serverPID   int
 	kafka       broker // zero unless a case needs it
 	hdfs        hdfsPlace
-	stop        bool // the server was started by this run
+	doris       *doristest.Cluster // stands in for Doris
+	stop        bool               // the server was started by this run
 	lock        *os.File
 	product     string // the binary, "" without
 	mydumper    *tool  // nil: not to be had or not wanted
@@ -85,6 +87,11 @@ func newEnv(ctx context.Context, opts *options, selected []*benchCase) (_ *env, 
 			return e, err
 		}
 	}
+	if anyDoris(selected) {
+		if err := e.startDoris(ctx); err != nil {
+			return e, err
+		}
+	}
 	e.installRivals(ctx, selected)
 	return e, ctx.Err()
 }
@@ -107,6 +114,9 @@ func (e *env) close() error {
 	if e.hdfs.stop && !e.opts.keep {
 		_, err := e.service(context.Background(), "hdfs", append([]string{"stop"}, e.hdfsOptions()...)...)
 		errs = append(errs, err)
+	}
+	if e.doris != nil {
+		errs = append(errs, e.doris.Close())
 	}
 	if e.tmp != "" {
 		errs = append(errs, os.RemoveAll(e.tmp))

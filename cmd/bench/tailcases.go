@@ -30,6 +30,7 @@ const (
 	readDecode  reads = iota // rows into batches, which are thrown away
 	readIceberg              // tail into a lake
 	readLive                 // tail into a lake while the log is being written
+	readDoris                // tail into Doris
 	readTopic                // tail into a topic, and that into a lake
 )
 

@@ -39,6 +39,8 @@ func (e *env) tailContenders(ctx context.Context, c *benchCase, rows int64) ([]*
 	case !e.wants("product"):
 	case c.log.reads == readDecode:
 		list = append(list, own("product", "decode", false))
+	case c.log.reads == readDoris:
+		list = append(list, e.dorisChanges(c, rows, ranges[len(ranges)-1]))
 	default:
 		list = append(list, e.tailProduct(ctx, c, rows, ranges))
 	}

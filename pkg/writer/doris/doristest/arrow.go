@@ -24,7 +24,7 @@ func (l *loader) arrow(in io.Reader) error {
 	}
 	for rd.Next() {
 		rec := rd.RecordBatch()
-		if l.c.opts.Discard && !l.x.table.seq {
+		if l.discarding() {
 			l.p.total += rec.NumRows()
 			continue
 		}

@@ -48,6 +48,8 @@ type Cluster struct {
 	errors  map[string]string // of loads, by the path of their ErrorURL
 	loads   map[string]int    // at work now, by table
 
+	discarded Discarded
+
 	frontends, backends []*http.Server
 	fe, be              []string
 	sql                 net.Listener

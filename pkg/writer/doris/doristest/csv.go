@@ -38,6 +38,9 @@ func (l *loader) csv(in io.Reader, h http.Header) error {
 	if len(enclose) > 1 || len(escape) > 1 {
 		return errors.New("[INVALID_ARGUMENT]enclose and escape must be single characters")
 	}
+	if l.discarding() && end == "\n" {
+		return l.countLines(in, enclose, escape)
+	}
 	emptyNull := h.Get("empty_field_as_null") == "true"
 	skip, _ := strconv.Atoi(h.Get("skip_lines"))
 	records := &csvReader{in: bufio.NewReaderSize(in, 1<<20), sep: []byte(sep), end: []byte(end)}
@@ -60,10 +63,6 @@ func (l *loader) csv(in io.Reader, h http.Header) error {
 			continue
 		}
 		if len(line) == 0 { // as the real one does, without a word
-			continue
-		}
-		if l.c.opts.Discard && !l.x.table.seq {
-			l.p.total++
 			continue
 		}
 		if len(fields) != len(l.names) {

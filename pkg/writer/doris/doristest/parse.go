@@ -144,7 +144,7 @@ func (l *loader) filter(reason, line string) {
 // take adds a row of these values; names that no column has are passed over, as Doris does.
 func (l *loader) take(names []string, values []cell, line func() string) {
 	l.p.total++
-	if l.c.opts.Discard && !l.x.table.seq {
+	if l.discarding() {
 		return
 	}
 	t := l.x.table
@@ -261,7 +261,7 @@ func (l *loader) json(in io.Reader, h http.Header) error {
 
 // object takes one object; one that cannot be read is filtered.
 func (l *loader) object(text []byte) {
-	if l.c.opts.Discard && !l.x.table.seq {
+	if l.discarding() {
 		l.p.total++
 		return
 	}
