@@ -2,6 +2,7 @@ package doris
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -19,7 +20,7 @@ import (
 type sqlClient struct {
 	hosts          []string // with ports
 	user, password string
-	options        []client.Option
+	tls            *tls.Config // nil for none
 
 	turn chan struct{} // of who has it
 	conn *client.Conn
@@ -53,7 +54,7 @@ func (c *sqlClient) connect(ctx context.Context) error {
 	for i := range c.hosts {
 		n := (c.last + i) % len(c.hosts)
 		dialer := &net.Dialer{Timeout: connectTime}
-		conn, err := client.ConnectWithDialer(ctx, "tcp", c.hosts[n], c.user, c.password, "", dialer.DialContext, c.options...)
+		conn, err := client.ConnectWithDialer(ctx, "tcp", c.hosts[n], c.user, c.password, "", dialer.DialContext, c.secured(c.hosts[n])...)
 		if err == nil {
 			// Names may have letters of any script in them; older versions have no such variable.
 			_, _ = conn.Execute("SET enable_unicode_name_support = true")
@@ -71,6 +72,19 @@ func (c *sqlClient) connect(ctx context.Context) error {
 	}
 	return hint.Transient(hint.Wrap(fmt.Errorf("no front end answers: %s", strings.Join(unreached, ", ")),
 		"check that it is up, and its port of MySQL's protocol (9030), which query-port=… in the URL names"))
+}
+
+// secured has a connection to a host be encrypted, if any is.
+func (c *sqlClient) secured(hostPort string) []client.Option {
+	if c.tls == nil {
+		return nil
+	}
+	conf := c.tls.Clone()
+	conf.ServerName, _, _ = net.SplitHostPort(hostPort)
+	return []client.Option{func(conn *client.Conn) error {
+		conn.SetTLSConfig(conf)
+		return nil
+	}}
 }
 
 // run executes a statement, and returns its rows as texts; NULL is "". After an error that is

@@ -2,13 +2,14 @@ package doris
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
+	"os"
 	"strings"
-
-	"github.com/go-mysql-org/go-mysql/client"
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
 )
@@ -23,6 +24,7 @@ type location struct {
 	benodes   []string
 	addresses map[string]string
 	tls       bool
+	roots     *x509.CertPool // whose certificates are believed; nil is the system's
 }
 
 const wantURL = "want doris://USER@FE:8030[,FE2:8030]/[DATABASE]"
@@ -91,30 +93,45 @@ func (l *location) parameters(query string) (port string, err error) {
 				}
 				l.addresses[named] = reached
 			}
+		case "tls-ca":
+			if l.roots, err = rootsOf(v); err != nil {
+				return "", err
+			}
+			l.tls = true
 		case "tls":
 			l.tls = v == "true"
 			if v != "true" && v != "false" {
 				return "", errors.New("tls is true or false")
 			}
 		default:
-			return "", hint.Wrap(fmt.Errorf("parameter %q is not known", name), "known ones: be, benodes, query-port, tls")
+			return "", hint.Wrap(fmt.Errorf("parameter %q is not known", name), "known ones: be, benodes, query-port, tls, tls-ca")
 		}
 	}
 	return port, nil
 }
 
+// rootsOf reads certificates of authorities.
+func rootsOf(file string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("tls-ca: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("tls-ca: %s has no certificate in PEM", file)
+	}
+	return roots, nil
+}
+
 // clients are those by which a cluster is spoken to.
 func (l location) clients(password string) (*httpClient, *sqlClient) {
 	scheme := "http"
-	var options []client.Option
+	var secure *tls.Config
 	if l.tls {
-		scheme = "https"
-		options = append(options, func(c *client.Conn) error {
-			c.SetTLSConfig(&tls.Config{MinVersion: tls.VersionTLS12, ServerName: strings.Split(l.frontends[0], ":")[0]})
-			return nil
-		})
+		scheme, secure = "https", &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: l.roots}
 	}
 	h := newClient(scheme, l.frontends, l.user, password)
+	h.http.Transport.(*http.Transport).TLSClientConfig = secure
 	h.backends, h.addresses = l.benodes, l.addresses
-	return h, &sqlClient{turn: make(chan struct{}, 1), hosts: l.sql, user: l.user, password: password, options: options}
+	return h, &sqlClient{turn: make(chan struct{}, 1), hosts: l.sql, user: l.user, password: password, tls: secure}
 }

@@ -7,6 +7,7 @@ package doristest
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -32,6 +33,8 @@ type Options struct {
 	AlterTime time.Duration
 	// Redirect, if set, is the host and port that front ends name in place of a back end's.
 	Redirect func(backend string) string
+	// TLS has all ports speak it, with a certificate that is believed by Roots.
+	TLS bool
 	// Discard has loads counted and not kept, for benchmarks, but for those of tables with a
 	// sequence.
 	Discard bool
@@ -49,6 +52,8 @@ type Cluster struct {
 	loads   map[string]int    // at work now, by table
 
 	discarded Discarded
+	tls       *tls.Config
+	roots     []byte
 
 	frontends, backends []*http.Server
 	fe, be              []string
@@ -69,6 +74,9 @@ func Start(o Options) (*Cluster, error) {
 		opts: o, dbs: map[string]*database{"information_schema": {tables: map[string]*table{}}},
 		errors: map[string]string{}, loads: map[string]int{}, closed: make(chan struct{}),
 	}
+	if o.TLS {
+		c.certify()
+	}
 	serve := func(list *[]*http.Server, at *[]string, h http.Handler) error {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -76,6 +84,9 @@ func Start(o Options) (*Cluster, error) {
 		}
 		s := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
 		*list, *at = append(*list, s), append(*at, l.Addr().String())
+		if c.tls != nil {
+			l = tls.NewListener(l, c.tls)
+		}
 		go func() { _ = s.Serve(l) }()
 		return nil
 	}

@@ -18,7 +18,7 @@ func (c *Cluster) serveSQL() error {
 		return err
 	}
 	c.sql = l
-	conf := server.NewServer("5.7.99", mysql.DEFAULT_COLLATION_ID, mysql.AUTH_NATIVE_PASSWORD, nil, nil)
+	conf := server.NewServer("5.7.99", mysql.DEFAULT_COLLATION_ID, mysql.AUTH_NATIVE_PASSWORD, nil, c.tls)
 	go func() {
 		for {
 			conn, err := l.Accept()
