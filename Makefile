@@ -92,6 +92,10 @@ test-corpora: build services ## move every .sql file of DIR=… and compare; dum
 	@if find '$(DIR)' -name '*.sql' -o -name '*.sql.gz' | grep -q .; then $(env) && testdata/compare/corpora '$(DIR)'; fi
 	@$(env) && $$TABLEHAUL_TEST_PYTHON testdata/compare/messages.py '$(DIR)' --bin bin/tablehaul
 
+.PHONY: test-doris
+test-doris: ## what every sink must show, on the cluster of TABLEHAUL_DORIS=doris://USER@FE:8030/
+	$(GO) test -tags doris -count 1 -timeout 60m -run TestRealCluster ./pkg/writer/doris
+
 .PHONY: check
 check: $(gofumpt) $(golangci) ## format, vet, lint and race tests
 	@unformatted=$$($(gofumpt) -l .); test -z "$$unformatted" || { echo "not gofumpt'd: run 'make format'"; echo "$$unformatted"; exit 1; }

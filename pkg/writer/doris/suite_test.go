@@ -109,11 +109,16 @@ func rowsOf(t *testing.T, c *doristest.Cluster, table *schema.Table) []arrow.Rec
 	conn, err := client.Connect(c.SQL(), "root", "", "")
 	must(t, err)
 	defer conn.Close()
+	return rowsBy(t, conn, tableName(table.DB), table)
+}
+
+func rowsBy(t *testing.T, conn *client.Conn, db string, table *schema.Table) []arrow.RecordBatch {
+	t.Helper()
 	var names []string
 	for _, col := range table.Columns {
 		names = append(names, quoted(columnName(col.Name)))
 	}
-	res, err := conn.Execute("SELECT " + strings.Join(names, ", ") + " FROM " + quoted(tableName(table.DB), tableName(table.Name)))
+	res, err := conn.Execute("SELECT " + strings.Join(names, ", ") + " FROM " + quoted(db, tableName(table.Name)))
 	if err != nil {
 		if strings.Contains(err.Error(), "does not exist") {
 			return nil
