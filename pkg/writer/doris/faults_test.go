@@ -309,14 +309,31 @@ func TestExpired(t *testing.T) {
 	}
 }
 
-// Where Doris keeps its data apart, a table with a key takes no load in two phases.
+// Where Doris keeps its data apart, a table with a key takes no load in two phases: that is
+// said, and a run that was cut at any call is made good by the next one.
 func TestCloud(t *testing.T) {
-	_, s := started(t, doristest.Options{Cloud: true})
 	j := keyedJob()
-	cut := job{j.table, j.steps[:1], j.after[:1]}
-	must(t, cut.run(t, s))
-	if err := j.run(t, s); err == nil || hint.Of(err) == "" {
-		t.Errorf("changes: %v", err)
+	said := 0
+	for n, fired := 1, true; fired; n++ {
+		c, err := doristest.Start(doristest.Options{Cloud: true})
+		must(t, err)
+		var calls atomic.Int64
+		c.Inject(func(doristest.Call) doristest.Fault {
+			at := calls.Add(1)
+			return doristest.Fault{After: at == int64(n), Before: at > int64(n)}
+		})
+		o := Options{Warn: func(m string) { said++ }}
+		_ = j.run(t, testSink(t, c, o))
+		fired = calls.Load() >= int64(n)
+		c.Inject(nil)
+		must(t, j.run(t, testSink(t, c, o)))
+		if got := j.among(t, c); got != len(j.steps) {
+			t.Errorf("call %d: %d commits", n, got)
+		}
+		t.Cleanup(func() { must(t, c.Close()) })
+	}
+	if said == 0 {
+		t.Error("nothing is said of it")
 	}
 	c, s := started(t, doristest.Options{Cloud: true})
 	must(t, keylessJob().run(t, s))

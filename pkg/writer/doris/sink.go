@@ -44,6 +44,7 @@ type Sink struct {
 	run      string       // names this run among all
 	buffered atomic.Int64 // what is gathered and not yet loaded, in bytes
 	loadSize atomic.Int64
+	onePhase atomic.Bool  // tables with a key take no load in two
 	stages   atomic.Int64 // numbers given out
 
 	relief sync.Mutex // of who makes room

@@ -117,7 +117,7 @@ func (w *Writer) flushAll(ctx context.Context) error {
 func (w *Writer) load(ctx context.Context, columns string, text []byte, marks []int) error {
 	h := csvHeaders(columns)
 	label := w.sink.label(w.db, w.name)
-	two := w.target == w.name
+	two := w.target == w.name && (len(w.key) == 0 || !w.sink.onePhase.Load())
 	if two {
 		h["two_phase_commit"] = "true"
 		if err := w.aimAt(ctx); err != nil {
@@ -141,8 +141,11 @@ func (w *Writer) load(ctx context.Context, columns string, text []byte, marks []
 		return w.halves(ctx, columns, text, marks)
 	}
 	if err != nil {
-		if two && strings.Contains(strings.ToLower(err.Error()), "two phase commit") || strings.Contains(err.Error(), "2pc is not supported") {
-			err = hint.Wrap(err, "this cluster keeps its data apart from its back ends, where a table with a key takes no load in two phases: --mode replace works, for what is copied goes to a table of its own")
+		if two && len(w.key) > 0 && strings.Contains(strings.ToLower(err.Error()), "two phase commit") {
+			if !w.sink.onePhase.Swap(true) {
+				w.sink.opts.Warn(inOnePhase)
+			}
+			return w.load(ctx, columns, text, marks)
 		}
 		var bad *rowsError
 		if errors.As(err, &bad) {
@@ -164,6 +167,9 @@ func (w *Writer) load(ctx context.Context, columns string, text []byte, marks []
 	}
 	return nil
 }
+
+const inOnePhase = "this cluster keeps its data apart from its back ends, and takes no load in two phases for tables with a key: " +
+	"changes are seen before their commit, and come again, in place of themselves, if that fails; let no other run write to them"
 
 const badRows = "leave the column out, or have Doris take such values: STRING by string_type_length_soft_limit_bytes of the back ends"
 
