@@ -162,7 +162,7 @@ func (w *Writer) theirs(ctx context.Context, want []kept.Column) (columns []kept
 func (w *Writer) use(have, columns []kept.Column, key []string) error {
 	w.have, w.columns, w.key = have, columns, key
 	var names []string
-	w.plan, w.keyAt = nil, nil
+	w.plan = nil
 	for _, c := range ordered(columns, key) {
 		from := slices.IndexFunc(w.src.Columns, func(s schema.Column) bool { return s.Name == c.Name })
 		if from < 0 {
@@ -178,8 +178,9 @@ func (w *Writer) use(have, columns []kept.Column, key []string) error {
 		w.plan = append(w.plan, e)
 		names = append(names, quoted(columnName(c.Name)))
 	}
-	if len(key) > 0 {
-		w.keyAt = w.src.Key
+	w.keyAt = nil
+	for _, c := range w.plan[:len(key)] {
+		w.keyAt = append(w.keyAt, c.from)
 	}
 	w.loads = strings.Join(names, ",")
 	return nil
@@ -198,7 +199,7 @@ func (w *Writer) alter(ctx context.Context) error {
 			if err != nil && !busy && !refusedWith(err, "already exists", "Nothing is changed") {
 				return fmt.Errorf("alter the table: %w", err)
 			}
-			if err := w.altered(ctx); err != nil {
+			if err := w.altered(ctx, err == nil); err != nil {
 				return err
 			}
 			if !busy {
@@ -210,8 +211,9 @@ func (w *Writer) alter(ctx context.Context) error {
 	return nil
 }
 
-// altered waits until a change of columns is done that Doris makes in the background.
-func (w *Writer) altered(ctx context.Context) error {
+// altered waits until a change of columns is done that Doris makes in the background. That one
+// was given up is an error if it is ours.
+func (w *Writer) altered(ctx context.Context, ours bool) error {
 	for wait := firstWait; ; wait = min(2*wait, lastWait) {
 		var names []string
 		var rows [][]string
@@ -236,6 +238,9 @@ func (w *Writer) altered(ctx context.Context) error {
 		case "FINISHED":
 			return nil
 		case "CANCELLED":
+			if !ours {
+				return nil
+			}
 			return fmt.Errorf("alter the table: Doris has given it up: %s", at("Msg"))
 		}
 		if err := sleep(ctx, min(wait, time.Second)); err != nil {

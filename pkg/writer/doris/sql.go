@@ -176,6 +176,8 @@ func answered(host, user string, e *mysql.MyError) error {
 	switch {
 	case e.Code == mysql.ER_ACCESS_DENIED_ERROR:
 		return hint.Wrap(fmt.Errorf("%s does not let user %s in: %w", host, user, err), "check the user in the URL, and its password in TABLEHAUL_DORIS_PASSWORD")
+	case strings.Contains(what, "Failed to find enough backend"):
+		return hint.Wrap(err, "a cluster of fewer than three back ends needs --replication, 1 for a single one")
 	case strings.Contains(strings.ToLower(what), "denied"):
 		return hint.Wrap(err, "GRANT SELECT_PRIV, LOAD_PRIV, ALTER_PRIV, CREATE_PRIV, DROP_PRIV on the database to the user")
 	}

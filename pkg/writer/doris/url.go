@@ -47,6 +47,9 @@ func parseURL(text string) (location, error) {
 		}
 		l.user, hosts = user, hosts[at+1:]
 	}
+	if strings.Contains(path, "@") { // the password would be taken for hosts, and shown
+		return l, hint.Wrap(errors.New("there is a / before the @"), "the password comes from TABLEHAUL_DORIS_PASSWORD; other signs of the user's name as %%XX")
+	}
 	l.scheme = strings.ToLower(scheme)
 	db, err := url.PathUnescape(strings.TrimSuffix(path, "/"))
 	if !ok || hosts == "" || err != nil || strings.Contains(db, "/") {

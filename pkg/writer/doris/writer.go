@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -141,8 +142,8 @@ func (w *Writer) write(ctx context.Context, b *batch.Batch) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if b.Ops != nil && len(w.src.Key) == 0 {
-		return w.tableError(errors.New("changes of a table without a key"))
+	if b.Ops != nil && !sameMembers(w.keyAt, w.src.Key) {
+		return w.tableError(hint.Wrap(errors.New("changes of a table that has no key, or another one in Doris"), "--mode replace makes the table anew"))
 	}
 	if b.Emptied {
 		if err := w.empty(ctx); err != nil {
@@ -168,6 +169,11 @@ func (w *Writer) write(ctx context.Context, b *batch.Batch) error {
 		return w.fail(err)
 	}
 	return nil
+}
+
+// sameMembers reports whether two lists that are not empty have the same in them.
+func sameMembers(a, b []int) bool {
+	return len(a) > 0 && len(a) == len(b) && !slices.ContainsFunc(a, func(v int) bool { return !slices.Contains(b, v) })
 }
 
 func (w *Writer) tableError(err error) error {
