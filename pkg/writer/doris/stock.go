@@ -112,6 +112,34 @@ func (w *Writer) flushAll(ctx context.Context) error {
 	return g.Wait()
 }
 
+// packed is what goes over the wire.
+func (s *Sink) packed(headers map[string]string, text []byte) ([]byte, error) {
+	kind := map[string]string{"gzip": "gz", "lz4": "lz4"}[s.opts.Compression]
+	if kind == "" {
+		return text, nil
+	}
+	headers["compress_type"] = kind
+	return compressed(kind, text)
+}
+
+// otherwise loads rows that could not be loaded so in another way, if there is one.
+func (w *Writer) otherwise(ctx context.Context, err error, two bool, columns string, text []byte, marks []int) error {
+	var bad *rowsError
+	switch {
+	case ctx.Err() != nil:
+	case strings.Contains(err.Error(), tooManySegments) && len(marks) > 0:
+		return w.halves(ctx, columns, text, marks)
+	case two && len(w.key) > 0 && strings.Contains(strings.ToLower(err.Error()), "two phase commit"):
+		if !w.sink.onePhase.Swap(true) {
+			w.sink.opts.Warn(inOnePhase)
+		}
+		return w.load(ctx, columns, text, marks)
+	case errors.As(err, &bad):
+		return w.tableError(hint.Wrap(err, "%s", badRows))
+	}
+	return fmt.Errorf("load %d bytes: %w", len(text), err)
+}
+
 // load brings rows to the table that they are aimed at. What is too much for one load is
 // loaded in two.
 func (w *Writer) load(ctx context.Context, columns string, text []byte, marks []int) error {
@@ -128,30 +156,13 @@ func (w *Writer) load(ctx context.Context, columns string, text []byte, marks []
 			return err
 		}
 	}
-	body := text
-	if kind := map[string]string{"gzip": "gz", "lz4": "lz4"}[w.sink.opts.Compression]; kind != "" {
-		h["compress_type"] = kind
-		var err error
-		if body, err = compressed(kind, text); err != nil {
-			return err
-		}
+	body, err := w.sink.packed(h, text)
+	if err != nil {
+		return err
 	}
 	done, err := w.sink.store.send(ctx, w.db, w.target, label, h, body, !two && len(w.key) == 0)
-	if err != nil && strings.Contains(err.Error(), tooManySegments) && len(marks) > 0 && ctx.Err() == nil {
-		return w.halves(ctx, columns, text, marks)
-	}
 	if err != nil {
-		if two && len(w.key) > 0 && strings.Contains(strings.ToLower(err.Error()), "two phase commit") {
-			if !w.sink.onePhase.Swap(true) {
-				w.sink.opts.Warn(inOnePhase)
-			}
-			return w.load(ctx, columns, text, marks)
-		}
-		var bad *rowsError
-		if errors.As(err, &bad) {
-			return w.tableError(hint.Wrap(err, "%s", badRows))
-		}
-		return fmt.Errorf("load %d bytes: %w", len(text), err)
+		return w.otherwise(ctx, err, two, columns, text, marks)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -121,9 +121,6 @@ func (c *Cluster) load(w http.ResponseWriter, r *http.Request, db, name string) 
 		res.ErrorURL = c.keepErrors(r.Host, x.id, p.why)
 	}
 	c.mu.Lock()
-	if err == nil && c.opts.Discard && !x.table.seq {
-		c.discarded.add(p)
-	}
 	switch {
 	case err != nil:
 		x.rows, x.why = nil, err.Error()

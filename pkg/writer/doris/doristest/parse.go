@@ -79,6 +79,11 @@ func (c *Cluster) parse(r *http.Request, x *txn) (p parsed, err error) {
 		err = fmt.Errorf("[INTERNAL_ERROR]unknown data format, format=%s", format)
 	}
 	p.bytes = counted.n
+	if err == nil && l.discarding() {
+		c.mu.Lock()
+		c.discarded.add(p)
+		c.mu.Unlock()
+	}
 	if err == nil {
 		_, err = io.Copy(io.Discard, r.Body)
 	}
