@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -287,5 +288,27 @@ func TestStaleReplace(t *testing.T) {
 	_ = n.Close()
 	if got := count(t, c, j.table); got != 1 || pos != "pppp" {
 		t.Errorf("position %q: %d rows", pos, got)
+	}
+}
+
+// A run that has found no table, and then one that another run has made meanwhile, goes on with
+// that.
+func TestMadeMeanwhile(t *testing.T) {
+	c, s := started(t, doristest.Options{})
+	j := keyedJob()
+	var once sync.Once
+	c.Inject(func(call doristest.Call) doristest.Fault {
+		if strings.Contains(call.SQL, "information_schema.columns") {
+			once.Do(func() {
+				c.Inject(nil)
+				first := job{j.table, j.steps[:1], j.after[:1]}
+				must(t, first.run(t, testSink(t, c, Options{})))
+			})
+		}
+		return doristest.Fault{}
+	})
+	must(t, j.run(t, s))
+	if got := j.among(t, c); got != len(j.steps) {
+		t.Errorf("%d commits", got)
 	}
 }

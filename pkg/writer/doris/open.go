@@ -106,12 +106,21 @@ func (w *Writer) anew(ctx context.Context, want []kept.Column, key []string) err
 		return w.use(nil, want, key)
 	}
 	theirs, theirKey, err := w.theirs(ctx, want)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case theirs == nil:
+	}
+	if theirs == nil {
 		return w.use(nil, want, key)
-	case !w.adds:
+	}
+	if w.known.Number == 0 { // another run may have made it since that was found
+		if err := w.look(ctx); err != nil {
+			return err
+		}
+		if w.known.Number > 0 {
+			return w.admit(ctx)
+		}
+	}
+	if !w.adds {
 		return hint.Wrap(fmt.Errorf("table %s is there, and was not made by Tablehaul", w.place()), "%s", w.rules().Remedy(w.src))
 	}
 	w.fresh = false
