@@ -297,8 +297,8 @@ func TestMemory(t *testing.T) {
 		ws, tables = append(ws, w), append(tables, table)
 	}
 	var rows []batchtest.Row
-	for i := range 1000 {
-		rows = append(rows, batchtest.Row{i, strings.Repeat("x", 5000)})
+	for i := range 300 {
+		rows = append(rows, batchtest.Row{i, strings.Repeat("x", 7900)})
 	}
 	for i, w := range ws {
 		must(t, put(t, w, tables[i], rows, nil))
