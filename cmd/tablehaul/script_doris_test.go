@@ -23,7 +23,8 @@ func (s *script) doris() {
 	s.cluster = c
 	_, port, err := net.SplitHostPort(c.SQL())
 	s.check(err)
-	s.env = append(s.env, "DORIS=doris://root@"+strings.Join(c.Frontends(), ","), "QUERY=query-port="+port, "TABLEHAUL_DORIS_PASSWORD="+dorisPassword)
+	_, other, _ := net.SplitHostPort(s.getenv("HOST")) // which speaks the same protocol; "" where a script has none
+	s.env = append(s.env, "NODORIS=query-port="+other, "DORIS=doris://root@"+strings.Join(c.Frontends(), ","), "QUERY=query-port="+port, "TABLEHAUL_DORIS_PASSWORD="+dorisPassword)
 }
 
 // dorisSQL prints what a statement returns, a line a row, with blanks between.

@@ -3,7 +3,9 @@ package doris
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
+	"strings"
 
 	"github.com/tablehaul/tablehaul/pkg/finding"
 	"github.com/tablehaul/tablehaul/pkg/hint"
@@ -92,7 +94,8 @@ func (s *Sink) try(ctx context.Context, db string) error {
 	if _, err := s.store.sql.run(ctx, "CREATE TABLE "+quoted(db, name)+" (`id` INT NOT NULL) UNIQUE KEY(`id`) DISTRIBUTED BY HASH(`id`) BUCKETS 1 "+properties(l, true)); err != nil {
 		return err
 	}
-	_, err := s.store.send(ctx, db, name, s.label(db, name), csvHeaders("`id`"), []byte("1\n"), false)
+	// Whoever checks wants to know now.
+	_, err := s.store.load(ctx, db, name, s.label(db, name), csvHeaders("`id`"), func() (io.Reader, int64) { return strings.NewReader("1\n"), 2 })
 	if err2 := s.drop(context.WithoutCancel(ctx), db, name); err == nil {
 		err = err2
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
+	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/literal"
 )
 
@@ -40,6 +41,7 @@ type encoder struct {
 
 // An encoded column is one of them, in the order of the load.
 type encoded struct {
+	name  string
 	from  int  // the batch's column; −1: there is none, and all is null
 	shape bool // geometries
 	bind  func(arrow.Array) valueFunc
@@ -47,8 +49,9 @@ type encoded struct {
 	nulls arrow.Array // that has to be asked; nil if there are none
 }
 
-// bound readies the encoder for the rows of a batch.
-func (e *encoder) bound(columns []arrow.Array) (err error) {
+// bound readies the encoder for the rows of a batch, each of which is an insert if there are no
+// ops.
+func (e *encoder) bound(columns []arrow.Array, ops []batch.Op) (err error) {
 	for i := range e.columns {
 		c := &e.columns[i]
 		c.value, c.nulls = nil, nil
@@ -57,8 +60,8 @@ func (e *encoder) bound(columns []arrow.Array) (err error) {
 		}
 		a := columns[c.from]
 		if c.shape {
-			if a, err = wkt(a.(*array.Binary)); err != nil {
-				return err
+			if a, err = wkt(a.(*array.Binary), ops); err != nil {
+				return fmt.Errorf("column %s: %w", c.name, err)
 			}
 		}
 		c.value = c.bind(a)
@@ -69,13 +72,14 @@ func (e *encoder) bound(columns []arrow.Array) (err error) {
 	return nil
 }
 
-// wkt are geometries in words, as Doris's functions take them (ST_GeometryFromText).
-func wkt(a *array.Binary) (arrow.Array, error) {
+// wkt are geometries in words, as Doris's functions take them (ST_GeometryFromText). Of a row
+// that is taken out the key alone is there.
+func wkt(a *array.Binary, ops []batch.Op) (arrow.Array, error) {
 	b := array.NewStringBuilder(memory.DefaultAllocator)
 	defer b.Release()
 	var text []byte
 	for i := range a.Len() {
-		if a.IsNull(i) {
+		if a.IsNull(i) || ops != nil && takesOut(ops[i]) {
 			b.AppendNull()
 			continue
 		}
@@ -121,10 +125,10 @@ func bindOf(t arrow.DataType, to string) (func(arrow.Array) valueFunc, error) {
 			return func(dst []byte, i int) []byte { return strconv.AppendInt(dst, int64(v[i]), 10) }
 		}, nil
 	case *arrow.Int64Type:
-		if to == "time" {
+		if digits, ok := timeDigits(to); ok {
 			return func(a arrow.Array) valueFunc {
 				v := a.(*array.Int64).Int64Values()
-				return func(dst []byte, i int) []byte { return literal.AppendTime(dst, v[i], 6) }
+				return func(dst []byte, i int) []byte { return literal.AppendTime(dst, v[i], digits) }
 			}, nil
 		}
 		return func(a arrow.Array) valueFunc {

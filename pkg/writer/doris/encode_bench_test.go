@@ -39,7 +39,7 @@ func BenchmarkFormats(b *testing.B) {
 		e := encoder{columns: w.plan}
 		var text []byte
 		for b.Loop() {
-			if err := e.bound(in.Rows.Columns()); err != nil {
+			if err := e.bound(in.Rows.Columns(), nil); err != nil {
 				b.Fatal(err)
 			}
 			text = text[:0]

@@ -51,7 +51,7 @@ func (w *Writer) gatherChanges(ctx context.Context, columns []arrow.Array, ops [
 		w.fold = w.newFold()
 	}
 	f := w.fold
-	if err := f.bound(columns); err != nil {
+	if err := f.bound(columns, ops); err != nil {
 		return w.tableError(err)
 	}
 	key := keyOf(columns, w.keyAt)
@@ -107,7 +107,7 @@ func (f *fold) put(w *Writer, key keyFunc, row int, op batch.Op) error {
 		}
 	}
 	sign, n := byte('0'), len(f.columns)
-	if op == batch.Delete || op == batch.Before {
+	if takesOut(op) {
 		sign, n = '1', len(w.key) // the others are the reader's choice
 	}
 	f.text = f.values(f.text, row, n)
@@ -116,6 +116,9 @@ func (f *fold) put(w *Writer, key keyFunc, row int, op batch.Op) error {
 	f.dead = append(f.dead, false)
 	return nil
 }
+
+// takesOut reports whether a change takes the row of its key out: its key alone counts.
+func takesOut(op batch.Op) bool { return op == batch.Delete || op == batch.Before }
 
 // live are the rows that count, in place of all, and where they can be cut.
 func (f *fold) live() (text []byte, marks []int) {

@@ -177,7 +177,7 @@ func (w *Writer) use(have, columns []kept.Column, key []string) error {
 		if from < 0 {
 			from = slices.IndexFunc(w.src.Columns, func(s schema.Column) bool { return strings.EqualFold(s.Name, c.Name) })
 		}
-		e := encoded{from: from, shape: strings.HasPrefix(c.Type, asWKT)}
+		e := encoded{name: c.Name, from: from, shape: strings.HasPrefix(c.Type, asWKT)}
 		if from >= 0 {
 			var err error
 			if e.bind, err = bindOf(w.src.Columns[from].Arrow, c.Type); err != nil {

@@ -78,10 +78,17 @@ func Open(ctx context.Context, url string, opts Options) (*Sink, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	own := tableName(l.db)
-	if opts.Existing && l.db != "" && !slices.ContainsFunc(dbs, func(r []string) bool { return r[0] == own }) {
-		err := hint.Wrap(fmt.Errorf("there is no database %s", own), "check the spelling; snapshot, tail and dump make what they write to")
+	if opts.Existing && l.db != "" && !slices.ContainsFunc(dbs, func(r []string) bool { return r[0] == l.db }) {
+		err := hint.Wrap(fmt.Errorf("there is no database %s", l.db), "check the spelling; snapshot, tail and dump make what they write to")
 		return nil, errors.Join(err, s.Close())
+	}
+	if err := s.isDoris(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	if !opts.Look { // which asks by SQL alone
+		if err := s.hello(ctx); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
 	}
 	return s, nil
 }
@@ -107,7 +114,10 @@ func newSink(l location, opts Options) *Sink {
 	id := uuid.New()
 	s := &Sink{
 		opts: opts, at: l, run: fmt.Sprintf("%x", id[:6]), made: map[string]bool{}, writers: map[*Writer]struct{}{}, held: map[stage]note{}, seen: map[stage]*state{},
-		store: &store{tokens: map[string]string{}, httpClient: h, sql: q, patience: 15 * time.Minute, forgetful: time.Minute, replication: opts.Layout(&schema.Table{}).Replication},
+		store: &store{
+			tokens: map[string]string{}, httpClient: h, sql: q, warn: opts.Warn, patience: 15 * time.Minute, forgetful: time.Minute,
+			replication: opts.Layout(&schema.Table{}).Replication,
+		},
 	}
 	s.loadSize.Store(opts.LoadSize)
 	return s
@@ -117,13 +127,13 @@ func newSink(l location, opts Options) *Sink {
 func (s *Sink) place(t *schema.Table) (db, name string) {
 	db = s.at.db
 	if db == "" {
-		db = t.DB
+		db = tableName(t.DB)
 	}
 	name = tableName(t.Name)
 	if strings.HasPrefix(strings.ToLower(name), "tablehaul_") { // which are this program's own
 		name = tableName("\x00" + t.Name)
 	}
-	return tableName(db), name
+	return db, name
 }
 
 // ready sees to it that a database is there, and its table of positions.
@@ -178,7 +188,7 @@ func (s *Sink) writer(t *schema.Table, mode writer.Mode) *Writer {
 
 // List returns the tables that hold a position.
 func (s *Sink) List(ctx context.Context) ([]writer.Held, error) {
-	dbs := []string{tableName(s.at.db)}
+	dbs := []string{s.at.db}
 	if s.at.db == "" {
 		rows, err := s.store.sql.read(ctx, "SELECT TABLE_SCHEMA FROM information_schema.tables WHERE TABLE_NAME = "+text(positions))
 		if err != nil {

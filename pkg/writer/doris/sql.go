@@ -53,8 +53,7 @@ func (c *sqlClient) connect(ctx context.Context) error {
 	var unreached []string
 	for i := range c.hosts {
 		n := (c.last + i) % len(c.hosts)
-		dialer := &net.Dialer{Timeout: connectTime}
-		conn, err := client.ConnectWithDialer(ctx, "tcp", c.hosts[n], c.user, c.password, "", dialer.DialContext, c.secured(c.hosts[n])...)
+		conn, err := c.dial(ctx, c.hosts[n])
 		if err == nil {
 			// Names may have letters of any script in them; older versions have no such variable.
 			_, _ = conn.Execute("SET enable_unicode_name_support = true")
@@ -71,7 +70,45 @@ func (c *sqlClient) connect(ctx context.Context) error {
 		unreached = append(unreached, (&unreachedError{c.hosts[n], err}).Error())
 	}
 	return hint.Transient(hint.Wrap(fmt.Errorf("no front end answers: %s", strings.Join(unreached, ", ")),
-		"check that it is up, and its port of MySQL's protocol (9030), which query-port=… in the URL names"))
+		"%s", sqlRemedy(strings.Join(unreached, ", "))))
+}
+
+// sqlRemedy is what can be done where no front end is connected to.
+func sqlRemedy(why string) string {
+	switch {
+	case strings.Contains(why, "no such host"):
+		return "check the host in the URL"
+	case strings.Contains(why, "certificate"):
+		return "tls-ca=FILE in the URL names the authority that its certificate is of"
+	case strings.Contains(why, "does not support SSL"), strings.Contains(why, "does not support TLS"):
+		return "it speaks without TLS: leave tls and tls-ca out of the URL"
+	}
+	return "check that it is up, and its port of MySQL's protocol (9030), which query-port=… in the URL names"
+}
+
+// dial connects to a front end. What does not greet as a server of MySQL does is not waited
+// for longer than a connection is.
+func (c *sqlClient) dial(ctx context.Context, host string) (*client.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTime)
+	defer cancel()
+	var under net.Conn
+	stop := func() bool { return true }
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		var err error
+		if under, err = (&net.Dialer{}).DialContext(ctx, network, address); err == nil {
+			stop = context.AfterFunc(ctx, func() { _ = under.SetDeadline(time.Unix(1, 0)) })
+		}
+		return under, err
+	}
+	conn, err := client.ConnectWithDialer(ctx, "tcp", host, c.user, c.password, "", dial, c.secured(host)...)
+	if err == nil && !stop() {
+		_ = conn.Close()
+		err = ctx.Err()
+	}
+	if ctx.Err() != nil && under != nil {
+		err = fmt.Errorf("it has not greeted as MySQL's protocol has it, for %s", connectTime)
+	}
+	return conn, err
 }
 
 // secured has a connection to a host be encrypted, if any is.

@@ -84,8 +84,11 @@ type store struct {
 	// database have ended then.
 	forgetful time.Duration
 
+	warn func(string) // of what is waited for
+
 	mu     sync.Mutex
 	tokens map[string]string // of the tables of positions, by database
+	warned time.Time         // of that, last
 }
 
 // make makes the database and its table of positions. The table has a token that none before
@@ -253,6 +256,8 @@ func (s *store) control(ctx context.Context, db, label string, more map[string]s
 const (
 	firstWait = 50 * time.Millisecond
 	lastWait  = 10 * time.Second
+	warnAfter = 5 * time.Second
+	warnEvery = time.Minute
 )
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -304,7 +309,8 @@ func (s *store) send(ctx context.Context, db, table, label string, headers map[s
 
 // patiently calls f until it is done, or patience is over: then its last error stands.
 func (s *store) patiently(ctx context.Context, f func() (done bool, err error)) error {
-	until := time.Now().Add(s.patience)
+	began := time.Now()
+	until := began.Add(s.patience)
 	for wait := firstWait; ; wait = min(2*wait, lastWait) {
 		done, err := f()
 		switch {
@@ -317,9 +323,22 @@ func (s *store) patiently(ctx context.Context, f func() (done bool, err error)) 
 				err = errors.New("the cluster takes too long")
 			}
 			return hint.Transient(err)
+		case err != nil && time.Since(began) > warnAfter:
+			s.warnOf(err, time.Until(until))
 		}
 		if err := sleep(ctx, wait); err != nil {
 			return err
 		}
 	}
+}
+
+// warnOf tells what is tried again, once in a while for all who do.
+func (s *store) warnOf(err error, left time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.warned) < warnEvery {
+		return
+	}
+	s.warned = time.Now()
+	s.warn(fmt.Sprintf("tried again for up to %s: %v", left.Round(time.Second), err))
 }

@@ -43,7 +43,7 @@ func (w *Writer) add(ctx context.Context, columns []arrow.Array, n int) error {
 func (w *Writer) gatherRows(ctx context.Context, columns []arrow.Array, n int) error {
 	b := w.take()
 	defer w.giveBack(b)
-	if err := b.bound(columns); err != nil {
+	if err := b.bound(columns, nil); err != nil {
 		return w.tableError(err)
 	}
 	for row := range n {

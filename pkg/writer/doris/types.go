@@ -62,7 +62,7 @@ func plainTypeOf(c schema.Column, key bool) (string, error) {
 		return wholeOf(c.Type), nil
 	case *arrow.Int64Type:
 		if c.Type.Kind == schema.Time {
-			return "time", nil
+			return fmt.Sprintf("time(%d)", digitsOf(c)), nil
 		}
 		return "bigint", nil
 	case *arrow.Float32Type:
@@ -106,10 +106,19 @@ func wholeOf(t schema.Type) string {
 
 // digitsOf are the digits behind the second.
 func digitsOf(c schema.Column) int {
-	if c.Type.Kind == schema.DateTime || c.Type.Kind == schema.Timestamp {
+	switch c.Type.Kind {
+	case schema.DateTime, schema.Timestamp, schema.Time:
 		return c.Type.Precision
 	}
 	return 6
+}
+
+// timeDigits are those of a TIME. Doris has no such type: its text is that of MySQL, and stays of
+// these digits, as the same time in others would be another text.
+func timeDigits(t string) (n int, ok bool) {
+	var d [1]int
+	ok = numbered(bare(t), "time(%d)", d[:])
+	return d[0], ok
 }
 
 // textOf is VARCHAR for what is one, or a CHAR, at the source: of four bytes a character.
@@ -134,8 +143,9 @@ func textOf(c schema.Column, long string) string {
 
 // declared is a type as DDL has it.
 func declared(t string) string {
+	_, isTime := timeDigits(t)
 	switch {
-	case t == "time":
+	case isTime:
 		return "varchar(20)"
 	case strings.HasPrefix(t, ofKey):
 		return widest(bare(t))

@@ -9,6 +9,9 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
@@ -51,11 +54,16 @@ func parseURL(text string) (location, error) {
 		return l, hint.Wrap(errors.New("there is a / before the @"), "the password comes from TABLEHAUL_DORIS_PASSWORD; other signs of the user's name as %%XX")
 	}
 	l.scheme = strings.ToLower(scheme)
-	db, err := url.PathUnescape(strings.TrimSuffix(path, "/"))
-	if !ok || hosts == "" || err != nil || strings.Contains(db, "/") {
-		return l, hint.Wrap(errors.New("it is not whole"), wantURL)
+	switch {
+	case !ok:
+		return l, hint.Wrap(errors.New("there is no :// in it"), wantURL)
+	case hosts == "":
+		return l, hint.Wrap(errors.New("it names no front end"), wantURL)
 	}
-	l.db = db
+	var err error
+	if l.db, err = databaseOf(strings.TrimSuffix(path, "/")); err != nil {
+		return l, err
+	}
 	port, err := l.parameters(query)
 	if err != nil {
 		return l, err
@@ -74,6 +82,25 @@ func parseURL(text string) (location, error) {
 	return l, nil
 }
 
+// databaseForm is that of names of databases, in Doris's own words but for letters of any script.
+var databaseForm = regexp.MustCompile(`^\pL[\pL0-9_-]{0,63}$`)
+
+// databaseOf reads a database's name: it is taken as it is, so Doris has to take it.
+func databaseOf(path string) (string, error) {
+	db, err := url.PathUnescape(path)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("the name of the database: %w", err)
+	case strings.Contains(db, "/"):
+		return "", hint.Wrap(fmt.Errorf("more than a database is behind the hosts: %s", db), wantURL)
+	case slices.Contains([]string{"information_schema", "mysql", "__internal_schema"}, strings.ToLower(db)):
+		return "", hint.Wrap(fmt.Errorf("database %s is Doris's own", db), "name another one, which is made if it is not there")
+	case db != "" && !databaseForm.MatchString(db):
+		return "", hint.Wrap(fmt.Errorf("Doris takes no database called %q", db), "want letters, digits, _ and -, at most 64, a letter first")
+	}
+	return db, nil
+}
+
 // parameters reads what stands behind the question mark; the port is that of MySQL's protocol.
 func (l *location) parameters(query string) (port string, err error) {
 	values, err := url.ParseQuery(query)
@@ -85,6 +112,9 @@ func (l *location) parameters(query string) (port string, err error) {
 		v := values.Get(name)
 		switch name {
 		case "query-port":
+			if n, err := strconv.ParseUint(v, 10, 16); err != nil || n == 0 {
+				return "", fmt.Errorf("query-port=%s is no port", v)
+			}
 			port = v
 		case "benodes":
 			l.benodes = strings.Split(v, ",")
