@@ -61,6 +61,7 @@ SINK    iceberg:FOLDER                  a lake in a folder, with its own catalog
         file:FOLDER                     plain files: Parquet, CSV, TSV or JSON lines (--file-format), in a
         hdfs://host:8020/PATH           folder, on HDFS
         s3://BUCKET/PREFIX              or in an object store (docs/files.md)
+        doris://user@fe:8030/DATABASE   Doris, by Stream Load (docs/doris.md)
 
 Without --until and --idle-exit it runs until it is stopped by SIGINT, SIGTERM or SIGHUP,
 which is then its normal end. What may pass by itself, such as a connection that
@@ -68,7 +69,7 @@ was cut, is tried again.
 
 Passwords of brokers come from TABLEHAUL_KAFKA_PASSWORD and TABLEHAUL_KAFKA_TOKEN, or
 files that the URL names (docs/topics.md); secrets of catalogs and stores from
-ICEBERG_REST_TOKEN, ICEBERG_REST_CREDENTIAL and AWS_….`,
+ICEBERG_REST_TOKEN, ICEBERG_REST_CREDENTIAL, AWS_… and TABLEHAUL_DORIS_PASSWORD.`,
 		Example: `  tablehaul dump kafka://mq:9092/shop iceberg:./lake
   tablehaul dump kafka://mq:9092/shop iceberg:./lake --until end
   tablehaul dump 'kafka://mq:9092/shop.*' iceberg+rest://catalog:8181 --group lake --metrics :9100`,

@@ -68,13 +68,14 @@ SINK    iceberg:FOLDER                  a lake in a folder, with its own catalog
         file:FOLDER                     plain files: Parquet, CSV, TSV or JSON lines, in a folder,
         hdfs://host:8020/PATH           on HDFS
         s3://BUCKET/PREFIX              or in an object store (docs/files.md)
-        kafka://host:9092/TOPIC         topics; {db} and {table} may stand in TOPIC (docs/topics.md)`
+        kafka://host:9092/TOPIC         topics; {db} and {table} may stand in TOPIC (docs/topics.md)
+        doris://user@fe:8030/DATABASE   Doris, by Stream Load (docs/doris.md)`
 
 // secretsHelp tells where secrets come from.
 const secretsHelp = `The source's password comes from TABLEHAUL_PASSWORD, --password-file,
 --ask-password, --login-path, --defaults-file, ~/.my.cnf or MYSQL_PWD
 (docs/source-mysql.md); secrets of catalogs and stores from ICEBERG_REST_TOKEN,
-ICEBERG_REST_CREDENTIAL and AWS_….`
+ICEBERG_REST_CREDENTIAL, AWS_… and TABLEHAUL_DORIS_PASSWORD.`
 
 func (o *moveOptions) selectFlags(f *pflag.FlagSet) {
 	f.StringSliceVar(&o.tables, "tables", nil, "only these `patterns`: database.table, or table where SOURCE names a\ndatabase; * and ? as in a shell; separated by commas or repeated")

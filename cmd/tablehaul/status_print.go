@@ -157,15 +157,21 @@ func headroomCells(t standing) []string {
 }
 
 func statusTotal(tables []standing) string {
-	var rows int64
+	rows := int64(-1) // no sink has told any
 	positions := map[string]bool{}
 	behind, keep := time.Duration(0), time.Duration(0)
 	for _, t := range tables {
-		rows += max(0, t.Rows)
+		if t.Rows >= 0 {
+			rows = max(rows, 0) + t.Rows
+		}
 		positions[string(t.Position)] = true
 		behind, keep = max(behind, t.headroom.Behind), max(keep, t.headroom.Keep)
 	}
-	text := progress.Plural(int64(len(tables)), "table") + ", " + progress.Plural(rows, "row") + ", " + progress.Plural(int64(len(positions)), "position")
+	text := progress.Plural(int64(len(tables)), "table")
+	if rows >= 0 {
+		text += ", " + progress.Plural(rows, "row")
+	}
+	text += ", " + progress.Plural(int64(len(positions)), "position")
 	if behind > 0 {
 		text += "; at most " + progress.Age(behind) + " behind"
 	}

@@ -85,10 +85,21 @@ const maxTurns = 100
 // unless it is told otherwise.
 const precommitTime = 50 * time.Minute
 
+// early checks that what is precommitted can be committed yet.
+func (w *Writer) early() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	age := time.Since(w.began)
+	if len(w.staged) == 0 || age <= precommitTime {
+		return nil
+	}
+	return hint.Wrap(fmt.Errorf("the first rows were loaded %s ago, and Doris gives up what waits for its commit for an hour", age.Round(time.Minute)),
+		"add less at a time, or let --mode replace copy the table to one of its own, which takes any time")
+}
+
 func (w *Writer) commit(ctx context.Context, pos batch.Position) error {
-	if age := time.Since(w.began); len(w.staged) > 0 && age > precommitTime {
-		return w.fail(hint.Wrap(fmt.Errorf("the first rows were loaded %s ago, and Doris gives up what waits for its commit for an hour", age.Round(time.Minute)),
-			"add less at a time, or let --mode replace copy the table to one of its own, which takes any time"))
+	if err := w.early(); err != nil {
+		return w.fail(err)
 	}
 	if w.fresh {
 		if there, err := w.sink.exists(ctx, w.db, w.target); err != nil || !there {
@@ -132,7 +143,7 @@ func (w *Writer) entry(pos batch.Position) (*state, error) {
 	}
 	st := &state{
 		ID: uuid.NewString(), Committed: time.Now().UTC(), Position: pos, Tag: w.tag, Key: w.key, Generation: known.Generation, Layout: known.Layout,
-		Table: kept.Table{Source: w.src.String(), Shape: w.src.Shape(), Filter: w.src.Filter, Columns: w.columns},
+		Table: kept.Table{Source: w.src.String(), Shape: w.src.Shape(), Filter: w.src.Filter, Columns: uncommented(w.columns)},
 	}
 	if w.fresh {
 		st.Staged, st.Generation, st.Layout = w.target, w.target, w.layout
@@ -165,7 +176,7 @@ func (w *Writer) overtaken(ctx context.Context) error {
 		return w.fail(hint.Wrap(writer.ErrFenced, "let only one run write to a table, or name another database for the other one in the sink's URL; run the same command again to go on from what the table holds now"))
 	case w.fresh && was.Number > 0: // emptied, with what the others have committed
 		return nil
-	case w.fresh, st.Generation != w.aimed && len(w.staged) > 0, !slices.Equal(st.Columns, w.columns):
+	case w.fresh, st.Generation != w.aimed && len(w.staged) > 0, !slices.Equal(st.Columns, uncommented(w.columns)):
 		return w.fail(hint.Transient(hint.Wrap(errors.New("another run was quicker, with another table"), "run the same command again")))
 	}
 	return nil

@@ -74,6 +74,9 @@ func (s *Sink) Check(ctx context.Context, tables []*schema.Table, mode writer.Mo
 		if err != nil {
 			return nil, err
 		}
+		if err := s.writer(t, mode).followable(); err != nil && p.Tail && d.Fate != writer.Refused {
+			d.Fate, d.Detail, d.Remedy = writer.Refused, err.Error(), hint.Of(err)
+		}
 		if d.Fate == writer.Refused {
 			found = append(found, finding.Finding{
 				Level: finding.Error, Check: "table-refused", Thing: d.Detail, Why: "the run would end", Remedy: d.Remedy, Tables: []string{t.String()},

@@ -32,9 +32,8 @@ func (w *Writer) admit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if name := kept.Unkeyable(w.src, w.src.Key); name != "" && kept.Follows(w.mode) {
-		return hint.Wrap(fmt.Errorf("column %s of its key is of a type that cannot identify rows in Doris", name),
-			"leave the table out with --exclude, or write its changes, without --latest")
+	if err := w.followable(); err != nil && kept.Follows(w.mode) {
+		return err
 	}
 	m := w.known
 	replaces := w.mode == writer.Replace
@@ -53,9 +52,10 @@ func (w *Writer) admit(ctx context.Context) error {
 	if err := w.rules().GoesOn(m.Table, w.src, want); err != nil {
 		return err
 	}
-	columns := slices.Clone(m.Columns)
+	have := commented(m.Columns, want)
+	columns := slices.Clone(have)
 	if w.mode == writer.Evolve || w.mode == writer.Extend {
-		if columns, err = types.Grown(m.Columns, want, w.mode == writer.Extend); err != nil {
+		if columns, err = types.Grown(have, want, w.mode == writer.Extend); err != nil {
 			return hint.Wrap(fmt.Errorf("%s: %w", w.place(), err), "%s", w.rules().Remedy(w.src))
 		}
 	}
@@ -64,10 +64,39 @@ func (w *Writer) admit(ctx context.Context) error {
 			columns[i].Type = own.Type
 		}
 	}
-	if err := w.keyStays(m.Columns, columns, m.Key); err != nil {
+	if err := w.keyStays(have, columns, m.Key); err != nil {
 		return err
 	}
-	return w.use(m.Columns, columns, m.Key)
+	return w.use(have, columns, m.Key)
+}
+
+// commented are columns with the comments of the source's.
+func commented(columns, source []kept.Column) []kept.Column {
+	out := slices.Clone(columns)
+	for i, c := range out {
+		if own := kept.Find(source, c.Name); own != nil {
+			out[i].Comment = own.Comment
+		}
+	}
+	return out
+}
+
+// uncommented are columns without their comments, as the table of positions has them: its
+// values may be a mebibyte, and a thousand comments more than that.
+func uncommented(columns []kept.Column) []kept.Column {
+	out := slices.Clone(columns)
+	for i := range out {
+		out[i].Comment = ""
+	}
+	return out
+}
+
+// followable checks that changes find their rows.
+func (w *Writer) followable() error {
+	if name := kept.Unkeyable(w.src, w.src.Key); name != "" {
+		return hint.Wrap(fmt.Errorf("column %s of its key is of a type that cannot identify rows in Doris", name), "%s", w.rules().RowsAlone())
+	}
+	return nil
 }
 
 // keyStays leaves columns of the key as they are, and refuses what has no place in them.
@@ -87,7 +116,10 @@ func (w *Writer) keyStays(have, columns []kept.Column, key []string) error {
 }
 
 func (w *Writer) rules() kept.Rules {
-	return kept.Rules{Types: types, Place: w.place(), Elsewhere: "by another database in the sink's URL", Mode: w.mode}
+	return kept.Rules{
+		Types: types, Place: w.place(), Mode: w.mode, Elsewhere: "by another database in the sink's URL",
+		AsChanges: "with --changelog or, where it has no key, --keyless append", AsRows: "without --changelog",
+	}
 }
 
 func (w *Writer) names(at []int) []string {
@@ -220,9 +252,10 @@ func (w *Writer) alter(ctx context.Context) error {
 	return nil
 }
 
-// altered waits until a change of columns is done that Doris makes in the background. That one
-// was given up is an error if it is ours.
+// altered waits until a change of columns is done that Doris makes in the background, which may
+// take as long as the table is large. That one was given up is an error if it is ours.
 func (w *Writer) altered(ctx context.Context, ours bool) error {
+	began := time.Now()
 	for wait := firstWait; ; wait = min(2*wait, lastWait) {
 		var names []string
 		var rows [][]string
@@ -251,6 +284,9 @@ func (w *Writer) altered(ctx context.Context, ours bool) error {
 				return nil
 			}
 			return fmt.Errorf("alter the table: Doris has given it up: %s", at("Msg"))
+		}
+		if took := time.Since(began); took > warnAfter {
+			w.sink.store.warnOf(fmt.Sprintf("waiting for Doris, which alters %s for %s now (SHOW ALTER TABLE COLUMN tells more)", w.place(), took.Round(time.Second)))
 		}
 		if err := sleep(ctx, min(wait, time.Second)); err != nil {
 			return err

@@ -324,7 +324,7 @@ func (s *store) patiently(ctx context.Context, f func() (done bool, err error)) 
 			}
 			return hint.Transient(err)
 		case err != nil && time.Since(began) > warnAfter:
-			s.warnOf(err, time.Until(until))
+			s.warnOf(fmt.Sprintf("tried again for up to %s: %v", time.Until(until).Round(time.Second), err))
 		}
 		if err := sleep(ctx, wait); err != nil {
 			return err
@@ -332,13 +332,13 @@ func (s *store) patiently(ctx context.Context, f func() (done bool, err error)) 
 	}
 }
 
-// warnOf tells what is tried again, once in a while for all who do.
-func (s *store) warnOf(err error, left time.Duration) {
+// warnOf tells what is waited for, once in a while for all who wait.
+func (s *store) warnOf(what string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if time.Since(s.warned) < warnEvery {
 		return
 	}
 	s.warned = time.Now()
-	s.warn(fmt.Sprintf("tried again for up to %s: %v", left.Round(time.Second), err))
+	s.warn(what)
 }

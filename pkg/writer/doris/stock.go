@@ -148,6 +148,9 @@ func (w *Writer) load(ctx context.Context, columns string, text []byte, marks []
 	two := w.target == w.name && (len(w.key) == 0 || !w.sink.onePhase.Load())
 	if two {
 		h["two_phase_commit"] = "true"
+		if err := w.early(); err != nil {
+			return err
+		}
 		if err := w.aimAt(ctx); err != nil {
 			return err
 		}

@@ -96,7 +96,7 @@ func databaseOf(path string) (string, error) {
 	case slices.Contains([]string{"information_schema", "mysql", "__internal_schema"}, strings.ToLower(db)):
 		return "", hint.Wrap(fmt.Errorf("database %s is Doris's own", db), "name another one, which is made if it is not there")
 	case db != "" && !databaseForm.MatchString(db):
-		return "", hint.Wrap(fmt.Errorf("Doris takes no database called %q", db), "want letters, digits, _ and -, at most 64, a letter first")
+		return "", hint.Wrap(fmt.Errorf("no database can be called %q", db), "want letters, digits, _ and -, at most 64, a letter first")
 	}
 	return db, nil
 }

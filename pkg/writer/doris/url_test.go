@@ -25,7 +25,7 @@ func TestURL(t *testing.T) {
 		"doris://fe/db@x":               "a / before the @",
 		"doris://fe/db/t":               "more than a database",
 		"doris://fe/Information_Schema": "Doris's own",
-		"doris://fe/7":                  `no database called "7"`,
+		"doris://fe/7":                  `no database can be called "7"`,
 		"doris://fe/db?query-port=abc":  "query-port=abc is no port",
 		"doris://fe/db?query-port=0":    "query-port=0 is no port",
 		"doris://fe/db?be=x":            "maps no address",

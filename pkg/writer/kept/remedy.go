@@ -27,5 +27,5 @@ func (r Rules) Remedy(src *schema.Table) string {
 
 // RowsAlone is what can be done about rows of a table that cannot be followed by them.
 func (r Rules) RowsAlone() string {
-	return "leave the table out with --exclude, or write its changes elsewhere, without --latest, " + r.Elsewhere
+	return "leave the table out with --exclude, or write its changes elsewhere, " + r.asChanges() + ", " + r.Elsewhere
 }

@@ -23,6 +23,9 @@ type Rules struct {
 	Home   string // what a place is: "folder"; "" for "place"
 	Anew   string // how to clear it by hand: "remove its folder"; "" if that is not told
 	Adapts string // where Evolve adapts columns: "where text allows it"; "" for "where that is possible"
+	// AsChanges and AsRows are the words by which each change is written as a row, and by which
+	// rows are: "with --changelog"; "" for those of a sink that writes changes if nothing is said.
+	AsChanges, AsRows string
 	// RowsStay is that rows of the table are never written anew, so that it cannot be followed
 	// by them, whatever their key.
 	RowsStay bool
@@ -64,14 +67,16 @@ func (r Rules) SameSource(t Table, src *schema.Table) error {
 	return hint.Wrap(fmt.Errorf("%s was made from %s", r.Place, t.Source), "name another %s for one of them %s", cmp.Or(r.Home, "place"), r.Elsewhere)
 }
 
+func (r Rules) asChanges() string { return cmp.Or(r.AsChanges, "without --latest") }
+
 // sameKind tells tables of rows from tables in which each change is a row.
 func (r Rules) sameKind(t Table, src *schema.Table, want []Column) error {
 	switch log, own := t.IsChangelog(), Find(want, schema.MetaOp.Column()) != nil; {
 	case log && !own:
 		return hint.Wrap(fmt.Errorf("%s holds a row for each change, and not the source's rows", r.Place),
-			"tail and dump go on with it, without --latest; or write elsewhere, %s", r.Elsewhere)
+			"tail and dump go on with it, %s; or write elsewhere, %s", r.asChanges(), r.Elsewhere)
 	case !log && own:
-		remedy := "follow it with --latest, or write elsewhere, " + r.Elsewhere
+		remedy := "follow it " + cmp.Or(r.AsRows, "with --latest") + ", or write elsewhere, " + r.Elsewhere
 		if len(src.RowKey) == 0 || Unkeyable(src, src.RowKey) != "" || r.RowsStay {
 			remedy = r.RowsAlone()
 		}
