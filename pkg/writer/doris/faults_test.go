@@ -111,9 +111,16 @@ func (j job) among(t *testing.T, c *doristest.Cluster) int {
 }
 
 func testSink(t *testing.T, c *doristest.Cluster, o Options) *Sink {
+	s := hastySink(t, c, o)
+	t.Cleanup(func() { must(t, s.Close()) })
+	return s
+}
+
+// hastySink is one that is not patient, and is closed before the cluster: its address may be
+// another one's then.
+func hastySink(t *testing.T, c *doristest.Cluster, o Options) *Sink {
 	s := newSink(locationOf(t, c), o)
 	s.store.patience = 20 * time.Millisecond
-	t.Cleanup(func() { must(t, s.Close()) })
 	return s
 }
 
@@ -166,7 +173,8 @@ func (j job) faulty(t *testing.T, n int, fault doristest.Fault, stays bool) bool
 		}
 		return doristest.Fault{}
 	})
-	s := testSink(t, c, Options{})
+	s := hastySink(t, c, Options{})
+	defer s.Close()
 	err = j.run(t, s)
 	fired := calls.Load() >= int64(n)
 	c.Inject(nil)
@@ -174,8 +182,10 @@ func (j job) faulty(t *testing.T, n int, fault doristest.Fault, stays bool) bool
 	if err == nil && seen != len(j.steps) {
 		t.Fatalf("call %d: no error, and %d of %d commits are seen", n, seen, len(j.steps))
 	}
-	if err := j.run(t, testSink(t, c, Options{})); err != nil {
-		t.Fatalf("call %d, %v: a run after that: %v", n, err, err)
+	next := hastySink(t, c, Options{})
+	defer next.Close()
+	if err2 := j.run(t, next); err2 != nil {
+		t.Fatalf("call %d, %v: a run after that: %v", n, err, err2)
 	}
 	if got := j.among(t, c); got != len(j.steps) {
 		t.Fatalf("call %d, %v: %d of %d commits are seen in the end", n, err, got, len(j.steps))
