@@ -18,7 +18,7 @@ import (
 
 // Commit publishes what is staged.
 func (w *Writer) Commit(ctx context.Context, pos batch.Position) error {
-	err := w.usable()
+	err := w.gate.Err()
 	if err == nil {
 		err = ctx.Err()
 	}
@@ -27,7 +27,7 @@ func (w *Writer) Commit(ctx context.Context, pos batch.Position) error {
 	}
 	if err == nil {
 		if err = w.stageAll(ctx); err != nil {
-			_ = w.fail(err)
+			_ = w.gate.Fail(err)
 		}
 	}
 	if err == nil {
@@ -99,11 +99,11 @@ func (w *Writer) early() error {
 
 func (w *Writer) commit(ctx context.Context, pos batch.Position) error {
 	if err := w.early(); err != nil {
-		return w.fail(err)
+		return w.gate.Fail(err)
 	}
 	if w.fresh {
 		if there, err := w.sink.exists(ctx, w.db, w.target); err != nil || !there {
-			return w.fail(hint.Transient(cmp.Or(err, fmt.Errorf("table %s, which was to take the place, is gone: another run took this one for dead", w.target))))
+			return w.gate.Fail(hint.Transient(cmp.Or(err, fmt.Errorf("table %s, which was to take the place, is gone: another run took this one for dead", w.target))))
 		}
 	}
 	w.sink.opts.Step("rows written")
@@ -137,7 +137,7 @@ func (w *Writer) entry(pos batch.Position) (*state, error) {
 	if w.merge != nil {
 		merged, err := w.merge(known.Position, w.mark, pos)
 		if err != nil {
-			return nil, w.fail(err)
+			return nil, w.gate.Fail(err)
 		}
 		pos = merged
 	}
@@ -169,15 +169,15 @@ func (w *Writer) overtaken(ctx context.Context) error {
 	case st.Number == was.Number: // whatever has made it look so
 		return nil
 	case st.Number == 0:
-		return w.fail(hint.Wrap(errors.New("what this program knows of the table was removed while it was written"), "run the same command again"))
+		return w.gate.Fail(hint.Wrap(errors.New("what this program knows of the table was removed while it was written"), "run the same command again"))
 	case w.supersedes:
 		return nil
 	case w.merge == nil:
-		return w.fail(hint.Wrap(writer.ErrFenced, "let only one run write to a table, or name another database for the other one in the sink's URL; run the same command again to go on from what the table holds now"))
+		return w.gate.Fail(hint.Wrap(writer.ErrFenced, "let only one run write to a table, or name another database for the other one in the sink's URL; run the same command again to go on from what the table holds now"))
 	case w.fresh && was.Number > 0: // emptied, with what the others have committed
 		return nil
 	case w.fresh, st.Generation != w.aimed && len(w.staged) > 0, !slices.Equal(st.Columns, uncommented(w.columns)):
-		return w.fail(hint.Transient(hint.Wrap(errors.New("another run was quicker, with another table"), "run the same command again")))
+		return w.gate.Fail(hint.Transient(hint.Wrap(errors.New("another run was quicker, with another table"), "run the same command again")))
 	}
 	return nil
 }
@@ -205,7 +205,7 @@ func (w *Writer) settle(ctx context.Context) error {
 	}
 	if !st.knows(e.ID) {
 		w.unsure = nil
-		return w.fail(hint.Transient(errors.New("the commit is taken back, as what it was to bring is lost")))
+		return w.gate.Fail(hint.Transient(errors.New("the commit is taken back, as what it was to bring is lost")))
 	}
 	return w.committed(ctx, e, st)
 }

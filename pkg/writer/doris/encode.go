@@ -1,10 +1,8 @@
 package doris
 
 import (
-	"encoding/base64"
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -13,6 +11,7 @@ import (
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/literal"
+	"github.com/tablehaul/tablehaul/pkg/writer/textvalue"
 )
 
 // Rows are loaded as CSV: of all that Doris takes, what every version does, and what costs it
@@ -31,9 +30,6 @@ func csvHeaders(columns string) map[string]string {
 	}
 }
 
-// A valueFunc appends the value of a row, which is not null.
-type valueFunc func(dst []byte, row int) []byte
-
 // An encoder writes rows of one table. Those who use it at a time have one each.
 type encoder struct {
 	columns []encoded
@@ -44,9 +40,9 @@ type encoded struct {
 	name  string
 	from  int  // the batch's column; −1: there is none, and all is null
 	shape bool // geometries
-	bind  func(arrow.Array) valueFunc
-	value valueFunc   // of the batch at hand
-	nulls arrow.Array // that has to be asked; nil if there are none
+	bind  textvalue.Bind
+	value textvalue.Func // of the batch at hand
+	nulls arrow.Array    // that has to be asked; nil if there are none
 }
 
 // bound readies the encoder for the rows of a batch, each of which is an insert if there are no
@@ -115,95 +111,42 @@ func (e *encoder) values(dst []byte, row, n int) []byte {
 }
 
 // bindOf returns how values of an Arrow type become those of a column.
-func bindOf(t arrow.DataType, to string) (func(arrow.Array) valueFunc, error) {
-	switch t := t.(type) {
+func bindOf(t arrow.DataType, to string) (textvalue.Bind, error) {
+	switch t.(type) {
 	case *arrow.BooleanType:
 		return bindBool, nil
-	case *arrow.Int32Type:
-		return func(a arrow.Array) valueFunc {
-			v := a.(*array.Int32).Int32Values()
-			return func(dst []byte, i int) []byte { return strconv.AppendInt(dst, int64(v[i]), 10) }
-		}, nil
 	case *arrow.Int64Type:
 		if digits, ok := timeDigits(to); ok {
-			return func(a arrow.Array) valueFunc {
+			return func(a arrow.Array) textvalue.Func {
 				v := a.(*array.Int64).Int64Values()
 				return func(dst []byte, i int) []byte { return literal.AppendTime(dst, v[i], digits) }
 			}, nil
 		}
-		return func(a arrow.Array) valueFunc {
-			v := a.(*array.Int64).Int64Values()
-			return func(dst []byte, i int) []byte { return strconv.AppendInt(dst, v[i], 10) }
-		}, nil
-	case *arrow.Float32Type:
-		return func(a arrow.Array) valueFunc {
-			v := a.(*array.Float32).Float32Values()
-			return func(dst []byte, i int) []byte { return appendFloat(dst, float64(v[i]), 32) }
-		}, nil
-	case *arrow.Float64Type:
-		return func(a arrow.Array) valueFunc {
-			v := a.(*array.Float64).Float64Values()
-			return func(dst []byte, i int) []byte { return appendFloat(dst, v[i], 64) }
-		}, nil
-	case *arrow.Decimal128Type:
-		scale := int(t.Scale)
-		return func(a arrow.Array) valueFunc {
-			v := a.(*array.Decimal128)
-			return func(dst []byte, i int) []byte { return literal.AppendDecimal(dst, v.Value(i), scale) }
-		}, nil
-	case *arrow.Date32Type:
-		return func(a arrow.Array) valueFunc {
-			v := a.(*array.Date32).Date32Values()
-			return func(dst []byte, i int) []byte { return literal.AppendDate(dst, int64(v[i])) }
-		}, nil
-	case *arrow.TimestampType:
-		return func(a arrow.Array) valueFunc {
-			v := a.(*array.Timestamp).TimestampValues()
-			return func(dst []byte, i int) []byte { return literal.AppendDateTime(dst, int64(v[i]), ' ', 6) }
-		}, nil
 	case *arrow.StringType:
-		return func(a arrow.Array) valueFunc {
-			v := a.(*array.String)
-			return func(dst []byte, i int) []byte { return appendText(dst, v.Value(i)) }
-		}, nil
+		return bindString, nil
 	case *arrow.BinaryType:
 		if strings.HasPrefix(to, asWKT) {
-			return bindOf(arrow.BinaryTypes.String, "")
+			return bindString, nil
 		}
-		return func(a arrow.Array) valueFunc {
-			v := a.(*array.Binary)
-			return func(dst []byte, i int) []byte { return base64.StdEncoding.AppendEncode(dst, v.Value(i)) }
-		}, nil
-	case *arrow.ListType:
-		return bindList, nil
+	}
+	if bind := textvalue.Of(t, appendFloat); bind != nil {
+		return bind, nil
 	}
 	return nil, fmt.Errorf("type %s has no place in Doris", t)
 }
 
-func bindBool(a arrow.Array) valueFunc {
+func bindString(a arrow.Array) textvalue.Func {
+	v := a.(*array.String)
+	return func(dst []byte, i int) []byte { return appendText(dst, v.Value(i)) }
+}
+
+func bindBool(a arrow.Array) textvalue.Func {
 	v := a.(*array.Boolean)
 	return func(dst []byte, i int) []byte {
 		if v.Value(i) {
 			return append(dst, '1')
 		}
 		return append(dst, '0')
-	}
-}
-
-// bindList writes a VECTOR as JSON has it.
-func bindList(a arrow.Array) valueFunc {
-	v := a.(*array.List)
-	items := v.ListValues().(*array.Float32)
-	return func(dst []byte, row int) []byte {
-		from, to := v.ValueOffsets(row)
-		dst = append(dst, '[')
-		for i := from; i < to; i++ {
-			if i > from {
-				dst = append(dst, ',')
-			}
-			dst = literal.AppendFloat(dst, float64(items.Value(int(i))), 32)
-		}
-		return append(dst, ']')
 	}
 }
 

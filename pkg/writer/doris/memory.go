@@ -33,7 +33,7 @@ func (s *Sink) relieve(ctx context.Context) error {
 			if ctx.Err() != nil { // which may be another writer's
 				err = hint.Transient(err)
 			}
-			_ = w.fail(err) // and it says so itself
+			_ = w.gate.Fail(err) // and it says so itself
 		}
 		if err := ctx.Err(); err != nil {
 			return err

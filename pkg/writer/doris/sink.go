@@ -241,5 +241,3 @@ func (s *Sink) Close() error {
 	s.store.sql.close()
 	return nil
 }
-
-var errClosed = errors.New("the writer is closed")

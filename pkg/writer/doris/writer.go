@@ -49,8 +49,7 @@ type Writer struct {
 	staged     []loaded
 	late       []string // labels of loads into a staged table that are not yet seen
 	began      time.Time
-	failed     error // nothing can be committed any more
-	closed     bool
+	gate       kept.Gate
 
 	gathered  atomic.Int64 // of the sink's memory
 	unloading sync.Mutex   // what is gathered is being loaded, all of it
@@ -76,7 +75,7 @@ func (w *Writer) place() string { return w.db + "." + w.name }
 
 // Position returns the position of the table's last commit, or "".
 func (w *Writer) Position(ctx context.Context) (batch.Position, error) {
-	if w.usable() != nil {
+	if w.gate.Err() != nil {
 		if st, err := w.sink.store.read(ctx, w.db, w.name); err == nil {
 			w.known = st // which nothing more can be committed to
 		}
@@ -103,29 +102,9 @@ func (w *Writer) named(what string, err error) error {
 	return fmt.Errorf("%s %s: %w", what, w.place(), err)
 }
 
-// usable tells what keeps the writer from being used.
-func (w *Writer) usable() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.closed {
-		return errClosed
-	}
-	return w.failed
-}
-
-// fail ends the use of the writer.
-func (w *Writer) fail(err error) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.failed == nil {
-		w.failed = err
-	}
-	return err
-}
-
 // Write stages the rows.
 func (w *Writer) Write(ctx context.Context, b *batch.Batch) error {
-	err := w.usable()
+	err := w.gate.Err()
 	if err == nil {
 		err = w.settle(ctx)
 	}
@@ -147,7 +126,7 @@ func (w *Writer) write(ctx context.Context, b *batch.Batch) error {
 	}
 	if b.Emptied {
 		if err := w.empty(ctx); err != nil {
-			return w.fail(err)
+			return w.gate.Fail(err)
 		}
 	}
 	if b.Rows == nil || b.Rows.NumRows() == 0 {
@@ -157,7 +136,7 @@ func (w *Writer) write(ctx context.Context, b *batch.Batch) error {
 		return w.tableError(fmt.Errorf("batch has %d columns, the table has %d", b.Rows.NumCols(), len(w.src.Columns)))
 	}
 	if err := w.aim(ctx); err != nil {
-		return w.fail(err)
+		return w.gate.Fail(err)
 	}
 	var err error
 	if b.Ops != nil || w.folds() || kept.Follows(w.mode) && len(w.key) > 0 && w.known.Number > 0 {
@@ -166,7 +145,7 @@ func (w *Writer) write(ctx context.Context, b *batch.Batch) error {
 		err = w.add(ctx, b.Rows.Columns(), int(b.Rows.NumRows()))
 	}
 	if err != nil {
-		return w.fail(err)
+		return w.gate.Fail(err)
 	}
 	return nil
 }
@@ -270,13 +249,9 @@ func (w *Writer) discard(ctx context.Context) error {
 
 // Close abandons what is staged.
 func (w *Writer) Close() error {
-	w.mu.Lock()
-	if w.closed {
-		w.mu.Unlock()
+	if !w.gate.Close() {
 		return nil
 	}
-	w.closed = true
-	w.mu.Unlock()
 	w.sink.mu.Lock()
 	delete(w.sink.writers, w)
 	w.sink.mu.Unlock()

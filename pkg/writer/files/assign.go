@@ -8,6 +8,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/tablehaul/tablehaul/pkg/literal"
+	"github.com/tablehaul/tablehaul/pkg/writer/textvalue"
 )
 
 // maxFolderName keeps a folder's name below what file systems allow.
@@ -16,7 +17,7 @@ const maxFolderName = 200
 // An assigner tells into which folder rows go. One goroutine at a time uses it.
 type assigner struct {
 	levels []folderLevel
-	values []valueFunc // of the columns, as text
+	values []textvalue.Func // of the columns, as text
 	micros []func(row int) int64
 	key    []byte
 	paths  map[string]string // by key
@@ -114,7 +115,7 @@ func (a *assigner) path(key []byte) (string, error) {
 }
 
 func (a *assigner) bind(columns []arrow.Array) error {
-	a.values, a.micros = make([]valueFunc, len(a.levels)), make([]func(int) int64, len(a.levels))
+	a.values, a.micros = make([]textvalue.Func, len(a.levels)), make([]func(int) int64, len(a.levels))
 	for i, l := range a.levels {
 		if l.index < 0 {
 			continue

@@ -33,7 +33,7 @@ func (s *Sink) newGeneration(was string) string {
 
 // Commit publishes what is staged.
 func (w *Writer) Commit(ctx context.Context, pos batch.Position) error {
-	err := w.usable()
+	err := w.gate.Err()
 	if err == nil {
 		err = ctx.Err()
 	}
@@ -42,7 +42,7 @@ func (w *Writer) Commit(ctx context.Context, pos batch.Position) error {
 	}
 	if err == nil {
 		if err = w.stageAll(ctx); err != nil {
-			w.fail(err)
+			_ = w.gate.Fail(err)
 		}
 	}
 	if err == nil {
@@ -131,7 +131,7 @@ func (w *Writer) commit(ctx context.Context, pos batch.Position) error {
 			if w.known.ID == e.ID {
 				return nil
 			}
-			w.fail(errLost)
+			_ = w.gate.Fail(errLost)
 			return errLost
 		}
 		if err != nil {
@@ -171,7 +171,7 @@ func (w *Writer) entry(pos batch.Position) (*entry, error) {
 	if w.merge != nil {
 		merged, err := w.merge(known.Position, w.mark, pos)
 		if err != nil {
-			w.fail(err)
+			_ = w.gate.Fail(err)
 			return nil, err
 		}
 		pos = merged
@@ -215,7 +215,7 @@ func (w *Writer) overtaken(ctx context.Context) error {
 	}
 	if m.Number == 0 {
 		err := hint.Wrap(errors.New("the table's folder was removed while it was written"), "run the same command again")
-		w.fail(err)
+		_ = w.gate.Fail(err)
 		return err
 	}
 	switch {
@@ -231,7 +231,7 @@ func (w *Writer) overtaken(ctx context.Context) error {
 		w.fresh = false // what the others have written stays
 	}
 	if err != nil {
-		w.fail(err)
+		_ = w.gate.Fail(err)
 	}
 	return err
 }

@@ -146,8 +146,8 @@ func (w *Writer) addTo(ctx context.Context, columns []arrow.Array, s share) erro
 func (w *Writer) take(ctx context.Context, folder string) (p, cold *part, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.failed != nil {
-		return nil, nil, w.failed
+	if err := w.gate.Err(); err != nil {
+		return nil, nil, err
 	}
 	w.parts++
 	oldest := -1
@@ -296,12 +296,12 @@ func (w *Writer) finishAll(ctx context.Context) error {
 				err = ctx.Err() // it may have been given up behind its end
 			}
 			if err != nil {
-				w.fail(err)
+				_ = w.gate.Fail(err)
 			}
 		})
 	}
 	wg.Wait()
-	return w.usable()
+	return w.gate.Err()
 }
 
 func (p *part) abort() {

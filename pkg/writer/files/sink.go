@@ -286,5 +286,3 @@ func errForeign(where string) error {
 	return hint.Wrap(fmt.Errorf("folder %s holds files that are not Tablehaul's", where),
 		"name another folder, or empty this one; rows are not added to files of others")
 }
-
-var errClosed = errors.New("the writer is closed")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tablehaul/tablehaul/pkg/literal"
 	"github.com/tablehaul/tablehaul/pkg/writer/kept"
+	"github.com/tablehaul/tablehaul/pkg/writer/textvalue"
 )
 
 // textBlock is about how much text goes to a file at once.
@@ -30,8 +31,8 @@ type textFile struct {
 // A textColumn is how the values of a column are written.
 type textColumn struct {
 	before, null string
-	bind         func(arrow.Array) valueFunc
-	value        valueFunc // of the batch at hand
+	bind         textvalue.Bind
+	value        textvalue.Func // of the batch at hand
 	col          arrow.Array
 }
 

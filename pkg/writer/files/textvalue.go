@@ -1,115 +1,60 @@
 package files
 
 import (
-	"encoding/base64"
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/tablehaul/tablehaul/pkg/literal"
+	"github.com/tablehaul/tablehaul/pkg/writer/textvalue"
 )
-
-// A valueFunc appends the value of a row, which is not null.
-type valueFunc func(dst []byte, row int) []byte
 
 // textValue returns how the values of a type are written. What is a string in all formats
 // is written by appendText; numbers stand as they are.
-func textValue(f Format, t arrow.DataType) (func(arrow.Array) valueFunc, error) {
+func textValue(f Format, t arrow.DataType) (textvalue.Bind, error) {
 	bare := f != JSONL // what JSON has in quotes, though nothing in it needs any
-	switch t := t.(type) {
+	bind := textvalue.Of(t, appendFloat)
+	switch t.(type) {
 	case *arrow.BooleanType:
 		return bindBool, nil
-	case *arrow.Int32Type:
-		return func(a arrow.Array) valueFunc {
-			v := a.(*array.Int32).Int32Values()
-			return func(dst []byte, i int) []byte { return strconv.AppendInt(dst, int64(v[i]), 10) }
-		}, nil
-	case *arrow.Int64Type:
-		return func(a arrow.Array) valueFunc {
-			v := a.(*array.Int64).Int64Values()
-			return func(dst []byte, i int) []byte { return strconv.AppendInt(dst, v[i], 10) }
-		}, nil
-	case *arrow.Float32Type:
-		return func(a arrow.Array) valueFunc {
-			v := a.(*array.Float32).Float32Values()
-			return func(dst []byte, i int) []byte { return appendFloat(dst, float64(v[i]), 32) }
-		}, nil
-	case *arrow.Float64Type:
-		return func(a arrow.Array) valueFunc {
-			v := a.(*array.Float64).Float64Values()
-			return func(dst []byte, i int) []byte { return appendFloat(dst, v[i], 64) }
-		}, nil
-	case *arrow.Decimal128Type:
-		scale := int(t.Scale)
-		return quoted(bare, func(a arrow.Array) valueFunc {
-			v := a.(*array.Decimal128)
-			return func(dst []byte, i int) []byte { return literal.AppendDecimal(dst, v.Value(i), scale) }
-		}), nil
-	case *arrow.Date32Type:
-		return quoted(bare, func(a arrow.Array) valueFunc {
-			v := a.(*array.Date32)
-			return func(dst []byte, i int) []byte { return literal.AppendDate(dst, int64(v.Value(i))) }
-		}), nil
-	case *arrow.TimestampType:
-		// Those in UTC have no Z, of which Hive makes a NULL.
-		return quoted(bare, func(a arrow.Array) valueFunc {
-			v := a.(*array.Timestamp)
-			return func(dst []byte, i int) []byte { return literal.AppendDateTime(dst, int64(v.Value(i)), ' ', 6) }
-		}), nil
+	case *arrow.Decimal128Type, *arrow.Date32Type, *arrow.TimestampType: // those in UTC have no Z, of which Hive makes a NULL
+		return quoted(bare, bind), nil
 	case *arrow.StringType:
-		return func(a arrow.Array) valueFunc {
+		return func(a arrow.Array) textvalue.Func {
 			v := a.(*array.String)
 			return func(dst []byte, i int) []byte { return appendText(dst, f, v.Value(i)) }
 		}, nil
 	case *arrow.BinaryType:
-		return quoted(f == TSV, func(a arrow.Array) valueFunc {
-			v := a.(*array.Binary)
-			return func(dst []byte, i int) []byte { return base64.StdEncoding.AppendEncode(dst, v.Value(i)) }
-		}), nil
+		return quoted(f == TSV, bind), nil
 	case *arrow.ListType:
-		return quoted(f != CSV, bindList), nil // it has commas in it
+		return quoted(f != CSV, bind), nil // it has commas in it
+	}
+	if bind != nil {
+		return bind, nil
 	}
 	return nil, fmt.Errorf("type %s cannot be written as text", t)
 }
 
-func quoted(bare bool, bind func(arrow.Array) valueFunc) func(arrow.Array) valueFunc {
+func quoted(bare bool, bind textvalue.Bind) textvalue.Bind {
 	if bare {
 		return bind
 	}
-	return func(a arrow.Array) valueFunc {
+	return func(a arrow.Array) textvalue.Func {
 		value := bind(a)
 		return func(dst []byte, i int) []byte { return append(value(append(dst, '"'), i), '"') }
 	}
 }
 
-func bindBool(a arrow.Array) valueFunc {
+func bindBool(a arrow.Array) textvalue.Func {
 	v := a.(*array.Boolean)
 	return func(dst []byte, i int) []byte {
 		if v.Value(i) {
 			return append(dst, "true"...)
 		}
 		return append(dst, "false"...)
-	}
-}
-
-// bindList writes a VECTOR as JSON has it.
-func bindList(a arrow.Array) valueFunc {
-	v := a.(*array.List)
-	items := v.ListValues().(*array.Float32)
-	return func(dst []byte, row int) []byte {
-		from, to := v.ValueOffsets(row)
-		dst = append(dst, '[')
-		for i := from; i < to; i++ {
-			if i > from {
-				dst = append(dst, ',')
-			}
-			dst = appendFloat(dst, float64(items.Value(int(i))), 32)
-		}
-		return append(dst, ']')
 	}
 }
 

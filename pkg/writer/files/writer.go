@@ -50,7 +50,7 @@ type Writer struct {
 	files  int // begun for this commit
 	idle   []*part
 	staged []file
-	failed error // nothing can be committed any more
+	gate   kept.Gate
 
 	gen      string   // generation of what is staged
 	emptied  bool     // the rows that the table has go with the next commit
@@ -65,7 +65,6 @@ type Writer struct {
 	merge   func(held, known, next batch.Position) (batch.Position, error)
 	tag     string
 	unsure  *entry // a commit of which it is not known whether it was made
-	closed  bool
 	written struct{ files, bytes atomic.Int64 }
 }
 
@@ -115,7 +114,7 @@ func (w *Writer) use(format Format, compression string, header bool, partition s
 
 // Position returns the position of the table's last commit, or "".
 func (w *Writer) Position(ctx context.Context) (batch.Position, error) {
-	if w.usable() != nil {
+	if w.gate.Err() != nil {
 		if m, err := w.sink.load(ctx, w.dir); err == nil {
 			w.known = m // which nothing more can be committed to
 		}
@@ -143,28 +142,9 @@ func (w *Writer) named(what string, err error) error {
 	return fmt.Errorf("%s %s: %w", what, w.place(), err)
 }
 
-// usable tells what keeps the writer from being used.
-func (w *Writer) usable() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.closed {
-		return errClosed
-	}
-	return w.failed
-}
-
-// fail ends the use of the writer.
-func (w *Writer) fail(err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.failed == nil {
-		w.failed = err
-	}
-}
-
 // Write stages the rows.
 func (w *Writer) Write(ctx context.Context, b *batch.Batch) error {
-	err := w.usable()
+	err := w.gate.Err()
 	if err == nil {
 		err = w.settle(ctx)
 	}
@@ -204,7 +184,7 @@ func (w *Writer) write(ctx context.Context, b *batch.Batch) error {
 		err = w.add(ctx, columns, int(b.Rows.NumRows()))
 	}
 	if err != nil {
-		w.fail(err)
+		_ = w.gate.Fail(err)
 	}
 	return err
 }
@@ -229,12 +209,10 @@ func (w *Writer) empty(ctx context.Context) {
 
 // Close abandons what is staged.
 func (w *Writer) Close() error {
-	w.mu.Lock()
-	if w.closed {
-		w.mu.Unlock()
+	if !w.gate.Close() {
 		return nil
 	}
-	w.closed = true
+	w.mu.Lock()
 	idle := w.idle
 	w.idle = nil
 	w.mu.Unlock()
