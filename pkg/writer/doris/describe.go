@@ -50,7 +50,8 @@ func (s *Sink) Describe(ctx context.Context, t *schema.Table, mode writer.Mode) 
 	}
 	if w.fresh {
 		if d.DDL, err = createTable(w.db, w.name, "", t, w.columns, w.key, s.opts.Layout(t)); err != nil {
-			return d, err
+			d.Fate, d.Detail, d.Remedy = writer.Refused, err.Error(), hint.Of(err)
+			return d, nil
 		}
 		d.DDL += ";\n"
 	}

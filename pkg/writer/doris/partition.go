@@ -35,13 +35,13 @@ func partitionOf(s string, columns []kept.Column, key []string) (string, error) 
 	c := kept.Find(columns, column)
 	switch {
 	case c == nil:
-		return "", fmt.Errorf("--partition: there is no column %s", column)
+		return "", hint.Wrap(fmt.Errorf("--partition: there is no column %s", column), "check the spelling; TABLE: in front has it be that of one table alone")
 	case len(key) > 0 && !slices.Contains(key, c.Name):
 		return "", hint.Wrap(fmt.Errorf("--partition: column %s is not of the key", column), "Doris partitions a table with a key by columns of that alone")
 	case unit == "":
 		return "\nAUTO PARTITION BY LIST (" + quoted(columnName(c.Name)) + ") ()", nil
 	case c.Type != "date" && !strings.HasPrefix(c.Type, "datetime"):
-		return "", fmt.Errorf("--partition: column %s is no date", column)
+		return "", hint.Wrap(fmt.Errorf("--partition: column %s is no date", column), "name a DATE, DATETIME or TIMESTAMP, or the column as it is, without %s()", unit)
 	case c.Nullable:
 		return "", hint.Wrap(errors.New("--partition: column "+column+" may be null"), "Doris has no range for that: partition by another one")
 	}

@@ -138,7 +138,7 @@ func (s *session) describeAll(db *sql.DB) error {
 		}
 		for _, t := range d.tables {
 			if err == nil {
-				_, err = db.Exec("INSERT INTO information_schema.tables VALUES (?, ?, ?, ?)", name, t.name, len(t.rows()), t.comment)
+				_, err = db.Exec("INSERT INTO information_schema.tables VALUES (?, ?, ?, ?)", name, t.name, t.count(), t.comment)
 			}
 			for i, c := range t.visible() {
 				key := ""

@@ -146,6 +146,17 @@ func (t *table) rows() []row {
 	return out
 }
 
+// count is how many these are.
+func (t *table) count() int {
+	n := len(t.all)
+	for _, s := range t.byKey {
+		if !s.deleted {
+			n++
+		}
+	}
+	return n
+}
+
 func (t *table) empty() {
 	t.byKey, t.all = map[string]stored{}, nil
 }
