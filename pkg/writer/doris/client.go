@@ -172,17 +172,26 @@ func (c *httpClient) ask(ctx context.Context, host string, r request, v any) err
 	}
 	switch {
 	case res.StatusCode == http.StatusUnauthorized:
-		return hint.Wrap(fmt.Errorf("%s does not let user %s in", host, c.user), "check the user in the URL, and its password in TABLEHAUL_DORIS_PASSWORD")
+		return c.denied(host)
 	case res.StatusCode >= 500:
 		return hint.Transient(&sickError{host, fmt.Sprintf("%s: %.200s", res.Status, text)})
 	case res.StatusCode != http.StatusOK:
-		return fmt.Errorf("%s answers %s: %.200s", host, res.Status, text)
+		return &otherError{fmt.Sprintf("%s answers %s: %.200s", host, res.Status, text)}
 	}
 	if err := json.Unmarshal(text, v); err != nil {
-		return fmt.Errorf("%s answers what is no JSON: %.200s", host, text)
+		return &otherError{fmt.Sprintf("%s answers what cannot be read: %.200s", host, text)}
 	}
 	return nil
 }
+
+func (c *httpClient) denied(host string) error {
+	return hint.Wrap(fmt.Errorf("%s does not let user %s in", host, c.user), "check the user in the URL, and its password in TABLEHAUL_DORIS_PASSWORD")
+}
+
+// An otherError is an answer of another kind than was asked for.
+type otherError struct{ text string }
+
+func (e *otherError) Error() string { return e.text }
 
 func (c *httpClient) send(ctx context.Context, host string, r request) (*http.Response, error) {
 	u := url.URL{Scheme: c.scheme, Host: host, Path: r.path, RawQuery: r.query.Encode()}

@@ -98,8 +98,11 @@ func (s *Sink) try(ctx context.Context, db string) error {
 	if _, err := s.store.sql.run(ctx, "CREATE TABLE "+quoted(db, name)+" (`id` INT NOT NULL) UNIQUE KEY(`id`) DISTRIBUTED BY HASH(`id`) BUCKETS 1 "+properties(l, true)); err != nil {
 		return err
 	}
-	// Whoever checks wants to know now.
-	_, err := s.store.load(ctx, db, name, s.label(db, name), csvHeaders("`id`"), func() (io.Reader, int64) { return strings.NewReader("1\n"), 2 })
+	// Whoever checks wants to know now; of several back ends one may be away.
+	var err error
+	for try := 0; try < 3 && (try == 0 || hint.IsTransient(err)); try++ {
+		_, err = s.store.load(ctx, db, name, s.label(db, name), csvHeaders("`id`"), func() (io.Reader, int64) { return strings.NewReader("1\n"), 2 })
+	}
 	if err2 := s.drop(context.WithoutCancel(ctx), db, name); err == nil {
 		err = err2
 	}

@@ -2,6 +2,7 @@ package doris
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -15,26 +16,26 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/hint"
 )
 
-// helloTime is how long an address may take to answer at the start.
-const helloTime = 10 * time.Second
+// How long a front end may take to answer at the start, and a back end to be connected to.
+const (
+	helloTime = 10 * time.Second
+	dialTime  = 3 * time.Second
+)
 
 // isDoris tells Doris from other servers that speak MySQL's protocol: it may deny the statement,
-// yet knows it.
+// or not be able to answer it now, yet knows it.
 func (s *Sink) isDoris(ctx context.Context) error {
 	_, err := s.store.sql.read(ctx, "SHOW FRONTENDS")
 	if refusedWith(err, "error in your SQL syntax") {
 		return hint.Wrap(fmt.Errorf("%s speaks MySQL's protocol, and is no Doris", strings.Join(s.at.sql, ", ")), "query-port=… in the URL is that of Doris's front ends (9030)")
 	}
-	if hint.IsTransient(err) || ctx.Err() != nil {
-		return err
-	}
-	return nil
+	return ctx.Err()
 }
 
 // hello asks all addresses once: a load is patient with one that does not answer, and so it
 // would be long until a wrong one is told of. One that others stand in for is a warning.
 func (s *Sink) hello(ctx context.Context) error {
-	backends, err := s.helloFrontends(ctx)
+	backends, told, err := s.helloFrontends(ctx)
 	if err != nil {
 		return err
 	}
@@ -43,7 +44,7 @@ func (s *Sink) hello(ctx context.Context) error {
 		backends = s.at.benodes
 	}
 	down := each(backends, func(host string) error {
-		conn, err := (&net.Dialer{Timeout: helloTime}).DialContext(ctx, "tcp", host)
+		conn, err := (&net.Dialer{Timeout: dialTime}).DialContext(ctx, "tcp", host)
 		if err != nil {
 			return &unreachedError{host, err}
 		}
@@ -52,11 +53,13 @@ func (s *Sink) hello(ctx context.Context) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case len(backends) == 0 && told:
+		s.opts.Warn("the front ends know of no back end that is alive: loads wait for one")
 	case len(down) == 0:
 	case len(down) < len(backends):
 		s.opts.Warn(fmt.Sprintf("of %d back ends some do not answer: %s", len(backends), join(down)))
 	case named:
-		return hint.Wrap(fmt.Errorf("no back end answers: %s", join(down)), "check that it is up, and its host and HTTP port (8040) in benodes=… of the URL")
+		return hint.Transient(hint.Wrap(fmt.Errorf("no back end answers: %s", join(down)), "check that it is up, and its host and HTTP port (8040) in benodes=… of the URL"))
 	default: // the front ends may send loads to other addresses than they list
 		s.opts.Warn(fmt.Sprintf("no back end that the front ends name answers here: %s. If they have other addresses from here, name them by benodes=HOST:PORT,… in the URL, or map them by be=NAMED=REACHED", join(down)))
 	}
@@ -64,14 +67,15 @@ func (s *Sink) hello(ctx context.Context) error {
 }
 
 // helloFrontends asks the front ends for their back ends, and returns those, by the addresses
-// at which they are reached.
-func (s *Sink) helloFrontends(ctx context.Context) (backends []string, err error) {
+// at which they are reached, and whether any has told.
+func (s *Sink) helloFrontends(ctx context.Context) (backends []string, told bool, err error) {
 	c := s.store.httpClient
 	var mu sync.Mutex
 	down := each(c.frontends, func(host string) error {
-		list, err := c.backendsOf(ctx, host)
+		list, tells, err := c.backendsOf(ctx, host)
 		mu.Lock()
 		defer mu.Unlock()
+		told = told || tells
 		for _, b := range list {
 			if !slices.Contains(backends, b) {
 				backends = append(backends, b)
@@ -81,53 +85,78 @@ func (s *Sink) helloFrontends(ctx context.Context) (backends []string, err error
 	})
 	switch {
 	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case len(down) == len(c.frontends) && len(down) == 1:
-		return nil, down[0]
+		return nil, false, ctx.Err()
 	case len(down) == len(c.frontends):
-		return nil, hint.Wrap(fmt.Errorf("no front end can be used: %s", join(down)), "%s", hint.Of(down[0]))
+		err := down[0]
+		if len(down) > 1 {
+			err = hint.Wrap(fmt.Errorf("no front end can be used: %s", join(down)), "%s", hint.Of(down[0]))
+		}
+		if slices.ContainsFunc(down, hint.IsTransient) {
+			err = hint.Transient(err)
+		}
+		return nil, false, err
 	case len(down) > 0:
 		s.opts.Warn(fmt.Sprintf("of %d front ends some cannot be used: %s", len(c.frontends), join(down)))
 	}
-	return backends, nil
+	return backends, told, nil
 }
 
-// backendsOf asks a front end for the back ends that are up.
-func (c *httpClient) backendsOf(ctx context.Context, host string) ([]string, error) {
+// A listing is what a front end answers, be it that data is a text of what is wrong.
+type listing struct {
+	Code *int
+	Msg  string
+	Data json.RawMessage
+}
+
+// backendsOf asks a front end for the back ends that are up. That it does not tell is no error:
+// it is asked for something else then that shows what it is.
+func (c *httpClient) backendsOf(ctx context.Context, host string) (list []string, told bool, err error) {
+	asker := ctx
 	ctx, cancel := context.WithTimeout(ctx, helloTime)
 	defer cancel()
-	var reply struct {
-		Code *int
-		Msg  string
-		Data struct {
-			Backends []struct {
-				IP   string `json:"ip"`
-				Port int    `json:"http_port"`
-			}
+	var reply listing
+	err = c.ask(ctx, host, request{method: http.MethodGet, path: "/api/backends", query: url.Values{"is_alive": {"true"}}}, &reply)
+	if other := new(otherError); errors.As(err, &other) || err == nil && (reply.Code == nil || *reply.Code != 0) {
+		reply = listing{}
+		err = c.ask(ctx, host, request{method: http.MethodGet, path: "/api/information_schema/get_load_state", query: url.Values{"label": {"tablehaul"}}}, &reply)
+		switch {
+		case err == nil && reply.Code == nil:
+			err = fmt.Errorf("%s answers otherwise than a front end of Doris", host)
+		case err == nil && *reply.Code == http.StatusUnauthorized:
+			err = c.denied(host)
+		case err == nil:
+			return nil, false, nil
 		}
 	}
-	err := c.ask(ctx, host, request{method: http.MethodGet, path: "/api/backends", query: url.Values{"is_alive": {"true"}}}, &reply)
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		err = fmt.Errorf("%s has not answered for %s", host, helloTime)
-	case err == nil && reply.Code == nil:
-		err = fmt.Errorf("%s answers otherwise than a front end of Doris", host)
+	if errors.Is(err, context.DeadlineExceeded) && asker.Err() == nil {
+		err = hint.Transient(fmt.Errorf("%s has not answered for %s", host, helloTime))
+	}
+	if away := new(unreachedError); errors.As(err, &away) {
+		err = hint.Transient(err)
 	}
 	if err != nil {
 		if hint.Of(err) == "" {
 			err = hint.Wrap(err, "%s", httpRemedy(err))
 		}
-		return nil, err
+		return nil, false, err
 	}
-	var list []string
-	for _, b := range reply.Data.Backends {
+	var data struct {
+		Backends []struct {
+			IP   string `json:"ip"`
+			Port int    `json:"http_port"`
+		}
+	}
+	if json.Unmarshal(reply.Data, &data) != nil {
+		return nil, false, nil // in another form: they are found out by loads
+	}
+	for _, b := range data.Backends {
 		at := net.JoinHostPort(b.IP, fmt.Sprint(b.Port))
 		if to := c.addresses[at]; to != "" {
 			at = to
 		}
 		list = append(list, at)
 	}
-	return list, nil
+	return list, true, nil
 }
 
 // httpRemedy is what can be done where a front end's HTTP port cannot be used.

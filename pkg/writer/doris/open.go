@@ -103,9 +103,13 @@ func (w *Writer) followable() error {
 func (w *Writer) keyStays(have, columns []kept.Column, key []string) error {
 	for _, name := range key {
 		h, c := kept.Find(have, name), kept.Find(columns, name)
+		isTime := false
+		if c != nil {
+			_, isTime = timeDigits(c.Type)
+		}
 		switch {
-		case h == nil || c == nil || declared(h.Type) == declared(c.Type):
-		case widens(c.Type, declared(h.Type)):
+		case h == nil || c == nil || declared(h.Type) == declared(c.Type) && (!isTime || h.Type == c.Type):
+		case !isTime && widens(c.Type, declared(h.Type)):
 			c.Type = h.Type
 		default:
 			return hint.Wrap(fmt.Errorf("%s: column %s of its key is %s in the table and %s at the source, and Doris cannot alter what a table is distributed by",
@@ -232,6 +236,9 @@ func (w *Writer) alter(ctx context.Context) error {
 	if slices.Equal(w.have, w.columns) {
 		return nil
 	}
+	if err := w.keepComments(ctx); err != nil {
+		return err
+	}
 	for _, statement := range alterations(w.db, w.name, w.have, w.columns) {
 		for {
 			_, err := w.sink.store.sql.read(ctx, statement)
@@ -249,6 +256,25 @@ func (w *Writer) alter(ctx context.Context) error {
 		}
 	}
 	w.have = w.columns
+	return nil
+}
+
+// keepComments has columns that are there keep the comments that they have in Doris: to alter one
+// is to declare it anew.
+func (w *Writer) keepComments(ctx context.Context) error {
+	if len(alterations(w.db, w.name, w.have, w.columns)) == 0 {
+		return nil
+	}
+	there, _, err := w.theirs(ctx, w.columns)
+	if err != nil {
+		return err
+	}
+	w.columns = slices.Clone(w.columns)
+	for i, c := range w.columns {
+		if own := kept.Find(there, c.Name); own != nil && own.Comment != "" {
+			w.columns[i].Comment = own.Comment
+		}
+	}
 	return nil
 }
 

@@ -55,8 +55,6 @@ func (c *sqlClient) connect(ctx context.Context) error {
 		n := (c.last + i) % len(c.hosts)
 		conn, err := c.dial(ctx, c.hosts[n])
 		if err == nil {
-			// Names may have letters of any script in them; older versions have no such variable.
-			_, _ = conn.Execute("SET enable_unicode_name_support = true")
 			c.conn, c.last = conn, n
 			return nil
 		}
@@ -101,11 +99,16 @@ func (c *sqlClient) dial(ctx context.Context, host string) (*client.Conn, error)
 		return under, err
 	}
 	conn, err := client.ConnectWithDialer(ctx, "tcp", host, c.user, c.password, "", dial, c.secured(host)...)
-	if err == nil && !stop() {
-		_ = conn.Close()
-		err = ctx.Err()
+	if err == nil {
+		// Names may have letters of any script in them; older versions have no such variable.
+		_, _ = conn.Execute("SET enable_unicode_name_support = true")
+		if !stop() {
+			_ = conn.Close()
+			err = ctx.Err()
+		}
 	}
-	if ctx.Err() != nil && under != nil {
+	var refused *mysql.MyError
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) && err != nil && under != nil && !errors.As(err, &refused) {
 		err = fmt.Errorf("it has not greeted as MySQL's protocol has it, for %s", connectTime)
 	}
 	return conn, err

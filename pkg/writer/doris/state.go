@@ -335,10 +335,12 @@ func (s *store) patiently(ctx context.Context, f func() (done bool, err error)) 
 // warnOf tells what is waited for, once in a while for all who wait.
 func (s *store) warnOf(what string) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if time.Since(s.warned) < warnEvery {
-		return
+	due := time.Since(s.warned) >= warnEvery
+	if due {
+		s.warned = time.Now()
 	}
-	s.warned = time.Now()
-	s.warn(what)
+	s.mu.Unlock()
+	if due {
+		s.warn(what)
+	}
 }

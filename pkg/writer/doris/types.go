@@ -113,8 +113,8 @@ func digitsOf(c schema.Column) int {
 	return 6
 }
 
-// timeDigits are those of a TIME. Doris has no such type: its text is that of MySQL, and stays of
-// these digits, as the same time in others would be another text.
+// timeDigits are those of a TIME. Doris has no such type: its text is that of MySQL. In a key it
+// stays of these digits, as the same time in others would be another text.
 func timeDigits(t string) (n int, ok bool) {
 	var d [1]int
 	ok = numbered(bare(t), "time(%d)", d[:])
@@ -168,7 +168,8 @@ func widens(from, to string) bool {
 		return a[0] <= b[0]
 	case numbered(from, "varchar(%d)", a[:1]):
 		return to == "string"
-	case numbered(from, "datetime(%d)", a[:1]) && numbered(to, "datetime(%d)", b[:1]):
+	case numbered(from, "datetime(%d)", a[:1]) && numbered(to, "datetime(%d)", b[:1]),
+		numbered(from, "time(%d)", a[:1]) && numbered(to, "time(%d)", b[:1]): // old rows stay in fewer digits
 		return a[0] <= b[0]
 	}
 	return numbered(from, "decimal(%d,%d)", a[:]) && numbered(to, "decimal(%d,%d)", b[:]) && a[1] == b[1] && a[0] <= b[0]

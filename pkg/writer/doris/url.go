@@ -117,7 +117,7 @@ func (l *location) parameters(query string) (port string, err error) {
 			}
 			port = v
 		case "benodes":
-			l.benodes = strings.Split(v, ",")
+			l.benodes = slices.DeleteFunc(strings.Split(v, ","), func(host string) bool { return host == "" })
 		case "be":
 			for _, pair := range values[name] {
 				named, reached, ok := strings.Cut(pair, "=")
