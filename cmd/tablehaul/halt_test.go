@@ -19,7 +19,7 @@ import (
 // haltVar has the program halt while it reads a MySQL source, so that a test can do
 // something in the midst of a run: "FOLDER open TABLE:N read TABLE:N …" halts it before
 // it opens a table's N-th split of the run, or reads its N-th batch. It makes the file
-// TABLE in the folder, and goes on once the file "go" is there.
+// TABLE in the folder, and goes on once the file "go" is there, or "go-TABLE" for that alone.
 const haltVar = "TABLEHAUL_TEST_HALT"
 
 // A halter halts.
@@ -51,8 +51,10 @@ func (h *halter) at(ctx context.Context, step string, t *schema.Table) error {
 		return err
 	}
 	for {
-		if _, err := os.Stat(h.folder + "/go"); !errors.Is(err, fs.ErrNotExist) {
-			return err
+		for _, sign := range []string{"go", "go-" + t.Name} {
+			if _, err := os.Stat(h.folder + "/" + sign); !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
 		}
 		select {
 		case <-ctx.Done():

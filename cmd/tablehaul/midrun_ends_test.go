@@ -25,6 +25,14 @@ func (m *midrun) readers(info string) []string {
 	return list
 }
 
+// kill ends the reader of a table of pads, which alone goes on: the others have to end by that.
+func (m *midrun) kill(statement, table string) {
+	m.t.Helper()
+	m.sql(statement + m.readers("SELECT `id`,`pad` FROM%`" + table + "`%")[0])
+	m.alone = true
+	m.sign("go-" + table)
+}
+
 // grant makes the user midrun, who may do what a run needs.
 func (m *midrun) grant() {
 	m.t.Helper()
@@ -49,13 +57,13 @@ func TestRunEndsInItsMidst(whole *testing.T) {
 	}{
 		{
 			name: "one reader's statement is killed in mid row", before: wide, halt: "read w:2 open b:3",
-			then:  func(m *midrun) { m.sql("KILL QUERY " + m.readers("SELECT `id`,`pad` FROM%`w`%")[0]) },
+			then:  func(m *midrun) { m.kill("KILL QUERY ", "w") },
 			whole: "a",
 			wants: []string{"tablehaul: incomplete: 1 of 4 tables are whole: read DB.w: ", "interrupted", "hint: somebody ended the server or the connection; run the same command again"},
 		},
 		{
 			name: "one reader's connection is killed in mid row", before: wide, halt: "read w:2 open b:3",
-			then:  func(m *midrun) { m.sql("KILL " + m.readers("SELECT `id`,`pad` FROM%`w`%")[0]) },
+			then:  func(m *midrun) { m.kill("KILL ", "w") },
 			whole: "a",
 			wants: []string{"tablehaul: incomplete: 1 of 4 tables are whole: read DB.w: ", "run the same command again"},
 		},

@@ -22,6 +22,7 @@ type midrun struct {
 	client, lake     string
 	host, port       string
 	halt             string // folder
+	alone            bool   // what halts goes on by signs of its own
 	cmd              *exec.Cmd
 	stdout, messages bytes.Buffer
 }
@@ -106,7 +107,12 @@ func (m *midrun) start(spec string, env []string, user string, flags ...string) 
 
 func (m *midrun) goOn() {
 	m.t.Helper()
-	if err := os.WriteFile(filepath.Join(m.halt, "go"), nil, 0o600); err != nil {
+	m.sign("go")
+}
+
+func (m *midrun) sign(name string) {
+	m.t.Helper()
+	if err := os.WriteFile(filepath.Join(m.halt, name), nil, 0o600); err != nil {
 		m.t.Fatal(err)
 	}
 }
@@ -115,7 +121,9 @@ func (m *midrun) goOn() {
 // the texts.
 func (m *midrun) ended(code int, texts ...string) {
 	m.t.Helper()
-	m.goOn()
+	if !m.alone {
+		m.goOn()
+	}
 	err := m.cmd.Wait()
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		m.t.Fatal(err)
