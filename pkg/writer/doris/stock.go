@@ -234,5 +234,6 @@ func compressed(kind string, text []byte) ([]byte, error) {
 		z = lz4.NewWriter(&out)
 	}
 	_, err := z.Write(text)
-	return out.Bytes(), errors.Join(err, z.Close())
+	err = errors.Join(err, z.Close()) // which writes the rest: the bytes are whole behind it alone
+	return out.Bytes(), err
 }
