@@ -3,6 +3,8 @@ package schema
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 )
@@ -42,6 +44,16 @@ type Table struct {
 	// Rows and Bytes are the source's own estimates at the time the table was
 	// listed, for progress and planning only; 0 if unknown.
 	Rows, Bytes int64
+}
+
+// Index returns the place of the column of a name, in whatever case if there is none in that
+// one, or -1.
+func (t *Table) Index(name string) int {
+	i := slices.IndexFunc(t.Columns, func(c Column) bool { return c.Name == name })
+	if i < 0 {
+		i = slices.IndexFunc(t.Columns, func(c Column) bool { return strings.EqualFold(c.Name, name) })
+	}
+	return i
 }
 
 // New returns a Table whose Arrow schema is made from its columns.

@@ -111,10 +111,17 @@ func (c *httpClient) do(ctx context.Context, r request, v any) error {
 		return ctx.Err()
 	}
 	if direct {
-		return hint.Transient(hint.Wrap(fmt.Errorf("no back end answers: %s", strings.Join(unwell, ", ")), "check that it is up, and its host and HTTP port (8040) in benodes=… of the URL"))
+		return noBackend(strings.Join(unwell, ", "))
 	}
-	return hint.Transient(hint.Wrap(fmt.Errorf("no front end answers: %s", strings.Join(unwell, ", ")),
-		"check that it is up, and its host and HTTP port (8030) in the URL"))
+	return hint.Transient(hint.Wrap(fmt.Errorf("no front end answers: %s", strings.Join(unwell, ", ")), "%s", frontendRemedy))
+}
+
+// frontendRemedy is what can be done about a front end's HTTP port.
+const frontendRemedy = "check that it is up, and its host and HTTP port (8030) in the URL"
+
+// noBackend is that none of the back ends that the URL names is to be had.
+func noBackend(why string) error {
+	return hint.Transient(hint.Wrap(fmt.Errorf("no back end answers: %s", why), "check that it is up, and its host and HTTP port (8040) in benodes=… of the URL"))
 }
 
 // A sickError is that a host is not well, and has done nothing.

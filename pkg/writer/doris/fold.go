@@ -101,10 +101,8 @@ func (f *fold) put(w *Writer, key keyFunc, row int, op batch.Op) error {
 		}
 		if was, ok := f.last[string(f.key)]; ok {
 			f.dead[was] = true
-			f.last[string(f.key)] = at
-		} else {
-			f.last[string(f.key)] = at
 		}
+		f.last[string(f.key)] = at
 	}
 	sign, n := byte('0'), len(f.columns)
 	if takesOut(op) {

@@ -1,6 +1,7 @@
 package doris
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -59,7 +60,7 @@ func (s *Sink) hello(ctx context.Context) error {
 	case len(down) < len(backends):
 		s.opts.Warn(fmt.Sprintf("of %d back ends some do not answer: %s", len(backends), join(down)))
 	case named:
-		return hint.Transient(hint.Wrap(fmt.Errorf("no back end answers: %s", join(down)), "check that it is up, and its host and HTTP port (8040) in benodes=… of the URL"))
+		return noBackend(join(down))
 	default: // the front ends may send loads to other addresses than they list
 		s.opts.Warn(fmt.Sprintf("no back end that the front ends name answers here: %s. If they have other addresses from here, name them by benodes=HOST:PORT,… in the URL, or map them by be=NAMED=REACHED", join(down)))
 	}
@@ -104,7 +105,6 @@ func (s *Sink) helloFrontends(ctx context.Context) (backends []string, told bool
 // A listing is what a front end answers, be it that data is a text of what is wrong.
 type listing struct {
 	Code *int
-	Msg  string
 	Data json.RawMessage
 }
 
@@ -136,7 +136,7 @@ func (c *httpClient) backendsOf(ctx context.Context, host string) (list []string
 	}
 	if err != nil {
 		if hint.Of(err) == "" {
-			err = hint.Wrap(err, "%s", httpRemedy(err))
+			err = hint.Wrap(err, "%s", cmp.Or(tlsRemedy(err.Error()), frontendRemedy))
 		}
 		return nil, false, err
 	}
@@ -159,18 +159,21 @@ func (c *httpClient) backendsOf(ctx context.Context, host string) (list []string
 	return list, true, nil
 }
 
-// httpRemedy is what can be done where a front end's HTTP port cannot be used.
-func httpRemedy(err error) string {
-	text := err.Error()
+// tlsRemedy is what can be done where a host and this program do not agree on TLS; "" is that
+// they do, as far as the words of an error tell.
+func tlsRemedy(words string) string {
+	has := func(list ...string) bool {
+		return slices.ContainsFunc(list, func(w string) bool { return strings.Contains(words, w) })
+	}
 	switch {
-	case strings.Contains(text, "HTTP response to HTTPS client"), strings.Contains(text, "not look like a TLS handshake"):
+	case has("HTTP response to HTTPS client", "not look like a TLS handshake", "does not support SSL", "does not support TLS"):
 		return "it speaks without TLS: leave tls and tls-ca out of the URL"
-	case strings.Contains(text, "HTTPS server"):
+	case has("HTTPS server"):
 		return "it wants TLS: tls=true or tls-ca=FILE in the URL"
-	case strings.Contains(text, "certificate"):
+	case has("certificate"):
 		return "tls-ca=FILE in the URL names the authority that its certificate is of"
 	}
-	return "check that it is up, and its host and HTTP port (8030) in the URL"
+	return ""
 }
 
 // each asks all hosts at a time, and returns the errors.

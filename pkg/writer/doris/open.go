@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
-	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
 	"github.com/tablehaul/tablehaul/pkg/writer/kept"
 )
@@ -209,10 +208,7 @@ func (w *Writer) use(have, columns []kept.Column, key []string) error {
 	var names []string
 	w.plan = nil
 	for _, c := range ordered(columns, key) {
-		from := slices.IndexFunc(w.src.Columns, func(s schema.Column) bool { return s.Name == c.Name })
-		if from < 0 {
-			from = slices.IndexFunc(w.src.Columns, func(s schema.Column) bool { return strings.EqualFold(s.Name, c.Name) })
-		}
+		from := w.src.Index(c.Name)
 		e := encoded{name: c.Name, from: from, shape: strings.HasPrefix(c.Type, asWKT)}
 		if from >= 0 {
 			var err error

@@ -1,6 +1,7 @@
 package doris
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -73,15 +74,10 @@ func (c *sqlClient) connect(ctx context.Context) error {
 
 // sqlRemedy is what can be done where no front end is connected to.
 func sqlRemedy(why string) string {
-	switch {
-	case strings.Contains(why, "no such host"):
+	if strings.Contains(why, "no such host") {
 		return "check the host in the URL"
-	case strings.Contains(why, "certificate"):
-		return "tls-ca=FILE in the URL names the authority that its certificate is of"
-	case strings.Contains(why, "does not support SSL"), strings.Contains(why, "does not support TLS"):
-		return "it speaks without TLS: leave tls and tls-ca out of the URL"
 	}
-	return "check that it is up, and its port of MySQL's protocol (9030), which query-port=… in the URL names"
+	return cmp.Or(tlsRemedy(why), "check that it is up, and its port of MySQL's protocol (9030), which query-port=… in the URL names")
 }
 
 // dial connects to a front end. What does not greet as a server of MySQL does is not waited

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -94,10 +93,7 @@ func (w *Writer) use(format Format, compression string, header bool, partition s
 		if w.types[i], err = parseType(c.Type); err != nil {
 			return fmt.Errorf("column %s: %w", c.Name, err)
 		}
-		w.from[i] = slices.IndexFunc(w.src.Columns, func(s schema.Column) bool { return s.Name == c.Name })
-		if w.from[i] < 0 {
-			w.from[i] = slices.IndexFunc(w.src.Columns, func(s schema.Column) bool { return strings.EqualFold(s.Name, c.Name) })
-		}
+		w.from[i] = w.src.Index(c.Name)
 		if j := w.from[i]; j >= 0 && !arrow.TypeEqual(w.src.Columns[j].Arrow, w.types[i]) {
 			w.casts[i] = w.types[i]
 		}

@@ -194,11 +194,7 @@ func (t *table) setKey(keys []string) error {
 
 // alterTable is ALTER TABLE behind these two words.
 func (s *session) alterTable(p *parser) error {
-	db, name, err := p.tableName(s.db)
-	if err != nil {
-		return err
-	}
-	t, err := s.c.table(db, name)
+	db, name, t, err := s.table(p)
 	if err != nil {
 		return err
 	}

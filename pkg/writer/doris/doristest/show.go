@@ -19,11 +19,7 @@ func (s *session) show(p *parser) (*result, error) {
 	case p.is("ALTER", "TABLE", "COLUMN"):
 		return s.showJobs(p)
 	case p.is("CREATE", "TABLE"):
-		db, name, err := p.tableName(s.db)
-		if err != nil {
-			return nil, err
-		}
-		t, err := s.c.table(db, name)
+		_, name, t, err := s.table(p)
 		if err != nil {
 			return nil, err
 		}

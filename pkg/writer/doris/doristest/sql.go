@@ -250,13 +250,17 @@ func (s *session) createDatabase(p *parser) error {
 	return nil
 }
 
+// table is the one that a statement names next.
+func (s *session) table(p *parser) (db, name string, t *table, err error) {
+	if db, name, err = p.tableName(s.db); err == nil {
+		t, err = s.c.table(db, name)
+	}
+	return db, name, t, err
+}
+
 // insert is INSERT INTO … VALUES: a load of its own, of a label that nobody has.
 func (s *session) insert(p *parser) error {
-	db, name, err := p.tableName(s.db)
-	if err != nil {
-		return err
-	}
-	t, err := s.c.table(db, name)
+	db, _, t, err := s.table(p)
 	if err != nil {
 		return err
 	}
