@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -51,6 +52,31 @@ func (c cluster) kill(part string, sig syscall.Signal) {
 	pid, err := strconv.Atoi(strings.Fields(string(text))[0])
 	must(c.t, err)
 	must(c.t, syscall.Kill(pid, sig))
+	for deadline := time.Now().Add(10 * time.Second); sig == syscall.SIGKILL && lives(pid); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			c.t.Fatalf("process %d lives on", pid)
+		}
+	}
+}
+
+// lives reports whether a process has anything left: until its last thread has ended, its ports
+// take connections yet.
+func lives(pid int) bool {
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil {
+		return false
+	}
+	for _, task := range tasks {
+		text, err := os.ReadFile(task)
+		if err != nil {
+			continue
+		}
+		_, state, _ := strings.Cut(string(text), ") ") // behind the name, in parentheses
+		if !strings.HasPrefix(state, "Z") && !strings.HasPrefix(state, "X") {
+			return true
+		}
+	}
+	return false
 }
 
 func (c cluster) open(o Options) *Client {
