@@ -1,0 +1,245 @@
+package ddl
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/pingcap/tidb/pkg/parser/ast"
+	"github.com/pingcap/tidb/pkg/parser/mysql"
+	"github.com/pingcap/tidb/pkg/parser/test_driver"
+	"github.com/pingcap/tidb/pkg/parser/types"
+
+	"github.com/tablehaul/tablehaul/pkg/schema"
+)
+
+// column is a column as it is declared, and whether that makes it the primary key.
+func (a *altering) column(def *ast.ColumnDef) (c schema.Column, key bool, err error) {
+	c = schema.Column{Name: def.Name.Name.O, Nullable: true}
+	collation := def.Tp.GetCollate()
+	for _, o := range def.Options {
+		switch o.Tp {
+		case ast.ColumnOptionNotNull, ast.ColumnOptionAutoIncrement:
+			c.Nullable = false
+		case ast.ColumnOptionNull:
+			c.Nullable = true
+		case ast.ColumnOptionPrimaryKey:
+			key = true
+		case ast.ColumnOptionCollate:
+			collation = o.StrValue
+		case ast.ColumnOptionComment:
+			if v, ok := o.Expr.(*test_driver.ValueExpr); ok {
+				c.Comment = v.GetString()
+			}
+		}
+	}
+	charset := plainCharset(def.Tp.GetCharset())
+	if a.Maria && def.Tp.GetType() == mysql.TypeJSON { // which is another name there
+		charset = "utf8mb4"
+	}
+	if charset == "" && collation != "" {
+		charset = a.charsetOf(collation)
+	}
+	if charset == "" {
+		charset = a.Charset
+	}
+	if c.Native, err = native(def.Tp, charset, a.Maria); err != nil {
+		return c, false, fmt.Errorf("%w: column %s: %w", ErrUnknown, c.Name, err)
+	}
+	if c.Type, err = schema.ParseMySQL(c.Native); err != nil {
+		return c, false, fmt.Errorf("%w: column %s: %w", ErrUnknown, c.Name, err)
+	}
+	switch c.Type.Kind {
+	case schema.String, schema.Enum, schema.Set:
+		c.Charset = charset
+	}
+	return c, key, nil
+}
+
+// integers are the names of types, and the widths that servers print of them: signed, unsigned.
+var integers = map[byte]struct {
+	name   string
+	widths [2]int
+}{
+	mysql.TypeTiny: {"tinyint", [2]int{4, 3}}, mysql.TypeShort: {"smallint", [2]int{6, 5}}, mysql.TypeInt24: {"mediumint", [2]int{9, 8}},
+	mysql.TypeLong: {"int", [2]int{11, 10}}, mysql.TypeLonglong: {"bigint", [2]int{20, 20}},
+}
+
+// native is a type as information_schema.columns.column_type prints it.
+func native(t *types.FieldType, charset string, maria bool) (string, error) {
+	n, scale := t.GetFlen(), t.GetDecimal()
+	if _, ok := integers[t.GetType()]; ok {
+		return integer(t, maria), nil
+	}
+	switch t.GetType() {
+	case mysql.TypeFloat, mysql.TypeDouble:
+		name := "float"
+		if t.GetType() == mysql.TypeDouble {
+			name = "double"
+		}
+		if n >= 0 && scale >= 0 {
+			name += fmt.Sprintf("(%d,%d)", n, scale)
+		}
+		return name + signs(t), nil
+	case mysql.TypeNewDecimal:
+		if n <= 0 {
+			n = 10
+		}
+		return fmt.Sprintf("decimal(%d,%d)", n, max(scale, 0)) + signs(t), nil
+	case mysql.TypeBit:
+		return fmt.Sprintf("bit(%d)", max(n, 1)), nil
+	case mysql.TypeYear:
+		if maria {
+			return "year(4)", nil
+		}
+		return "year", nil
+	case mysql.TypeDate, mysql.TypeNewDate:
+		return "date", nil
+	case mysql.TypeDatetime:
+		return fraction("datetime", scale), nil
+	case mysql.TypeTimestamp:
+		return fraction("timestamp", scale), nil
+	case mysql.TypeDuration:
+		return fraction("time", scale), nil
+	case mysql.TypeJSON:
+		if maria {
+			return "longtext", nil
+		}
+		return "json", nil
+	case mysql.TypeEnum, mysql.TypeSet:
+		return labels(t), nil
+	case mysql.TypeTiDBVectorFloat32:
+		if n <= 0 {
+			n = 2048
+		}
+		return fmt.Sprintf("vector(%d)", n), nil
+	}
+	return text(t, charset)
+}
+
+func integer(t *types.FieldType, maria bool) string {
+	i := integers[t.GetType()]
+	fill, unsigned := mysql.HasZerofillFlag(t.GetFlag()), mysql.HasUnsignedFlag(t.GetFlag())
+	width := t.GetFlen()
+	if width <= 0 {
+		width = i.widths[0]
+		if unsigned || fill {
+			width = i.widths[1]
+		}
+	}
+	if maria || fill || t.GetType() == mysql.TypeTiny && width == 1 && !unsigned {
+		return fmt.Sprintf("%s(%d)", i.name, width) + signs(t)
+	}
+	return i.name + signs(t)
+}
+
+// signs are what stands behind a number's type.
+func signs(t *types.FieldType) string {
+	switch {
+	case mysql.HasZerofillFlag(t.GetFlag()):
+		return " unsigned zerofill"
+	case mysql.HasUnsignedFlag(t.GetFlag()):
+		return " unsigned"
+	}
+	return ""
+}
+
+func fraction(name string, digits int) string {
+	if digits <= 0 {
+		return name
+	}
+	return fmt.Sprintf("%s(%d)", name, digits)
+}
+
+// escaped is how servers print a label.
+var escaped = strings.NewReplacer(`'`, `''`, `\`, `\\`, "\n", `\n`, "\r", `\r`, "\x00", `\0`)
+
+func labels(t *types.FieldType) string {
+	name := "enum"
+	if t.GetType() == mysql.TypeSet {
+		name = "set"
+	}
+	list := make([]string, len(t.GetElems()))
+	for i, e := range t.GetElems() {
+		list[i] = "'" + escaped.Replace(strings.TrimRight(e, " ")) + "'"
+	}
+	return name + "(" + strings.Join(list, ",") + ")"
+}
+
+// text is a type of text, or of bytes where that is the character set.
+func text(t *types.FieldType, charset string) (string, error) {
+	n := t.GetFlen()
+	binary := charset == "binary"
+	switch t.GetType() {
+	case mysql.TypeString:
+		if binary {
+			return fmt.Sprintf("binary(%d)", max(n, 1)), nil
+		}
+		return fmt.Sprintf("char(%d)", max(n, 1)), nil
+	case mysql.TypeVarchar, mysql.TypeVarString:
+		if binary {
+			return fmt.Sprintf("varbinary(%d)", n), nil
+		}
+		return fmt.Sprintf("varchar(%d)", n), nil
+	}
+	size, ok := map[byte]string{mysql.TypeTinyBlob: "tiny", mysql.TypeBlob: "", mysql.TypeMediumBlob: "medium", mysql.TypeLongBlob: "long"}[t.GetType()]
+	switch {
+	case !ok:
+		return "", fmt.Errorf("type %s", t.String())
+	case size == "" && n > 0:
+		size = sized(n, charset)
+	}
+	if binary {
+		return size + "blob", nil
+	}
+	return size + "text", nil
+}
+
+// sized is the smallest of the four types that has so many characters.
+func sized(n int, charset string) string {
+	bytes := n * widest(charset)
+	switch {
+	case bytes < 1<<8:
+		return "tiny"
+	case bytes < 1<<16:
+		return ""
+	case bytes < 1<<24:
+		return "medium"
+	}
+	return "long"
+}
+
+// widest is the most bytes of a character.
+func widest(charset string) int {
+	switch charset {
+	case "utf8mb4", "utf16", "utf16le", "utf32", "gb18030":
+		return 4
+	case "utf8mb3", "ujis", "eucjpms":
+		return 3
+	case "gbk", "gb2312", "big5", "sjis", "cp932", "euckr", "ucs2":
+		return 2
+	}
+	return 1
+}
+
+// converted is a type of text in another character set: a TEXT whose characters may need more
+// bytes becomes the next larger one.
+func converted(native, from, to string) string {
+	if to == "binary" {
+		switch {
+		case strings.HasPrefix(native, "varchar"), strings.HasPrefix(native, "char"):
+			return strings.Replace(native, "char", "binary", 1)
+		}
+		return strings.Replace(native, "text", "blob", 1)
+	}
+	if widest(to) > widest(from) {
+		switch native {
+		case "tinytext":
+			return "text"
+		case "text":
+			return "mediumtext"
+		case "mediumtext":
+			return "longtext"
+		}
+	}
+	return native
+}

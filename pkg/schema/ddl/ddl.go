@@ -1,0 +1,155 @@
+// Package ddl makes of a table's shape what a statement makes of the table: CREATE TABLE and ALTER
+// TABLE of MySQL and MariaDB, by TiDB's parser. That a log is read far behind the server is why:
+// the server tells what a table is now, and not what it was when the rows came.
+package ddl
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/pingcap/tidb/pkg/parser"
+	"github.com/pingcap/tidb/pkg/parser/ast"
+	"github.com/pingcap/tidb/pkg/parser/charset"
+	_ "github.com/pingcap/tidb/pkg/parser/test_driver" // of literals, which the parser leaves to a driver
+
+	"github.com/tablehaul/tablehaul/pkg/schema"
+)
+
+// ErrUnknown is that a statement cannot be read, or says less than it does: the table has to be
+// asked for.
+var ErrUnknown = errors.New("the statement cannot be read")
+
+// A Table is a table's shape as statements make it. It is immutable.
+type Table struct {
+	Columns []schema.Column // as information_schema has them; without Arrow
+	Key     []string        // names of the primary key's columns, in its order
+	Charset string          // of columns of text that name none
+}
+
+// A Server is whose statements are read.
+type Server struct {
+	Maria bool // MariaDB, which prints widths of integers
+	// CharsetOf is the character set of a collation, by the server; nil is by the parser.
+	CharsetOf func(collation string) string
+}
+
+// Alter returns what an ALTER TABLE makes of a table, and the new name of each column that has
+// got another one.
+func (s Server) Alter(t *Table, statement string) (after *Table, renamed map[string]string, err error) {
+	node, err := parse(statement)
+	if err != nil {
+		return nil, nil, err
+	}
+	stmt, ok := node.(*ast.AlterTableStmt)
+	if !ok {
+		return nil, nil, fmt.Errorf("%w: it is no ALTER TABLE", ErrUnknown)
+	}
+	a := &altering{Server: s, Table: Table{Columns: slices.Clone(t.Columns), Key: slices.Clone(t.Key), Charset: t.Charset}, renamed: map[string]string{}}
+	for _, spec := range stmt.Specs {
+		if err := a.spec(spec); err != nil {
+			return nil, nil, err
+		}
+	}
+	if len(a.Columns) == 0 {
+		return nil, nil, fmt.Errorf("%w: no column is left", ErrUnknown)
+	}
+	a.keyed()
+	return &a.Table, a.renamed, nil
+}
+
+// Create returns what a CREATE TABLE makes, in a database of a character set. like, which may be
+// nil, returns the table that is named in CREATE TABLE … LIKE.
+func (s Server) Create(statement, charset string, like func(db, name string) *Table) (*Table, error) {
+	node, err := parse(statement)
+	if err != nil {
+		return nil, err
+	}
+	stmt, ok := node.(*ast.CreateTableStmt)
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("%w: it is no CREATE TABLE", ErrUnknown)
+	case stmt.Select != nil:
+		return nil, fmt.Errorf("%w: columns are those of a SELECT", ErrUnknown)
+	case stmt.ReferTable != nil:
+		if like != nil {
+			if t := like(stmt.ReferTable.Schema.O, stmt.ReferTable.Name.O); t != nil {
+				return t, nil
+			}
+		}
+		return nil, fmt.Errorf("%w: columns are those of %s", ErrUnknown, stmt.ReferTable.Name.O)
+	}
+	a := &altering{Server: s, Table: Table{Charset: charset}}
+	if c := s.optionCharset(stmt.Options); c != "" {
+		a.Charset = c
+	}
+	for _, def := range stmt.Cols {
+		if err := a.add(def, nil); err != nil {
+			return nil, err
+		}
+	}
+	for _, c := range stmt.Constraints {
+		a.constraint(c)
+	}
+	a.keyed()
+	return &a.Table, nil
+}
+
+// national are types of a character set that the parser does not tell.
+var national = regexp.MustCompile(`(?i)\b(national|nchar|nvarchar)\b`)
+
+// parse reads one statement.
+func parse(statement string) (node ast.StmtNode, err error) {
+	if national.MatchString(statement) {
+		return nil, fmt.Errorf("%w: it may have a type of the national character set", ErrUnknown)
+	}
+	p := parser.New()
+	p.EnableWindowFunc(true)
+	list, _, err := p.ParseSQL(statement)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrUnknown, err)
+	case len(list) != 1:
+		return nil, fmt.Errorf("%w: there are %d of them", ErrUnknown, len(list))
+	}
+	return list[0], nil
+}
+
+// charsetOf is the character set of a collation.
+func (s Server) charsetOf(collation string) string {
+	if s.CharsetOf != nil {
+		if c := s.CharsetOf(collation); c != "" {
+			return c
+		}
+	}
+	if c, err := charset.GetCollationByName(collation); err == nil {
+		return c.CharsetName
+	}
+	name, _, _ := strings.Cut(collation, "_")
+	return strings.ToLower(name)
+}
+
+// optionCharset is the character set that options of a table give it, or "".
+func (s Server) optionCharset(options []*ast.TableOption) string {
+	name := ""
+	for _, o := range options {
+		switch {
+		case o.Tp == ast.TableOptionCharset && !o.Default:
+			name = plainCharset(o.StrValue)
+		case o.Tp == ast.TableOptionCollate && name == "":
+			name = s.charsetOf(o.StrValue)
+		}
+	}
+	return name
+}
+
+// plainCharset is a character set as servers list it.
+func plainCharset(name string) string {
+	name = strings.ToLower(name)
+	if name == "utf8" {
+		return "utf8mb3"
+	}
+	return name
+}
