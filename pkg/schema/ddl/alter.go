@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/pingcap/tidb/pkg/parser/ast"
+	"github.com/pingcap/tidb/pkg/parser/test_driver"
 
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
@@ -15,6 +16,7 @@ type altering struct {
 	Server
 	Table
 	renamed map[string]string
+	filled  []string
 }
 
 func (a *altering) at(name string) int {
@@ -82,7 +84,21 @@ func (a *altering) add(def *ast.ColumnDef, at *ast.ColumnPosition) error {
 	if key {
 		a.Key = []string{c.Name}
 	}
+	if !c.Nullable || fills(def.Options) {
+		a.filled = append(a.filled, c.Name)
+	}
 	return nil
+}
+
+// fills reports whether a new column has values in rows that were there.
+func fills(options []*ast.ColumnOption) bool {
+	return slices.ContainsFunc(options, func(o *ast.ColumnOption) bool {
+		if o.Tp == ast.ColumnOptionDefaultValue {
+			v, ok := o.Expr.(*test_driver.ValueExpr)
+			return !ok || v.Kind() != test_driver.KindNull
+		}
+		return o.Tp == ast.ColumnOptionGenerated
+	})
 }
 
 // place is where a column comes.

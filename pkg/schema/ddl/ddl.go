@@ -36,28 +36,37 @@ type Server struct {
 	CharsetOf func(collation string) string
 }
 
-// Alter returns what an ALTER TABLE makes of a table, and the new name of each column that has
-// got another one.
-func (s Server) Alter(t *Table, statement string) (after *Table, renamed map[string]string, err error) {
+// An Alteration is what an ALTER TABLE makes of a table.
+type Alteration struct {
+	*Table
+	Renamed map[string]string // columns that have got another name, by the one they had
+	// Filled are new columns in which rows that were there have a value: that of a default, or
+	// one that is computed.
+	Filled []string
+}
+
+// Alter returns what an ALTER TABLE makes of a table.
+func (s Server) Alter(t *Table, statement string) (*Alteration, error) {
 	node, err := parse(statement)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	stmt, ok := node.(*ast.AlterTableStmt)
 	if !ok {
-		return nil, nil, fmt.Errorf("%w: it is no ALTER TABLE", ErrUnknown)
+		return nil, fmt.Errorf("%w: it is no ALTER TABLE", ErrUnknown)
 	}
 	a := &altering{Server: s, Table: Table{Columns: slices.Clone(t.Columns), Key: slices.Clone(t.Key), Charset: t.Charset}, renamed: map[string]string{}}
 	for _, spec := range stmt.Specs {
 		if err := a.spec(spec); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	if len(a.Columns) == 0 {
-		return nil, nil, fmt.Errorf("%w: no column is left", ErrUnknown)
+		return nil, fmt.Errorf("%w: no column is left", ErrUnknown)
 	}
 	a.keyed()
-	return &a.Table, a.renamed, nil
+	filled := slices.DeleteFunc(a.filled, func(name string) bool { return a.at(name) < 0 })
+	return &Alteration{&a.Table, a.renamed, filled}, nil
 }
 
 // Create returns what a CREATE TABLE makes, in a database of a character set. like, which may be

@@ -136,14 +136,14 @@ func TestAlter(t *testing.T) {
 		must(t, err)
 		for _, statement := range statements {
 			s.run(t, statement)
-			next, _, err := s.Alter(at, statement)
+			next, err := s.Alter(at, statement)
 			if err != nil {
 				t.Fatalf("%s: %v", statement, err)
 			}
-			if want := s.table(t, "t"); lines(next) != lines(want) {
-				t.Fatalf("%s: got\n%s\nwant\n%s", statement, lines(next), lines(want))
+			if want := s.table(t, "t"); lines(next.Table) != lines(want) {
+				t.Fatalf("%s: got\n%s\nwant\n%s", statement, lines(next.Table), lines(want))
 			}
-			at = next
+			at = next.Table
 		}
 	})
 }
@@ -153,13 +153,25 @@ func TestRenamed(t *testing.T) {
 	s := Server{}
 	at, err := s.Create("CREATE TABLE t (a INT, b INT, c INT)", "utf8mb4", nil)
 	must(t, err)
-	next, renamed, err := s.Alter(at, "ALTER TABLE t RENAME COLUMN a TO b2, CHANGE b2 b3 INT, RENAME COLUMN b TO a")
+	next, err := s.Alter(at, "ALTER TABLE t RENAME COLUMN a TO b2, CHANGE b2 b3 INT, RENAME COLUMN b TO a")
 	must(t, err)
-	if got := fmt.Sprint(renamed, lines(next)); got != fmt.Sprint(map[string]string{"a": "b3", "b": "a"}, "b3 int null=true  \"\"\na int null=true  \"\"\nc int null=true  \"\"\nkey ") {
+	if got := fmt.Sprint(next.Renamed, lines(next.Table)); got != fmt.Sprint(map[string]string{"a": "b3", "b": "a"}, "b3 int null=true  \"\"\na int null=true  \"\"\nc int null=true  \"\"\nkey ") {
 		t.Error(got)
 	}
 	if !slices.Equal(at.Key, nil) || at.Columns[0].Name != "a" {
 		t.Error("the table that was altered is another one now")
+	}
+}
+
+// TestFilled tells which new columns have values in rows that were there.
+func TestFilled(t *testing.T) {
+	s := Server{}
+	at, err := s.Create("CREATE TABLE t (a INT)", "utf8mb4", nil)
+	must(t, err)
+	next, err := s.Alter(at, "ALTER TABLE t ADD b INT, ADD c INT DEFAULT NULL, ADD d INT DEFAULT 0, ADD e INT NOT NULL, ADD f INT AS (a+1), ADD g TIMESTAMP DEFAULT CURRENT_TIMESTAMP, ADD h INT DEFAULT 1, DROP h, ADD i INT NULL COMMENT 'x'")
+	must(t, err)
+	if !slices.Equal(next.Filled, []string{"d", "e", "f", "g"}) {
+		t.Errorf("got %v", next.Filled)
 	}
 }
 
@@ -169,7 +181,7 @@ func TestUnknown(t *testing.T) {
 	at, err := s.Create("CREATE TABLE t (a INT)", "utf8mb4", nil)
 	must(t, err)
 	for _, statement := range []string{"ALTER TABLE t ADD", "ALTER TABLE t DROP b", "ALTER TABLE t ADD a INT", "ALTER TABLE t ADD p POINT", "ALTER TABLE t ADD n NCHAR(3)", "ALTER TABLE t ADD n CHAR(3) BYTE", "CREATE TABLE t (x INT)", ""} {
-		if _, _, err := s.Alter(at, statement); !errors.Is(err, ErrUnknown) {
+		if _, err := s.Alter(at, statement); !errors.Is(err, ErrUnknown) {
 			t.Errorf("%s: %v", statement, err)
 		}
 	}

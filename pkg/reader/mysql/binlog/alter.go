@@ -10,6 +10,8 @@ type Rewrite struct {
 	// decides what becomes of its values.
 	Native  string
 	NotNull bool
+	// Computed is that the clause has the column computed from others.
+	Computed bool
 }
 
 func (l *lexer) alter(db string) Statement {
@@ -135,8 +137,10 @@ func (l *lexer) modify(change bool) Rewrite {
 		case t.is("NOT"):
 			r.NotNull = true
 		case t.is("CHARACTER"), t.is("CHARSET"), t.is("COLLATE"), t.is("BINARY"), t.is("ASCII"), t.is("UNICODE"),
-			t.is("AS"), t.is("GENERATED"), t.is("FIRST"), t.is("AFTER"), t.is("COMPRESSED"):
+			t.is("FIRST"), t.is("AFTER"), t.is("COMPRESSED"):
 			plain = false
+		case t.is("AS"), t.is("GENERATED"):
+			plain, r.Computed = false, true
 		}
 	}
 }
