@@ -37,6 +37,7 @@ type storeOptions struct {
 	keepEvery              time.Duration // how often a sink keeps stock; 0: its choice
 	serverID               uint32        // for reading a log; 0: one is found
 	heartbeat              time.Duration // of a log that stands still; 0: the source's choice
+	evolve                 bool          // tables of the log are followed through statements that alter them
 	login                  sourceLogin
 	splitRows              int64         // 0: the source's choice
 	replicas               []string      // URLs, for --max-lag; nil: those that the source lists

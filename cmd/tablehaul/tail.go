@@ -35,6 +35,7 @@ type tailOptions struct {
 	refuseKeyless  bool // whatever becomes of the others' changes
 	latest         bool
 	onPurged       *oneOf
+	schemaChange   *oneOf
 	retryTime      time.Duration
 }
 
@@ -42,7 +43,7 @@ func newTail(run func(context.Context, tailOptions) error) *cobra.Command {
 	o := tailOptions{
 		moveOptions: newMoveOptions(), start: move.StartSnapshot,
 		commitInterval: 10 * time.Second, commitSize: 256 << 20, retryTime: 10 * time.Minute, heartbeat: 2 * time.Second,
-		keyless: newOneOf("refuse", "append"), onPurged: newOneOf("fail", "snapshot"),
+		keyless: newOneOf("refuse", "append"), onPurged: newOneOf("fail", "snapshot"), schemaChange: newOneOf("evolve", "fail"),
 	}
 	cmd := &cobra.Command{
 		Use:   "tail SOURCE SINK",
@@ -85,6 +86,7 @@ was cut, is tried again.
 	f.Var(o.keyless, "keyless", "tables without a primary key: append writes each of their changes\nas a row of its own with _op, _ts, _gtid and _pos, as is done in plain\nfiles without --latest unless refuse is given")
 	f.BoolVar(&o.changelog, "changelog", false, "write each change of every table as a row of its own")
 	f.BoolVar(&o.latest, "latest", false, "write to plain files the rows that changes leave, the newest of each key,\nby writing files anew; without it each change is a row of its own there")
+	f.Var(o.schemaChange, "schema-change", "tables that are altered: evolve takes new columns and wider types on and\nkeeps those that are dropped; fail leaves the table behind")
 	f.Var(o.onPurged, "on-purged", "when the log no longer holds what follows a table's position:\nsnapshot copies the table anew")
 	f.DurationVar(&o.retryTime, "retry-time", o.retryTime, "`time` for which errors that may pass are met by trying again;\n0 ends the run at the first one")
 	f.Lookup("retry-time").DefValue = "10m"
@@ -228,7 +230,7 @@ func (p *program) tail(ctx context.Context, o tailOptions) (err error) {
 // follow opens both ends and follows the log.
 func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *progress.Stream, throttle *move.Throttle) (err error) {
 	store := o.store(p)
-	store.serverID, store.heartbeat = o.serverID, o.heartbeat
+	store.serverID, store.heartbeat, store.evolve = o.serverID, o.heartbeat, o.evolves(p)
 	stream.Phase("connecting to " + p.hide.redact(o.source))
 	src, err := open.source(ctx, o.source, store)
 	if err != nil {
@@ -281,7 +283,11 @@ func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *
 			err = fmt.Errorf("close %s: %w", p.hide.redact(o.sink), e)
 		}
 	}()
-	if err := p.checkSinkBefore(ctx, o.sink, sink, tables, writer.Follow, purpose); err != nil {
+	mode := writer.Follow
+	if store.evolve {
+		mode = writer.Extend
+	}
+	if err := p.checkSinkBefore(ctx, o.sink, sink, tables, mode, purpose); err != nil {
 		return err
 	}
 	retryTime := o.retryTime
@@ -291,10 +297,15 @@ func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *
 	return move.Tail(ctx, log, sink, tables, move.TailOptions{
 		Start: o.start, Until: o.until, IdleExit: o.idleExit,
 		CommitInterval: o.commitInterval, CommitSize: int64(o.commitSize),
-		Resnapshot: o.onPurged.value == "snapshot", RetryTime: retryTime,
+		Evolve: store.evolve, Resnapshot: o.onPurged.value == "snapshot", RetryTime: retryTime,
 		Parallel: o.gentle.maxParallel, Memory: int64(o.memory) / queueShare,
 		Progress: stream, Throttle: throttle, Warn: p.console.warn, Terms: o.terms(),
 	})
+}
+
+// evolves reports whether tables are followed through statements that alter them.
+func (o *tailOptions) evolves(p *program) bool {
+	return o.schemaChange.value == "evolve" && !p.stores.isTopic(o.sink)
 }
 
 // A logSource is a source that can be followed.

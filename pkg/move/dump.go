@@ -108,7 +108,7 @@ func (r *dumpRun) dump(ctx context.Context, share reader.Share) (err error) {
 		}
 	}()
 	d.headroom = share.Headroom
-	d.source = source{turnUp: d.open, rest: d.rest, told: share.Committed}
+	d.source = source{turnUp: d.open, rest: d.rest, told: share.Committed, shares: true}
 	if err := d.list(ctx); err != nil {
 		return err
 	}
@@ -169,10 +169,7 @@ func (d *dumper) open(ctx context.Context, t *schema.Table) (*followed, error) {
 	}
 	name := t.String()
 	if old := d.names[name]; old != nil {
-		if err := d.commit(ctx, d.dirty); err != nil {
-			return nil, err
-		}
-		if err := d.drop(old); err != nil {
+		if err := d.part(ctx, old); err != nil {
 			return nil, err
 		}
 	}
@@ -249,15 +246,4 @@ func (d *dumper) merge(held, known, next batch.Position) (batch.Position, error)
 		return pos, hint.Wrap(err, "another dump reads these topics into the same tables: --group has them share the work")
 	}
 	return pos, hint.Transient(err)
-}
-
-// replace notes a table among those of the run.
-func (d *dumper) replace(t *schema.Table) {
-	for i, o := range d.tables {
-		if o.String() == t.String() {
-			d.tables[i] = t
-			return
-		}
-	}
-	d.tables = append(d.tables, t)
 }

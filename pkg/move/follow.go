@@ -44,6 +44,7 @@ type source struct {
 	turnUp func(context.Context, *schema.Table) (*followed, error) // opens a table that the log brings
 	rest   func(context.Context) error                             // opens those that it has not brought
 	told   func(batch.Position)                                    // is told what was committed
+	shares bool                                                    // others commit to the tables as well
 }
 
 // A followed is one table of a follower.
@@ -114,6 +115,14 @@ func (f *follower) drop(c *followed) error {
 	f.all = slices.DeleteFunc(f.all, func(o *followed) bool { return o == c })
 	delete(f.byTable, c.table)
 	return c.w.Close()
+}
+
+// part commits what is staged and closes the writer of a table that has got another shape.
+func (f *follower) part(ctx context.Context, c *followed) error {
+	if err := f.commit(ctx, f.dirty); err != nil {
+		return err
+	}
+	return f.drop(c)
 }
 
 // follow moves batches from the log to the writers until the log ends. One
@@ -369,7 +378,7 @@ func (f *follower) commitTo(ctx context.Context, which []*followed, pos batch.Po
 	}
 	for _, c := range which {
 		c.pos, c.held = pos, pos
-		if f.turnUp == nil {
+		if !f.shares {
 			continue
 		}
 		var err error

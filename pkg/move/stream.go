@@ -80,6 +80,17 @@ func (r *streamRun) persist(ctx context.Context) error {
 	}
 }
 
+// replace notes a table among those of the run.
+func (r *streamRun) replace(t *schema.Table) {
+	for i, o := range r.tables {
+		if o.String() == t.String() {
+			r.tables[i] = t
+			return
+		}
+	}
+	r.tables = append(r.tables, t)
+}
+
 // well notes that what has failed is mended.
 func (r *streamRun) well() {
 	r.failing = time.Time{}

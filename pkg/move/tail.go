@@ -47,6 +47,9 @@ type TailOptions struct {
 	// IdleCommit is how often the position of tables that do not change is
 	// committed, so that they do not hold old logs; 0 is 5 min.
 	IdleCommit time.Duration
+	// Evolve has tables whose shape changes be followed, in the shapes that they have at each
+	// point of the log, as far as the source's log and the sink can.
+	Evolve bool
 	// Resnapshot has tables copied anew whose position the log no longer holds.
 	Resnapshot bool
 	// RetryTime is how long transient errors are met by trying again while the run
@@ -106,7 +109,10 @@ type tailRun struct {
 
 // once opens everything and follows the log.
 func (r *tailRun) once(ctx context.Context) (err error) {
-	f := &tailer{follower: follower{streamRun: &r.streamRun}, run: r, src: r.src}
+	f := &tailer{follower: follower{streamRun: &r.streamRun}, run: r, src: r.src, former: map[*schema.Table]bool{}}
+	if r.opts.Evolve {
+		f.turnUp = f.reshape
+	}
 	defer func() {
 		// What cannot be removed is discarded by the next Open, and whatever
 		// kept it from being removed has an error of its own by then.
@@ -145,8 +151,9 @@ func (r *tailRun) locate(ctx context.Context) (err error) {
 // A tailer is one attempt of a Tail.
 type tailer struct {
 	follower
-	run *tailRun
-	src Source
+	run    *tailRun
+	src    Source
+	former map[*schema.Table]bool // those in a shape that is not today's
 }
 
 // open readies every table that has not been left behind, and sees to it that
@@ -159,7 +166,10 @@ func (f *tailer) open(ctx context.Context) error {
 			todo = append(todo, t)
 		}
 	}
-	err := f.openTables(ctx, todo)
+	todo, err := f.known(ctx, todo)
+	if err == nil {
+		err = f.openTables(ctx, todo)
+	}
 	var fresh []*followed
 	for _, c := range f.all {
 		if c.pos == "" {
@@ -211,8 +221,12 @@ func (f *tailer) openTables(ctx context.Context, tables []*schema.Table) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)
 	for i, t := range tables {
+		mode := writer.Follow
+		if f.former[t] {
+			mode = writer.Extend
+		}
 		g.Go(func() error {
-			c, err := f.openTable(gctx, t, writer.Follow)
+			c, err := f.openTable(gctx, t, mode)
 			opened[i] = c
 			if len(tableErrors(err)) > 0 {
 				own[i] = err

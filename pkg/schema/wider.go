@@ -38,6 +38,12 @@ func wider(a, b Column) (Column, bool) {
 	return a, true
 }
 
+// Takes reports whether a column takes all values of another one as they are.
+func Takes(to, from Column) bool {
+	wide, ok := wider(to, from)
+	return ok && wide.Native == to.Native
+}
+
 // widerArrow returns the type that values of both have.
 func widerArrow(a, b arrow.DataType) (arrow.DataType, bool) {
 	if arrow.TypeEqual(a, b) {

@@ -34,6 +34,9 @@ type Options struct {
 	// ServerID is the id under which the log is read; 0 takes a random one that
 	// nobody has. Two readers of one id drive each other out.
 	ServerID uint32
+	// Evolve has tables of the log be followed through statements that alter them, where no
+	// rows that were there have other values by that; else they end at the first one.
+	Evolve bool
 	// Heartbeat is how often the server says that it has nothing new in its log;
 	// 0 is 2 s. A connection that is silent for three of them counts as lost.
 	Heartbeat time.Duration

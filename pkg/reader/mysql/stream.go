@@ -12,6 +12,7 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/reader/mysql/binlog"
 	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/schema/ddl"
 )
 
 // A followed table is one whose changes are wanted.
@@ -19,7 +20,8 @@ type followed struct {
 	t       *schema.Table
 	b       *batch.Builder
 	dec     *binlog.Decoder
-	mapBody []byte // of the table map that dec was made for, without the id
+	def     *ddl.Table // t as statements make it; nil until one does
+	mapBody []byte     // of the table map that dec was made for, without the id
 	from    mark
 	extra   binlog.Set // what the table has and others have not: MySQL
 	rowEnd  string     // a declared ROW END column of a system-versioned table: MariaDB

@@ -96,6 +96,9 @@ func (r *stream) statement(ctx context.Context, q binlog.QueryEvent, st binlog.S
 		}
 	case binlog.AlterTable:
 		if f := r.wanted(st.Tables[0]); f != nil {
+			if r.s.opts.Evolve && f.t.Whole == nil && f.t.Filter == "" {
+				return r.evolve(ctx, f, q, st)
+			}
 			return r.altered(ctx, f, q, st)
 		}
 	case binlog.RenameTable:

@@ -213,6 +213,9 @@ func (a *altering) options(list []*ast.TableOption) {
 		if c := &a.Columns[i]; converts && c.Charset != "" {
 			c.Native = converted(c.Native, c.Charset, a.Charset)
 			c.Charset = a.Charset
+			if t, err := schema.ParseMySQL(c.Native); err == nil {
+				c.Type, c.Arrow = t, t.Arrow()
+			}
 		}
 	}
 }

@@ -48,6 +48,7 @@ func (a *altering) column(def *ast.ColumnDef) (c schema.Column, key bool, err er
 	if c.Type, err = schema.ParseMySQL(c.Native); err != nil {
 		return c, false, fmt.Errorf("%w: column %s: %w", ErrUnknown, c.Name, err)
 	}
+	c.Arrow = c.Type.Arrow()
 	switch c.Type.Kind {
 	case schema.String, schema.Enum, schema.Set:
 		c.Charset = charset

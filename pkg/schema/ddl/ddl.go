@@ -24,7 +24,7 @@ var ErrUnknown = errors.New("the statement cannot be read")
 
 // A Table is a table's shape as statements make it. It is immutable.
 type Table struct {
-	Columns []schema.Column // as information_schema has them; without Arrow
+	Columns []schema.Column // as information_schema has them
 	Key     []string        // names of the primary key's columns, in its order
 	Charset string          // of columns of text that name none
 }

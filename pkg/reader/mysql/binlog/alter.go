@@ -10,6 +10,8 @@ type Rewrite struct {
 	// decides what becomes of its values.
 	Native  string
 	NotNull bool
+	// Dropped is that the clause takes the column out.
+	Dropped bool
 	// Computed is that the clause has the column computed from others.
 	Computed bool
 }
@@ -106,7 +108,7 @@ func (l *lexer) dropClause(s *Statement) bool {
 	}
 	l.accept("COLUMN")
 	l.acceptAll("IF", "EXISTS")
-	s.Rewritten = append(s.Rewritten, Rewrite{Column: l.next().text})
+	s.Rewritten = append(s.Rewritten, Rewrite{Column: l.next().text, Dropped: true})
 	return false
 }
 

@@ -48,8 +48,8 @@ func TestParseStatement(t *testing.T) {
 		"ALTER ONLINE IGNORE TABLE x.c ADD UNIQUE (i)":                                   {Kind: ReplaceRows, Tables: []Name{c}},
 		"ALTER TABLE a DROP INDEX `PRIMARY`, DROP KEY k":                                 {Kind: AlterTable, Tables: []Name{a}, Rewritten: []Rewrite{{}}},
 		"ALTER TABLE a DROP FOREIGN KEY f, DROP CONSTRAINT c, DROP CHECK d":              {Kind: AlterTable, Tables: []Name{a}},
-		"ALTER TABLE a DROP v, ADD v INT":                                                {Kind: AlterTable, Tables: []Name{a}, Rewritten: []Rewrite{{Column: "v"}}},
-		"ALTER TABLE a DROP COLUMN IF EXISTS `index`":                                    {Kind: AlterTable, Tables: []Name{a}, Rewritten: []Rewrite{{Column: "index"}}},
+		"ALTER TABLE a DROP v, ADD v INT":                                                {Kind: AlterTable, Tables: []Name{a}, Rewritten: []Rewrite{{Column: "v", Dropped: true}}},
+		"ALTER TABLE a DROP COLUMN IF EXISTS `index`":                                    {Kind: AlterTable, Tables: []Name{a}, Rewritten: []Rewrite{{Column: "index", Dropped: true}}},
 		"ALTER TABLE a CONVERT TO CHARACTER SET utf8mb4":                                 {Kind: AlterTable, Tables: []Name{a}, Rewritten: []Rewrite{{}}},
 		"ALTER TABLE a MODIFY v DECIMAL (10, 2) UNSIGNED NOT NULL DEFAULT (1+(2)) COMMENT 'x, y', RENAME b": {
 			Kind: RenameTable, Tables: []Name{a, b}, Rewritten: []Rewrite{{Column: "v", Native: "decimal(10,2) unsigned", NotNull: true}},
@@ -58,7 +58,7 @@ func TestParseStatement(t *testing.T) {
 			Kind: AlterTable, Tables: []Name{a}, Rewritten: []Rewrite{{Column: "e", Native: "enum('x','it''s')"}, {Column: "w", Native: "int"}},
 		},
 		"ALTER TABLE a CHANGE e f INT, MODIFY g INT AFTER e, MODIFY h INT AS (g*2) STORED, MODIFY i CHAR(3) CHARSET ascii": {
-			Kind: AlterTable, Tables: []Name{a}, Rewritten: []Rewrite{{Column: "e"}, {Column: "g"}, {Column: "h"}, {Column: "i"}},
+			Kind: AlterTable, Tables: []Name{a}, Rewritten: []Rewrite{{Column: "e"}, {Column: "g"}, {Column: "h", Computed: true}, {Column: "i"}},
 		},
 		"ALTER TABLE a RENAME = b":                                        {Kind: RenameTable, Tables: []Name{a, b}},
 		"DROP INDEX `PRIMARY` ON a":                                       {Kind: AlterTable, Tables: []Name{a}, Rewritten: []Rewrite{{}}},

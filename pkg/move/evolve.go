@@ -1,0 +1,85 @@
+package move
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+// known returns tables in the shapes that they had at the positions which the sink holds of them:
+// those in which the log has its rows from there on. A sink that does not tell has them as they
+// are now.
+func (f *tailer) known(ctx context.Context, tables []*schema.Table) ([]*schema.Table, error) {
+	l, ok := f.sink.(writer.Lister)
+	if !f.opts.Evolve || !ok {
+		return tables, nil
+	}
+	held, err := l.List(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list what the sink holds: %w", err)
+	}
+	shapes := map[string]string{}
+	for _, h := range held {
+		shapes[h.Source] = h.Shape
+	}
+	out := slices.Clone(tables)
+	for i, t := range tables {
+		old, ok := shapes[t.String()]
+		if !ok || t.Since(old) == "" || t.Whole != nil || t.Filter != "" {
+			continue
+		}
+		was, err := formerly(t, old)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = was
+		f.former[was] = true
+		f.replace(was)
+	}
+	return out, nil
+}
+
+// formerly is a table in the shape that it had.
+func formerly(t *schema.Table, shape string) (*schema.Table, error) {
+	was, err := schema.FromShape(t.DB, t.Name, shape)
+	if err != nil {
+		return nil, err
+	}
+	was.Comment, was.Rows, was.Bytes = t.Comment, t.Rows, t.Bytes
+	for i := range was.Columns {
+		c := &was.Columns[i]
+		if at := slices.IndexFunc(t.Columns, func(o schema.Column) bool { return strings.EqualFold(o.Name, c.Name) }); at >= 0 {
+			c.Comment = t.Columns[at].Comment
+		}
+	}
+	if t.IsChangelog() {
+		return schema.Changelog(was)
+	}
+	return was, nil
+}
+
+// reshape opens a table anew that the log has got in another shape. What has come of the old
+// one is committed first: the statement that has altered it was a transaction of its own.
+func (f *tailer) reshape(ctx context.Context, t *schema.Table) (*followed, error) {
+	i := slices.IndexFunc(f.all, func(c *followed) bool { return c.table.String() == t.String() })
+	if i < 0 {
+		return nil, fmt.Errorf("the log brings changes of %s, which was not asked for", t)
+	}
+	if f.inside {
+		return nil, fmt.Errorf("the log brings %s in another shape in the middle of a transaction", t)
+	}
+	if err := f.part(ctx, f.all[i]); err != nil {
+		return nil, err
+	}
+	f.replace(t)
+	c, err := f.openTable(ctx, t, writer.Extend)
+	if c == nil {
+		return nil, err
+	}
+	f.add(c)
+	return c, err
+}

@@ -1,0 +1,164 @@
+package mysql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/reader/mysql/binlog"
+	"github.com/tablehaul/tablehaul/pkg/reader/mysql/calendar"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/schema/ddl"
+)
+
+// evolve follows a table as a statement of the log has left it. What the server says of it now may
+// be of much later, so the statement itself is read; one that cannot be has the table be compared
+// with that all the same.
+func (r *stream) evolve(ctx context.Context, f *followed, q binlog.QueryEvent, st binlog.Statement) error {
+	was, err := r.defined(ctx, f)
+	if err != nil {
+		return err
+	}
+	after, err := ddl.Server{Maria: r.maria, CharsetOf: r.charsetOf}.Alter(was, string(q.Query))
+	if errors.Is(err, ddl.ErrUnknown) {
+		return r.altered(ctx, f, q, st)
+	}
+	if err != nil {
+		return err
+	}
+	if what := unlike(was, after, st.Rewritten); what != "" && !f.t.IsChangelog() {
+		return r.broken(f, q, fmt.Errorf("%s, which leaves no rows in the log", what), copyAnew)
+	}
+	if err := r.become(f, after.Table); err != nil {
+		return r.broken(f, q, err, copyAnew)
+	}
+	return nil
+}
+
+// defined is a table as statements make it, up to where the log is read.
+func (r *stream) defined(ctx context.Context, f *followed) (*ddl.Table, error) {
+	if f.def != nil {
+		return f.def, nil
+	}
+	t := f.t.AtSource()
+	def := &ddl.Table{Charset: "utf8mb4"}
+	for _, c := range t.Columns {
+		if c.Meta == schema.NotMeta {
+			def.Columns = append(def.Columns, c)
+		}
+	}
+	for _, k := range append(slices.Clip(t.Key), t.RowKey...) {
+		def.Key = append(def.Key, t.Columns[k].Name)
+	}
+	// The best that can be known: it may have been altered since.
+	rows, err := r.s.control.query(ctx, `SELECT c.character_set_name FROM information_schema.tables t JOIN information_schema.collations c ON c.collation_name = t.table_collation
+		WHERE t.table_schema = `+literal(t.DB)+` AND t.table_name = `+literal(t.Name))
+	if err != nil {
+		return nil, fmt.Errorf("ask for the character set of %s: %w", t, err)
+	}
+	if len(rows) > 0 {
+		def.Charset = rows[0][0]
+	}
+	f.def = def
+	return def, nil
+}
+
+// charsetOf is the character set of a collation: the part of its name before the first line.
+func (r *stream) charsetOf(collation string) string {
+	name, _, _ := strings.Cut(strings.ToLower(collation), "_")
+	for _, c := range r.charsets.Collations {
+		if c == name {
+			return name
+		}
+	}
+	return ""
+}
+
+// unlike says what of the rows that were there an alteration has changed, or "".
+func unlike(was *ddl.Table, after *ddl.Alteration, by []binlog.Rewrite) string {
+	for old, name := range after.Renamed {
+		return fmt.Sprintf("column %s is called %s now", old, name)
+	}
+	if len(after.Filled) > 0 {
+		return fmt.Sprintf("column %s is new, and has a value in the rows that were there", after.Filled[0])
+	}
+	if !slices.Equal(was.Key, after.Key) {
+		return fmt.Sprintf("its primary key was (%s) and is (%s)", strings.Join(was.Key, ", "), strings.Join(after.Key, ", "))
+	}
+	for _, w := range by {
+		if w.Column == "" {
+			return "values, or the key, may be others now"
+		}
+		old, now := columnOf(was, w.Column), columnOf(after.Table, w.Column)
+		if old == nil || now == nil { // it went, or came and went
+			continue
+		}
+		holds := plainType(old.Native) == plainType(now.Native) || schema.Takes(*now, *old)
+		if !holds || w.Dropped || w.Computed || old.Charset != now.Charset || w.NotNull && old.Nullable {
+			return "the values of column " + old.Name + " may be others now"
+		}
+	}
+	return ""
+}
+
+func columnOf(t *ddl.Table, name string) *schema.Column {
+	for i, c := range t.Columns {
+		if strings.EqualFold(c.Name, name) {
+			return &t.Columns[i]
+		}
+	}
+	return nil
+}
+
+// become has a table be followed in another shape. What has come of the old one is handed out
+// before, with the position up to which all tables are whole.
+func (r *stream) become(f *followed, def *ddl.Table) error {
+	next, err := r.shaped(f.t, def)
+	if err != nil {
+		return err
+	}
+	f.def = def
+	if sameShape(f.t, next) {
+		return nil
+	}
+	b, err := batch.NewBuilder(next, r.s.opts.alloc)
+	if err != nil {
+		return err
+	}
+	r.flush(time.Now())
+	f.b.Batch().Release()
+	f.t, f.b, f.dec, f.mapBody, f.base = next, b, nil, nil, 0
+	return nil
+}
+
+// shaped is a table of other columns, in the form that the followed one has.
+func (r *stream) shaped(t *schema.Table, def *ddl.Table) (*schema.Table, error) {
+	columns := slices.Clone(def.Columns)
+	var key []int
+	for _, k := range def.Key {
+		key = append(key, slices.IndexFunc(columns, func(c schema.Column) bool { return c.Name == k }))
+	}
+	for i := range columns {
+		c := &columns[i]
+		var err error
+		if c.Type, err = schema.ParseMySQL(c.Native); err != nil {
+			return nil, fmt.Errorf("column %s: %w", c.Name, err)
+		}
+		c.Arrow = c.Type.Arrow()
+		c.Nullable = c.Nullable || r.s.zero == calendar.Null && c.Type.HasZero() && !slices.Contains(key, i)
+	}
+	next := schema.New(t.DB, t.Name, columns, key)
+	next.Comment, next.Rows, next.Bytes = t.Comment, t.Rows, t.Bytes
+	if t.IsChangelog() {
+		return schema.Changelog(next)
+	}
+	return next, nil
+}
+
+func sameShape(a, b *schema.Table) bool {
+	return a.Shape() == b.Shape() && slices.EqualFunc(a.Columns, b.Columns, func(x, y schema.Column) bool { return x.Nullable == y.Nullable })
+}
