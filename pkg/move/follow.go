@@ -174,37 +174,45 @@ func (f *follower) drain(ctx context.Context, q *queue) error {
 	}
 }
 
-// take writes a batch.
+// take writes a batch. One without rows says that a table is there, or in what shape.
 func (f *follower) take(ctx context.Context, b *batch.Batch) error {
 	if b.Table != nil {
 		c, err := f.find(ctx, b.Table)
-		if err != nil || b.Rows == nil && !b.Emptied {
+		if err == nil && (b.Rows != nil || b.Emptied) {
+			err = f.write(ctx, c, b)
+		}
+		if err != nil {
 			return err
 		}
-		var rows int64
-		if b.Rows != nil {
-			rows = b.Rows.NumRows()
-		}
-		if err := c.w.Write(ctx, b); err != nil {
-			return err
-		}
-		if !c.dirty {
-			c.dirty = true
-			f.dirty = append(f.dirty, c)
-		}
-		if f.since.IsZero() {
-			f.since = time.Now()
-		}
-		f.inside = true
-		f.moved = time.Now()
-		f.bytes += int64(b.Bytes)
-		c.rows += rows
-		c.prog.Add(rows, int64(b.Bytes))
 	}
 	if b.Pos != "" {
 		f.last, f.lastTime, f.inside = b.Pos, b.Time, false
 		f.opts.Progress.Reached(string(b.Pos), b.Time)
 	}
+	return nil
+}
+
+// write stages a table's changes.
+func (f *follower) write(ctx context.Context, c *followed, b *batch.Batch) error {
+	var rows int64
+	if b.Rows != nil {
+		rows = b.Rows.NumRows()
+	}
+	if err := c.w.Write(ctx, b); err != nil {
+		return err
+	}
+	if !c.dirty {
+		c.dirty = true
+		f.dirty = append(f.dirty, c)
+	}
+	if f.since.IsZero() {
+		f.since = time.Now()
+	}
+	f.inside = true
+	f.moved = time.Now()
+	f.bytes += int64(b.Bytes)
+	c.rows += rows
+	c.prog.Add(rows, int64(b.Bytes))
 	return nil
 }
 

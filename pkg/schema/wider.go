@@ -2,6 +2,8 @@ package schema
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 )
@@ -40,8 +42,33 @@ func wider(a, b Column) (Column, bool) {
 
 // Takes reports whether a column takes all values of another one as they are.
 func Takes(to, from Column) bool {
+	if from.Charset == to.Charset && longer(from.Native, to.Native) {
+		return true
+	}
 	wide, ok := wider(to, from)
 	return ok && wide.Native == to.Native
+}
+
+// lengths are types of text and bytes by how much they hold: what is none of them is shorter
+// than the second.
+var lengths = map[string][]string{
+	"char": {"tinytext", "text", "mediumtext", "longtext"}, "binary": {"tinyblob", "blob", "mediumblob", "longblob"},
+}
+
+// longer reports whether a text, or bytes, of one type stay what they are in another.
+func longer(from, to string) bool {
+	for short, list := range lengths {
+		j := slices.Index(list, to)
+		if j < 0 {
+			continue
+		}
+		i := slices.Index(list, from)
+		if i < 0 && strings.HasPrefix(from, "var"+short+"(") {
+			return j >= 1
+		}
+		return i >= 0 && i <= j
+	}
+	return false
 }
 
 // widerArrow returns the type that values of both have.
