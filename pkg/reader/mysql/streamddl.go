@@ -88,7 +88,7 @@ func (r *stream) statement(ctx context.Context, q binlog.QueryEvent, st binlog.S
 		}
 	case binlog.CreateTable:
 		if f := r.wanted(st.Tables[0]); f != nil && (f.gone || !st.IfNotExists) {
-			if _, err := r.shape(ctx, f, q); err != nil {
+			if err := r.remade(ctx, f, q); err != nil {
 				return err
 			}
 			f.gone = false
@@ -96,7 +96,7 @@ func (r *stream) statement(ctx context.Context, q binlog.QueryEvent, st binlog.S
 		}
 	case binlog.AlterTable:
 		if f := r.wanted(st.Tables[0]); f != nil {
-			if r.s.opts.Evolve && f.t.Whole == nil && f.t.Filter == "" {
+			if r.evolves(f) {
 				return r.evolve(ctx, f, q, st)
 			}
 			return r.altered(ctx, f, q, st)

@@ -39,6 +39,39 @@ func (r *stream) evolve(ctx context.Context, f *followed, q binlog.QueryEvent, s
 	return nil
 }
 
+// evolves reports whether a table is followed in other shapes than it was found in.
+func (r *stream) evolves(f *followed) bool {
+	return r.s.opts.Evolve && f.t.Whole == nil && f.t.Filter == ""
+}
+
+// remade follows a table as it is made anew.
+func (r *stream) remade(ctx context.Context, f *followed, q binlog.QueryEvent) error {
+	if !r.evolves(f) {
+		_, err := r.shape(ctx, f, q)
+		return err
+	}
+	charset, err := r.s.control.query(ctx, "SELECT default_character_set_name FROM information_schema.schemata WHERE schema_name = "+literal(f.t.DB))
+	if err != nil {
+		return fmt.Errorf("ask for the character set of database %s: %w", f.t.DB, err)
+	}
+	name := "utf8mb4"
+	if len(charset) > 0 {
+		name = charset[0][0]
+	}
+	def, err := ddl.Server{Maria: r.maria, CharsetOf: r.charsetOf}.Create(string(q.Query), name, nil)
+	if errors.Is(err, ddl.ErrUnknown) {
+		_, err := r.shape(ctx, f, q)
+		return err
+	}
+	if err == nil {
+		err = r.become(f, def)
+	}
+	if err != nil {
+		return r.broken(f, q, err, copyAnew)
+	}
+	return nil
+}
+
 // defined is a table as statements make it, up to where the log is read.
 func (r *stream) defined(ctx context.Context, f *followed) (*ddl.Table, error) {
 	if f.def != nil {
