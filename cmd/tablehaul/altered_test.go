@@ -2,190 +2,254 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/go-mysql-org/go-mysql/client"
+
+	"github.com/tablehaul/tablehaul/pkg/writer/doris/doristest"
 	"github.com/tablehaul/tablehaul/testdata/services"
 )
 
-// TestAlteredAtRandom has a table altered and its rows changed at random, between runs of tail of
-// which some are killed: what DuckDB reads is what the source has, in the columns that it has.
+// TestAlteredAtRandom has tables made, altered, renamed, swapped, emptied and dropped and their rows
+// changed at random, before, between and during runs of tail, of which some are killed: what the
+// sink's readers see is what the source has, in the columns that it has. TABLEHAUL_TEST_ALTERED is
+// how many such workloads each sink gets, or FIRST-LAST.
 func TestAlteredAtRandom(t *testing.T) {
 	url := services.Env(t, "TABLEHAUL_TEST_MYSQL")
-	for _, sink := range []string{"iceberg", "file"} {
-		for seed := range uint64(4) {
+	first, last := uint64(0), uint64(2)
+	if text := os.Getenv("TABLEHAUL_TEST_ALTERED"); text != "" {
+		from, to, ok := strings.Cut(text, "-")
+		first, last = number(t, from), number(t, cmp.Or(to, from))
+		if !ok {
+			first, last = 0, last-1
+		}
+	}
+	for seed := first; seed <= last; seed++ {
+		for _, sink := range []string{"iceberg", "file", "doris"} {
 			t.Run(fmt.Sprint(sink, " ", seed), func(t *testing.T) {
-				a := newAltered(t, url, seed)
-				args := []string{"tail", url + "/" + a.db, sink + ":" + a.dir, "--until", "now", "--commit-interval", "20ms"}
-				if sink == "file" {
-					args = append(args, "--latest")
-				}
+				a := newAltered(t, url, sink, seed)
 				for range 2 + a.rnd.IntN(4) {
 					for range 1 + a.rnd.IntN(12) {
 						a.step()
 					}
 					switch a.rnd.IntN(3) {
 					case 0:
-						a.killed(args)
+						a.during()
 					case 1:
-						a.tail(args)
+						a.tail()
 					}
 				}
-				a.tail(args)
+				a.tail()
 				a.equal()
 			})
 		}
 	}
 }
 
-// An altered table, and what is known of it.
+func number(t *testing.T, text string) uint64 {
+	t.Helper()
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// A database that is altered, and where its tables go.
 type altered struct {
 	*midrun
-	rnd     *rand.Rand
-	dir     string
-	columns []alteredColumn
-	made    int // columns, ever
-	done    []string
+	rnd    *rand.Rand
+	sink   string
+	dir    string
+	doris  *doristest.Cluster
+	args   []string
+	tables []string
+	made   int // columns and tables, ever
+	done   []string
 }
 
-type alteredColumn struct{ name, typ string }
-
-// widerTypes are those that hold the values of another one.
-var widerTypes = map[string]string{
-	"int": "bigint", "smallint": "int", "varchar(10)": "varchar(40)", "varchar(40)": "text", "decimal(8,2)": "decimal(12,2)", "enum('a','b')": "enum('a','b','c')",
-}
-
-func newAltered(t *testing.T, url string, seed uint64) *altered {
+func newAltered(t *testing.T, url, sink string, seed uint64) *altered {
 	t.Helper()
 	_, addr, _ := strings.Cut(url, "@")
 	host, port, _ := strings.Cut(addr, ":")
 	a := &altered{
 		midrun: &midrun{t: t, url: url, host: host, port: port, db: fmt.Sprintf("altered_%d", time.Now().UnixNano()), client: services.Env(t, "TABLEHAUL_TEST_MYSQL_CLIENT")},
 		rnd:    rand.New(rand.NewPCG(seed, 9)), //nolint:gosec // to be had again
-		dir:    filepath.Join(t.TempDir(), "sink"), columns: []alteredColumn{{"c0", "varchar(10)"}, {"c1", "int"}}, made: 2,
+		sink:   sink, dir: filepath.Join(t.TempDir(), "sink"),
 	}
-	a.sql("CREATE DATABASE " + a.db + "; CREATE TABLE DB.t (id INT PRIMARY KEY, c0 VARCHAR(10), c1 INT)")
+	a.args = []string{"tail", url + "/" + a.db, sink + ":" + a.dir, "--commit-interval", "20ms"}
+	switch sink {
+	case "file":
+		a.args = append(a.args, "--latest")
+	case "doris":
+		c, err := doristest.Start(doristest.Options{Backends: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		a.doris = c
+		_, port, _ := net.SplitHostPort(c.SQL())
+		a.args[2] = "doris://root@" + c.Frontends()[0] + "/" + a.db + "?query-port=" + port
+	}
+	a.sql("CREATE DATABASE " + a.db)
+	for _, name := range []string{"t0", "t1"} {
+		a.do("CREATE TABLE DB." + name + " (id INT PRIMARY KEY, c0 VARCHAR(10), c1 INT)")
+	}
 	t.Cleanup(func() {
 		a.sql("DROP DATABASE " + a.db)
 		if t.Failed() {
-			t.Log(strings.Join(a.done, "\n"))
+			t.Log(strings.Join(a.done, ";\n"))
 		}
 	})
 	return a
 }
 
-// step changes rows, more often than not, or the table.
-func (a *altered) step() {
-	n := len(a.columns)
-	statement := fmt.Sprintf("DELETE FROM DB.t WHERE id = %d", a.rnd.IntN(60))
-	switch x := a.rnd.IntN(100); {
-	case x < 30:
-		names, values := "id", strconv.Itoa(a.rnd.IntN(60))
-		for _, c := range a.columns {
-			names, values = names+","+c.name, values+","+a.value(c.typ)
-		}
-		statement = fmt.Sprintf("REPLACE INTO DB.t (%s) VALUES (%s)", names, values)
-	case x < 45 && n > 0:
-		c := a.columns[a.rnd.IntN(n)]
-		statement = fmt.Sprintf("UPDATE DB.t SET %s = %s WHERE id %% 3 = %d", c.name, a.value(c.typ), a.rnd.IntN(3))
-	case x < 55:
-		statement = fmt.Sprintf("UPDATE IGNORE DB.t SET id = id + 60 WHERE id = %d", a.rnd.IntN(60))
-	case x < 60:
-	case x < 63:
-		statement = "TRUNCATE TABLE DB.t"
-	case x < 78:
-		c := alteredColumn{fmt.Sprintf("c%d", a.made), []string{"int", "smallint", "bigint", "varchar(10)", "text", "decimal(8,2)", "enum('a','b')"}[a.rnd.IntN(7)]}
-		a.made++
-		a.columns = append(a.columns, c)
-		statement = fmt.Sprintf("ALTER TABLE DB.t ADD COLUMN %s %s %s", c.name, c.typ, a.place())
-	case x < 88 && n > 0:
-		c := &a.columns[a.rnd.IntN(n)]
-		if wider, ok := widerTypes[c.typ]; ok {
-			c.typ = wider
-		}
-		statement = fmt.Sprintf("ALTER TABLE DB.t MODIFY %s %s %s", c.name, c.typ, a.place())
-	case x < 96 && n > 0:
-		i := a.rnd.IntN(n)
-		statement = "ALTER TABLE DB.t DROP " + a.columns[i].name
-		a.columns = slices.Delete(a.columns, i, i+1)
-	default:
-		statement = "ALTER TABLE DB.t ADD INDEX (id)"
+// do runs a statement, which the server may refuse.
+func (a *altered) do(statement string) {
+	cmd := exec.Command(a.client, "-h", a.host, "-P", a.port, "-uroot", "-e", strings.ReplaceAll(statement, "DB.", a.db+"."))
+	refused := ""
+	if cmd.Run() != nil {
+		refused = " -- refused"
 	}
-	a.done = append(a.done, statement)
-	a.sql(statement)
+	a.done = append(a.done, statement+refused)
+	a.tables = strings.Fields(a.sql("SELECT table_name FROM information_schema.tables WHERE table_schema = '" + a.db + "' ORDER BY 1"))
 }
 
-func (a *altered) place() string { return []string{"", "FIRST", "AFTER id"}[a.rnd.IntN(3)] }
-
-func (a *altered) value(typ string) string {
-	switch {
-	case a.rnd.IntN(5) == 0:
-		return "NULL"
-	case typ == "smallint":
-		return strconv.Itoa(a.rnd.IntN(1 << 15))
-	case typ == "int":
-		return strconv.Itoa(-a.rnd.IntN(1 << 31))
-	case typ == "bigint":
-		return strconv.FormatInt(-a.rnd.Int64(), 10)
-	case strings.HasPrefix(typ, "decimal"):
-		return fmt.Sprintf("%d.%02d", a.rnd.IntN(900000), a.rnd.IntN(100))
-	case strings.HasPrefix(typ, "enum"):
-		return "'" + string(rune('a'+a.rnd.IntN(strings.Count(typ, ",")+1))) + "'"
-	case typ == "varchar(10)":
-		return "'" + strings.Repeat("v", 1+a.rnd.IntN(9)) + "'"
+// columns are a table's columns other than its id, and their types.
+func (a *altered) columns(table string) [][2]string {
+	var out [][2]string
+	for _, line := range strings.Split(a.sql("SELECT column_name, column_type FROM information_schema.columns WHERE table_schema = '"+a.db+"' AND table_name = '"+table+"' AND column_name <> 'id' ORDER BY ordinal_position"), "\n") {
+		if name, typ, ok := strings.Cut(line, "\t"); ok {
+			out = append(out, [2]string{name, typ})
+		}
 	}
-	return "'" + strings.Repeat("w", 1+a.rnd.IntN(39)) + "'"
+	return out
 }
 
-func (a *altered) tail(args []string) {
+func (a *altered) tail() {
 	a.t.Helper()
-	if code, out := execute(a.t, nil, args...); code != 0 {
-		a.t.Fatalf("exit code %d: %s", code, out)
+	if len(a.tables) == 0 {
+		a.do("CREATE TABLE DB.t0 (id INT PRIMARY KEY)")
 	}
-}
-
-// killed ends a run at some moment.
-func (a *altered) killed(args []string) {
-	cmd := exec.Command("tablehaul", args...)
+	a.done = append(a.done, "-- tail")
+	cmd := exec.Command("tablehaul", append(a.args, "--until", "now")...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
 		a.t.Fatal(err)
 	}
-	time.Sleep(time.Duration(50+a.rnd.IntN(400)) * time.Millisecond)
-	_ = cmd.Process.Kill() // or it has ended by itself
-	_ = cmd.Wait()
+	// One that hangs tells where.
+	late := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Signal(syscall.SIGQUIT) })
+	defer late.Stop()
+	if err := cmd.Wait(); err != nil {
+		a.t.Fatalf("%v: %s", err, &out)
+	}
 }
 
-// equal compares what DuckDB reads with the source.
+// during has the tables altered while a run lasts, which is killed, or stopped, at some moment.
+func (a *altered) during() {
+	a.t.Helper()
+	if len(a.tables) == 0 {
+		return
+	}
+	a.done = append(a.done, "-- tail, which lasts")
+	cmd := exec.Command("tablehaul", a.args...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		a.t.Fatal(err)
+	}
+	time.Sleep(time.Duration(a.rnd.IntN(400)) * time.Millisecond)
+	for range a.rnd.IntN(16) {
+		a.step()
+		time.Sleep(time.Duration(a.rnd.IntN(40)) * time.Millisecond)
+	}
+	time.Sleep(time.Duration(a.rnd.IntN(400)) * time.Millisecond)
+	how := os.Kill
+	if a.rnd.IntN(3) == 0 {
+		how = syscall.SIGTERM
+	}
+	_ = cmd.Process.Signal(how) // or it has ended by itself
+	_ = cmd.Wait()
+	a.done = append(a.done, fmt.Sprintf("-- ended, %v", how))
+	if code := cmd.ProcessState.ExitCode(); code != 0 && code != -1 {
+		a.t.Errorf("exit code %d: %s", code, &out)
+	}
+}
+
+// equal compares what readers of the sink see with the source.
 func (a *altered) equal() {
 	a.t.Helper()
-	names, texts := []string{"id"}, []string{"id"}
-	for _, c := range a.columns {
-		names, texts = append(names, c.name), append(texts, "COALESCE("+c.name+", 'None')")
+	for _, table := range a.tables {
+		names, texts := []string{"id"}, []string{"id"}
+		for _, c := range a.columns(table) {
+			names, texts = append(names, c[0]), append(texts, "COALESCE("+c[0]+", 'None')")
+		}
+		want := strings.Split(a.sql("SELECT CONCAT_WS(' ', "+strings.Join(texts, ", ")+") FROM DB."+table), "\n")
+		var got []string
+		if a.sink == "doris" {
+			got = a.dorisRows(table, names)
+		} else {
+			got = a.fileRows(table, names)
+		}
+		slices.Sort(want)
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			a.t.Errorf("of %s the sink has\n%s\nthe source\n%s", table, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
 	}
-	want := strings.Split(a.sql("SELECT CONCAT_WS(' ', "+strings.Join(texts, ", ")+") FROM DB.t"), "\n")
+}
+
+func (a *altered) fileRows(table string, names []string) []string {
+	a.t.Helper()
 	reader, err := filepath.Abs("../../pkg/writer/files/testdata")
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	cmd := exec.Command(services.Env(a.t, "TABLEHAUL_TEST_PYTHON"), "-c", readRows, filepath.Join(a.dir, a.db, "t"), strings.Join(names, ", "), reader)
-	cmd.Env = os.Environ()
+	cmd := exec.Command(services.Env(a.t, "TABLEHAUL_TEST_PYTHON"), "-c", readRows, filepath.Join(a.dir, a.db, table), strings.Join(names, ", "), reader)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {
-		a.t.Fatalf("read the sink: %v: %s", err, &errs)
+		a.t.Errorf("read %s at the sink: %v: %s", table, err, &errs)
 	}
-	got := strings.Split(strings.TrimSpace(out.String()), "\n")
-	slices.Sort(want)
-	slices.Sort(got)
-	if !slices.Equal(got, want) {
-		a.t.Errorf("the sink has\n%s\nthe source\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	return strings.Split(strings.TrimSpace(out.String()), "\n")
+}
+
+func (a *altered) dorisRows(table string, names []string) []string {
+	a.t.Helper()
+	conn, err := client.Connect(a.doris.SQL(), "root", "", a.db)
+	if err != nil {
+		a.t.Fatal(err)
 	}
+	defer conn.Close()
+	res, err := conn.Execute("SELECT " + strings.Join(names, ", ") + " FROM " + table)
+	if err != nil {
+		a.t.Errorf("read %s at the sink: %v", table, err)
+		return nil
+	}
+	out := make([]string, max(res.RowNumber(), 1)) // as of no lines there is one
+	for i := range res.RowNumber() {
+		values := make([]string, len(names))
+		for j := range values {
+			if values[j], _ = res.GetString(i, j); values[j] == "" {
+				if null, _ := res.IsNull(i, j); null {
+					values[j] = "None"
+				}
+			}
+		}
+		out[i] = strings.Join(values, " ")
+	}
+	return out
 }

@@ -170,7 +170,7 @@ func (o *layoutOptions) resolve(db string, tables []*schema.Table) (func(*schema
 	if err != nil {
 		return nil, err
 	}
-	common := o.common()
+	common, each := o.common(), o.each(db)
 	// By name: a table that is altered is described anew.
 	layouts := make(map[[2]string]layout)
 	for _, t := range tables {
@@ -182,7 +182,7 @@ func (o *layoutOptions) resolve(db string, tables []*schema.Table) (func(*schema
 		if l, ok := layouts[[2]string{t.DB, t.Name}]; ok {
 			return l
 		}
-		return common
+		return each(t) // it has turned up since
 	}, nil
 }
 

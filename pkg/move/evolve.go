@@ -2,6 +2,7 @@ package move
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,7 +30,11 @@ func (f *tailer) known(ctx context.Context, tables []*schema.Table) ([]*schema.T
 	out := slices.Clone(tables)
 	for i, t := range tables {
 		old, ok := shapes[t.String()]
-		if !ok || t.Since(old) == "" || t.Whole != nil || t.Filter != "" {
+		if !ok || t.Whole != nil || t.Filter != "" {
+			continue
+		}
+		if t.Since(old) == "" { // which says nothing of columns that may be NULL now
+			f.former[t] = true
 			continue
 		}
 		was, err := formerly(t, old)
@@ -78,8 +83,16 @@ func (f *tailer) reshape(ctx context.Context, t *schema.Table) (*followed, error
 	f.replace(t)
 	c, err := f.openTable(ctx, t, writer.Extend)
 	if c == nil {
-		return nil, err
+		return nil, unfit(err)
 	}
 	f.add(c)
 	return c, err
+}
+
+// unfit marks tables that the sink cannot bring into another shape: a copy made anew has it.
+func unfit(err error) error {
+	for _, te := range tableErrors(err) {
+		te.Anew = te.Anew || errors.Is(te, writer.ErrUnlike)
+	}
+	return err
 }

@@ -44,6 +44,7 @@ type source struct {
 	turnUp func(context.Context, *schema.Table) (*followed, error) // opens a table that the log brings
 	rest   func(context.Context) error                             // opens those that it has not brought
 	told   func(batch.Position)                                    // is told what was committed
+	due    func() bool                                             // reports that other tables wait to be followed as well
 	shares bool                                                    // others commit to the tables as well
 }
 
@@ -52,10 +53,12 @@ type followed struct {
 	table *schema.Table
 	w     writer.Writer
 	pos   batch.Position // committed
-	held  batch.Position // by the table, with what others have committed
-	prog  *progress.StreamTable
-	dirty bool
-	rows  int64 // staged
+	// passed, if set, is a boundary behind pos, with nothing of the table between them.
+	passed batch.Position
+	held   batch.Position // by the table, with what others have committed
+	prog   *progress.StreamTable
+	dirty  bool
+	rows   int64 // staged
 
 	files, bytes int64 // that w has told of
 }
@@ -171,7 +174,24 @@ func (f *follower) drain(ctx context.Context, q *queue) error {
 		if err != nil || over {
 			return err
 		}
+		if f.due != nil && f.due() && !f.inside {
+			return f.halt(ctx)
+		}
 	}
+}
+
+// halt ends the reading of the log at a boundary, for it to be read on with other tables.
+func (f *follower) halt(ctx context.Context) error {
+	if err := f.commit(ctx, f.dirty); err != nil {
+		return err
+	}
+	if f.last != "" {
+		for _, c := range f.all {
+			c.passed = f.last
+		}
+	}
+	f.last = "" // it says nothing of the others
+	return errJoin
 }
 
 // take writes a batch. One without rows says that a table is there, or in what shape.
@@ -385,7 +405,7 @@ func (f *follower) commitTo(ctx context.Context, which []*followed, pos batch.Po
 		}
 	}
 	for _, c := range which {
-		c.pos, c.held = pos, pos
+		c.pos, c.held, c.passed = pos, pos, ""
 		if !f.shares {
 			continue
 		}

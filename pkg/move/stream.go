@@ -26,6 +26,8 @@ type streamRun struct {
 
 	attempt  func(context.Context) error
 	headroom func(context.Context, batch.Position) (reader.Headroom, error)
+	// copyAnew, if set, has a table copied anew that can be followed then.
+	copyAnew func(*schema.TableError)
 	// bound, if set, tells which tables the run ends with, instead of leaving them behind.
 	bound func(name string) bool
 
@@ -102,27 +104,37 @@ func (r *streamRun) well() {
 // just typed the command wants to hear of it. One that goes on what others have
 // begun must not leave all tables standing for the sake of one.
 func (r *streamRun) leave(err error) bool {
-	if !r.followed && !r.going || errors.Is(err, writer.ErrFenced) {
+	if errors.Is(err, writer.ErrFenced) {
 		return false
 	}
 	left := false
 	for _, te := range tableErrors(err) {
-		if r.failed[te.Table] != nil {
+		anew := te.Anew && r.copyAnew != nil
+		if r.failed[te.Table] != nil || !anew && !r.followed && !r.going {
 			continue
 		}
 		if r.bound != nil && r.bound(te.Table) {
 			return false
 		}
-		r.failed[te.Table] = te
 		left = true
-		r.opts.Progress.Table(te.Table).Failed(te)
-		msg := te.Error()
-		if h := hint.Of(te); h != "" {
-			msg += " (" + h + ")"
+		if anew {
+			r.copyAnew(te)
+			continue
 		}
-		r.opts.Warn("left behind, the others go on: " + msg)
+		r.leaveTable(te.Table, te)
 	}
 	return left
+}
+
+// leaveTable leaves a table behind.
+func (r *streamRun) leaveTable(name string, err error) {
+	r.failed[name] = err
+	r.opts.Progress.Table(name).Failed(err)
+	msg := err.Error()
+	if h := hint.Of(err); h != "" {
+		msg += " (" + h + ")"
+	}
+	r.opts.Warn("left behind, the others go on: " + msg)
 }
 
 // tableErrors collects the table errors within err.

@@ -28,6 +28,14 @@ type Source interface {
 // no position is copied first.
 const StartSnapshot = "snapshot"
 
+// A Beside is a source of which tables are copied while another one's log is read.
+type Beside interface {
+	Source
+	// Table returns a table as it is now and as the run would have it, or nil if it is not
+	// there or not wanted.
+	Table(ctx context.Context, name string) (*schema.Table, error)
+}
+
 // TailOptions tell a Tail how to go about it. The zero value follows on and on.
 type TailOptions struct {
 	// Start is where tables start that hold no position: StartSnapshot, which
@@ -50,6 +58,10 @@ type TailOptions struct {
 	// Evolve has tables whose shape changes be followed, in the shapes that they have at each
 	// point of the log, as far as the source's log and the sink can.
 	Evolve bool
+	// Beside, if set, opens the source once more. Tables that come into being are then followed
+	// as well, and those that cannot be followed but from a copy made anew are copied, while the
+	// others go on.
+	Beside func(context.Context) (Beside, error)
 	// Resnapshot has tables copied anew whose position the log no longer holds.
 	Resnapshot bool
 	// RetryTime is how long transient errors are met by trying again while the run
@@ -80,7 +92,15 @@ func Tail(ctx context.Context, src Source, sink writer.Sink, tables []*schema.Ta
 	opts = streamOptions(opts)
 	return opts.Throttle.during(ctx, src, func(ctx context.Context) error {
 		run := &tailRun{streamRun: streamRun{sink: sink, opts: opts, tables: tables, failed: map[string]error{}, headroom: src.Headroom}, src: src}
-		run.attempt = run.once
+		run.attempt, run.stock = run.once, opts.Progress.Stock()
+		if opts.Beside != nil {
+			run.joins, run.copyAnew = newJoins(ctx, run), run.leaveForCopy
+			defer run.joins.close()
+			if h, ok := src.(reader.Herald); ok {
+				h.Herald(run.joins.tell)
+				defer h.Herald(nil)
+			}
+		}
 		return interrupted(ctx, run.outcome(ctx, run.persist(ctx)))
 	})
 }
@@ -105,6 +125,9 @@ type tailRun struct {
 	streamRun
 	src   Source
 	until batch.Position // located once, so that a retried run ends where the first would have
+	stock *progress.Run
+	joins *joins          // nil if no tables are copied while the log flows
+	anew  map[string]bool // tables to be copied whatever the sink holds of them
 }
 
 // once opens everything and follows the log.
@@ -112,6 +135,9 @@ func (r *tailRun) once(ctx context.Context) (err error) {
 	f := &tailer{follower: follower{streamRun: &r.streamRun}, run: r, src: r.src, former: map[*schema.Table]bool{}}
 	if r.opts.Evolve {
 		f.turnUp = f.reshape
+	}
+	if r.joins != nil {
+		f.due = r.joins.poll
 	}
 	defer func() {
 		// What cannot be removed is discarded by the next Open, and whatever
@@ -129,13 +155,39 @@ func (r *tailRun) once(ctx context.Context) (err error) {
 	if err := r.locate(ctx); err != nil {
 		return err
 	}
-	rd, err := f.changes(ctx)
-	if err != nil {
-		return err
+	return f.run.followAll(ctx, f)
+}
+
+// followAll follows the log, of more tables as these are copied.
+func (r *tailRun) followAll(ctx context.Context, f *tailer) error {
+	for {
+		if len(f.all) > 0 {
+			rd, err := f.changes(ctx)
+			if err != nil {
+				return err
+			}
+			r.followed = true
+			r.opts.Progress.Phase("following the log")
+			if err := f.follow(ctx, rd); err != nil && !errors.Is(err, errJoin) {
+				return err
+			}
+		}
+		if !r.joins.waiting() {
+			return nil
+		}
+		if err := r.joins.wait(ctx); err != nil {
+			return err
+		}
+		if err := f.join(ctx); err != nil {
+			return err
+		}
 	}
-	r.followed = true
-	r.opts.Progress.Phase("following the log")
-	return f.follow(ctx, rd)
+}
+
+// leaveForCopy has a table copied that cannot be followed otherwise.
+func (r *tailRun) leaveForCopy(te *schema.TableError) {
+	r.opts.Warn(fmt.Sprintf("copying anew while the others go on: %v", te))
+	r.joins.want(te.Table, true)
 }
 
 func (r *tailRun) locate(ctx context.Context) (err error) {
@@ -162,7 +214,16 @@ func (f *tailer) open(ctx context.Context) error {
 	f.opts.Progress.Phase("opening " + progress.Plural(int64(len(f.tables)), "table") + " at the sink")
 	var todo []*schema.Table
 	for _, t := range f.tables {
-		if f.failed[t.String()] == nil {
+		switch name := t.String(); {
+		case f.failed[name] != nil || f.run.joins.has(name):
+		case f.run.anew[name]:
+			// One after the other, each at a point of its own: which of several are done could
+			// not be told.
+			if err := f.copyTables(ctx, []*schema.Table{t}, writer.Replace); err != nil {
+				return err
+			}
+			delete(f.run.anew, name)
+		default:
 			todo = append(todo, t)
 		}
 	}
@@ -170,6 +231,11 @@ func (f *tailer) open(ctx context.Context) error {
 	if err == nil {
 		err = f.openTables(ctx, todo)
 	}
+	return f.begin(ctx, err)
+}
+
+// begin sees to those of the open tables that hold no position.
+func (f *tailer) begin(ctx context.Context, err error) error {
 	var fresh []*followed
 	for _, c := range f.all {
 		if c.pos == "" {
@@ -180,6 +246,15 @@ func (f *tailer) open(ctx context.Context) error {
 	}
 	if err != nil || len(fresh) == 0 {
 		return err
+	}
+	if f.opts.Start == StartSnapshot && f.going && f.run.joins != nil {
+		for _, c := range fresh {
+			f.run.joins.want(c.table.String(), false)
+			if err := f.drop(c); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	if f.opts.Start == StartSnapshot {
 		pos, err := f.src.Locate(ctx, "now")
@@ -229,6 +304,9 @@ func (f *tailer) openTables(ctx context.Context, tables []*schema.Table) error {
 			c, err := f.openTable(gctx, t, mode)
 			opened[i] = c
 			if len(tableErrors(err)) > 0 {
+				if mode == writer.Extend {
+					err = unfit(err)
+				}
 				own[i] = err
 				return nil
 			}
@@ -276,13 +354,18 @@ func (f *tailer) copyStock(ctx context.Context, which []*followed, mode writer.M
 			return err
 		}
 	}
+	return f.copyTables(ctx, tables, mode)
+}
+
+// copyTables is copyStock of tables that are not open.
+func (f *tailer) copyTables(ctx context.Context, tables []*schema.Table, mode writer.Mode) error {
 	tries := stockTries
 	if f.opts.RetryTime < 0 {
 		tries = 1
 	}
 	for try := 1; ; try++ {
 		run := newSnapshot(f.src, f.sink, SnapshotOptions{
-			Mode: mode, All: true, Parallel: f.opts.Parallel, Terms: f.opts.Terms, Progress: f.opts.Progress.Stock(), Throttle: f.opts.Throttle, Warn: f.opts.Warn,
+			Mode: mode, All: true, Parallel: f.opts.Parallel, Terms: f.opts.Terms, Progress: f.run.stock, Throttle: f.opts.Throttle, Warn: f.opts.Warn,
 		})
 		died := run.run(ctx, tables)
 		err := run.outcome(ctx, died)
@@ -341,7 +424,10 @@ func (f *tailer) changes(ctx context.Context) (reader.Reader, error) {
 	for try := 0; ; try++ {
 		from := make(map[*schema.Table]batch.Position, len(f.all))
 		for _, c := range f.all {
-			from[c.table] = c.pos
+			// A table that is not dirty has all up to the last boundary, if it was there.
+			if from[c.table] = c.pos; c.passed != "" {
+				from[c.table] = c.passed
+			}
 		}
 		rd, err := f.src.Changes(ctx, from, f.run.until)
 		if err == nil {

@@ -38,6 +38,15 @@ type Log interface {
 	Headroom(ctx context.Context, pos batch.Position) (Headroom, error)
 }
 
+// A Herald is a Log that tells of tables that come into being while it is read, and are not among
+// those that are followed: by CREATE TABLE, or under another name.
+type Herald interface {
+	// Find returns a selected table as it is now, or nil where there is none that could be copied.
+	Find(ctx context.Context, sel Selection, db, name string) (*schema.Table, error)
+	// Herald has a function called, from any goroutine; nil ends that.
+	Herald(tell func(db, table string))
+}
+
 // The Reader of a Log differs from that of a split in this: a batch is of any of
 // the tables; one with Pos ends a transaction, and everything since the last Pos
 // belongs to it and to those before it; a batch without Table says that the log

@@ -72,6 +72,9 @@ func (t *Table) String() string { return t.DB + "." + t.Name }
 type TableError struct {
 	Table string // as Table.String
 	Err   error
+	// Anew says that a copy made anew would be followed: what is wrong is between the copy that
+	// is there and the table.
+	Anew bool
 }
 
 // Error names the table before the cause.

@@ -2,8 +2,10 @@ package writer
 
 import (
 	"context"
+	"errors"
 
 	"github.com/tablehaul/tablehaul/pkg/finding"
+	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
@@ -35,6 +37,16 @@ type Description struct {
 	// Detail says what is refused, or what would change; "" if nothing.
 	Detail string
 	Remedy string // of Refused
+}
+
+// Refuse notes why a table is refused, or that it is copied anew, by itself, where a run that
+// extends it can have the rows in no other way.
+func (d *Description) Refuse(mode Mode, err error) {
+	if d.Detail = err.Error(); mode == Extend && errors.Is(err, ErrUnlike) {
+		d.Fate = Replaced
+		return
+	}
+	d.Fate, d.Remedy = Refused, hint.Of(err)
 }
 
 // A Fate is what would become of a table that is there, or not.

@@ -43,6 +43,23 @@ const (
 // last knew its position. Nothing was committed.
 var ErrFenced = errors.New("another run has committed to the table")
 
+// ErrUnlike is what an error of Open is, besides what it says, if nothing but the table's shape
+// keeps the rows out: Replace would have them.
+var ErrUnlike = errors.New("the table has another shape")
+
+// Unlike makes an error ErrUnlike too. nil stays nil.
+func Unlike(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &unlike{err}
+}
+
+type unlike struct{ error }
+
+func (u *unlike) Unwrap() error        { return u.error }
+func (u *unlike) Is(target error) bool { return target == ErrUnlike } //nolint:errorlint // as Is has to
+
 // A Sink is an opened destination system. Open may be called concurrently.
 // Contexts hold for their call only, here and in all other methods.
 type Sink interface {

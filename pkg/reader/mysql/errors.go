@@ -82,20 +82,24 @@ func gone(err error) bool {
 // tableError narrows err to the table if the server says that it is about the
 // table: the connection is then as good as before.
 func tableError(t *schema.Table, err error) error {
+	anew := false
 	switch code(err) {
 	case mysql.ER_NO_SUCH_TABLE, mysql.ER_BAD_TABLE_ERROR, mysql.ER_BAD_DB_ERROR:
+		anew = true
 		err = hint.Wrap(err, "the table was dropped or renamed while the run was under way; run the command again without it")
 	case mysql.ER_LOCK_WAIT_TIMEOUT:
 		err = hint.Wrap(err, "the table is being altered; run the command again when that is over")
 	case mysql.ER_TABLE_DEF_CHANGED:
+		anew = true
 		// As after TRUNCATE: a snapshot that is taken anew can be read.
 		err = hint.Transient(hint.Wrap(err, "the table was altered or truncated while the run was under way; run the command again"))
 	case mysql.ER_BAD_FIELD_ERROR:
+		anew = true
 		err = hint.Wrap(err, "the table was altered while the run was under way; run the command again")
 	case mysql.ER_TABLEACCESS_DENIED_ERROR, mysql.ER_COLUMNACCESS_DENIED_ERROR, mysql.ER_DBACCESS_DENIED_ERROR:
 	case mysql.ER_NET_PACKET_TOO_LARGE, mysql.ER_CRASHED_ON_USAGE, mysql.ER_NOT_KEYFILE, mysql.ER_TABLESPACE_DISCARDED:
 	default:
 		return err
 	}
-	return &schema.TableError{Table: t.String(), Err: err}
+	return &schema.TableError{Table: t.String(), Err: err, Anew: anew}
 }

@@ -63,5 +63,5 @@ func (p *snapshot) same(ctx context.Context, t *schema.Table) error {
 		return nil
 	}
 	err = errors.New("it was altered while the run was under way, or another table has got its name")
-	return &schema.TableError{Table: t.String(), Err: hint.Transient(hint.Wrap(err, "run the command again"))}
+	return &schema.TableError{Table: t.String(), Err: hint.Transient(hint.Wrap(err, "run the command again")), Anew: true}
 }

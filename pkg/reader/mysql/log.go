@@ -62,7 +62,7 @@ func (s *Stock) follow(ctx context.Context, st *logState, r *stream, from map[*s
 	if err != nil {
 		return err
 	}
-	s.folds = folds != "0"
+	s.folds.Store(folds != "0")
 	marks := map[batch.Position]mark{}
 	for t, pos := range from {
 		m, ok := marks[pos]

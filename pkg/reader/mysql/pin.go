@@ -122,6 +122,8 @@ func pinLocked(lock func([]*schema.Table) string) func(context.Context, *Stock, 
 			case mysql.ER_DBACCESS_DENIED_ERROR, mysql.ER_ACCESS_DENIED_ERROR, mysql.ER_SPECIFIC_ACCESS_DENIED_ERROR, mysql.ER_TABLEACCESS_DENIED_ERROR,
 				mysql.ER_CANT_LOCK, mysql.ER_OPTION_PREVENTS_STATEMENT:
 				return position{}, fmt.Errorf("%w: %v", errNotPinned, err)
+			case mysql.ER_NO_SUCH_TABLE:
+				return position{}, s.gone(ctx, tables, err)
 			}
 			return position{}, err
 		}
@@ -134,6 +136,24 @@ func pinLocked(lock func([]*schema.Table) string) func(context.Context, *Stock, 
 		}
 		return pos, holder.exec(ctx, "UNLOCK TABLES")
 	}
+}
+
+// gone narrows err to those of the tables that are not there any more.
+func (s *Stock) gone(ctx context.Context, tables []*schema.Table, err error) error {
+	var errs []error
+	for _, t := range tables {
+		n, e := s.control.queryOne(ctx, "SELECT COUNT(*) FROM information_schema.tables WHERE "+oneTable(t))
+		if e != nil {
+			return fmt.Errorf("look which tables are gone: %w", e)
+		}
+		if n == "0" {
+			errs = append(errs, tableError(t, err))
+		}
+	}
+	if len(errs) == 0 {
+		return err
+	}
+	return errors.Join(errs...)
 }
 
 // pinGlobal locks all tables, where no query runs that has run for a while: MySQL

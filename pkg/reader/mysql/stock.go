@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/reader/mysql/binlog"
 	"github.com/tablehaul/tablehaul/pkg/reader/mysql/calendar"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
@@ -23,16 +25,18 @@ type Stock struct {
 	control *conn // for questions; rows have connections of their own
 	gauge   gauge
 	server  string
-	folds   bool // names of tables are the same in any case
+	folds   atomic.Bool // names of tables are the same in any case
 	listing listing
 
 	zeroDates zeroDates
+	herald    atomic.Pointer[func(db, table string)]
 }
 
 var (
-	_ reader.Stock = (*Stock)(nil)
-	_ reader.Log   = (*Stock)(nil)
-	_ reader.Loose = (*snapshot)(nil)
+	_ reader.Stock  = (*Stock)(nil)
+	_ reader.Log    = (*Stock)(nil)
+	_ reader.Herald = (*Stock)(nil)
+	_ reader.Loose  = (*snapshot)(nil)
 )
 
 // A listing is what Tables has noticed, for Check to tell.
@@ -88,6 +92,22 @@ func (s *Stock) Close() error {
 	s.zeroDates.tell(s.zero, s.warn)
 	s.gauge.close()
 	return s.control.Close()
+}
+
+// Herald has a function called for each table that a log tells of and that is not followed.
+func (s *Stock) Herald(tell func(db, table string)) {
+	if tell == nil {
+		s.herald.Store(nil)
+		return
+	}
+	s.herald.Store(&tell)
+}
+
+// tell tells of a table that is not followed.
+func (s *Stock) tell(n binlog.Name) {
+	if tell := s.herald.Load(); tell != nil {
+		(*tell)(n.DB, n.Table)
+	}
 }
 
 func (s *Stock) warn(msg string) {

@@ -87,6 +87,7 @@ func (r *stream) statement(ctx context.Context, q binlog.QueryEvent, st binlog.S
 			}
 		}
 	case binlog.CreateTable:
+		r.turnedUp(st.Tables[0])
 		if f := r.wanted(st.Tables[0]); f != nil && (f.gone || !st.IfNotExists) {
 			if err := r.remade(ctx, f, q); err != nil {
 				return err
@@ -157,11 +158,19 @@ func (r *stream) dropped(f *followed, how string) {
 func (r *stream) renamed(q binlog.QueryEvent, st binlog.Statement) error {
 	for i := 0; i+1 < len(st.Tables); i += 2 {
 		r.dropped(r.wanted(st.Tables[i]), "renamed")
+		r.turnedUp(st.Tables[i+1])
 		if f := r.wanted(st.Tables[i+1]); f != nil {
 			return r.broken(f, q, errors.New("another table took its name"), copyAnew)
 		}
 	}
 	return nil
+}
+
+// turnedUp tells of a table that is not followed.
+func (r *stream) turnedUp(n binlog.Name) {
+	if !r.tx.skip && r.lookup(n) == nil {
+		r.s.tell(n)
+	}
 }
 
 // The remedies of a table that cannot be followed any further.
@@ -174,14 +183,15 @@ const (
 
 // broken is the end of a table that cannot be followed any further.
 func (r *stream) broken(f *followed, q binlog.QueryEvent, err error, remedy string) error {
+	anew := false
 	switch {
 	case remedy == copyAnew && f.t.IsChangelog(): // a copy has no rows of changes
 		remedy = dropFirst
 	case remedy == copyAnew:
-		remedy = fmt.Sprintf(copyAnew, f.t)
+		remedy, anew = fmt.Sprintf(copyAnew, f.t), true
 	}
 	err = fmt.Errorf("%w: %q at %s:%d; everything before it is committed", err, shortQuery(q.Query), r.d.file, r.d.pos)
-	return &schema.TableError{Table: f.t.String(), Err: hint.Wrap(err, "%s", remedy)}
+	return &schema.TableError{Table: f.t.String(), Err: hint.Wrap(err, "%s", remedy), Anew: anew}
 }
 
 func shortQuery(q []byte) string {

@@ -22,23 +22,13 @@ const systemSchemas = "'mysql','information_schema','performance_schema','sys'"
 // tables, columns and keys each, however many there are: a question a table
 // takes half an hour on servers with tens of thousands.
 func (s *Stock) Tables(ctx context.Context, sel reader.Selection) ([]*schema.Table, error) {
-	if sel.DB == "" {
-		sel.DB = s.cfg.db
-	}
 	folds, err := s.control.queryOne(ctx, "SELECT @@GLOBAL.lower_case_table_names")
 	if err != nil {
 		return nil, fmt.Errorf("list tables: %w", err)
 	}
-	s.folds = folds != "0"
-	sel.DB = s.fold(sel.DB)
-	for _, list := range []*[]string{&sel.Include, &sel.Exclude} {
-		folded := make([]string, len(*list))
-		for i, p := range *list {
-			folded[i] = s.fold(p)
-		}
-		*list = folded
-	}
-	m, err := sel.Matcher()
+	s.folds.Store(folds != "0")
+	sel.DB = s.fold(cmp.Or(sel.DB, s.cfg.db))
+	m, err := s.matcher(sel)
 	if err != nil {
 		return nil, err
 	}
@@ -74,9 +64,22 @@ func (s *Stock) Tables(ctx context.Context, sel reader.Selection) ([]*schema.Tab
 	return s.describe(found)
 }
 
+// matcher readies a selection for names that are folded.
+func (s *Stock) matcher(sel reader.Selection) (*reader.Matcher, error) {
+	sel.DB = s.fold(cmp.Or(sel.DB, s.cfg.db))
+	for _, list := range []*[]string{&sel.Include, &sel.Exclude} {
+		folded := make([]string, len(*list))
+		for i, p := range *list {
+			folded[i] = s.fold(p)
+		}
+		*list = folded
+	}
+	return sel.Matcher()
+}
+
 // fold returns a name as servers compare it that do not tell cases apart.
 func (s *Stock) fold(name string) string {
-	if s.folds {
+	if s.folds.Load() {
 		return strings.ToLower(name)
 	}
 	return name
@@ -90,9 +93,19 @@ type listed struct {
 	key                       []string
 }
 
+// tablesSQL lists tables, for newListed.
+const tablesSQL = `SELECT table_schema, table_name, COALESCE(engine,''), COALESCE(table_rows,0), COALESCE(data_length,0), COALESCE(table_comment,''), table_type
+		FROM information_schema.tables WHERE `
+
+func newListed(r []string) *listed {
+	t := &listed{db: r[0], name: r[1], engine: r[2], comment: r[5]}
+	t.rows, _ = strconv.ParseInt(r[3], 10, 64) // estimates: what is no number is unknown
+	t.bytes, _ = strconv.ParseInt(r[4], 10, 64)
+	return t
+}
+
 func (s *Stock) listTables(ctx context.Context, scope string, include []string, m *reader.Matcher) (map[string]*listed, error) {
-	rows, err := s.control.query(ctx, `SELECT table_schema, table_name, COALESCE(engine,''), COALESCE(table_rows,0), COALESCE(data_length,0), COALESCE(table_comment,''), table_type
-		FROM information_schema.tables WHERE `+scope)
+	rows, err := s.control.query(ctx, tablesSQL+scope)
 	if err != nil {
 		return nil, err
 	}
@@ -106,10 +119,7 @@ func (s *Stock) listTables(ctx context.Context, scope string, include []string, 
 		if !m.Match(s.fold(r[0]), s.fold(r[1])) {
 			continue
 		}
-		t := &listed{db: r[0], name: r[1], engine: r[2], comment: r[5]}
-		t.rows, _ = strconv.ParseInt(r[3], 10, 64) // estimates: what is no number is unknown
-		t.bytes, _ = strconv.ParseInt(r[4], 10, 64)
-		found[r[0]+"\x00"+r[1]] = t
+		found[r[0]+"\x00"+r[1]] = newListed(r)
 	}
 	s.listing.views, s.listing.only = 0, nil
 	before := m.Unused()
@@ -157,32 +167,43 @@ func (s *Stock) listColumns(ctx context.Context, scope string, found map[string]
 	return nil
 }
 
+// Find returns a selected table as it is now, or nil where there is none that could be copied.
+func (s *Stock) Find(ctx context.Context, sel reader.Selection, db, name string) (*schema.Table, error) {
+	m, err := s.matcher(sel)
+	if err != nil || !m.Match(s.fold(db), s.fold(name)) {
+		return nil, err
+	}
+	scope := "table_schema = " + literal(db) + " AND table_name = " + literal(name)
+	rows, err := s.control.query(ctx, tablesSQL+scope+" AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')")
+	if err != nil {
+		return nil, fmt.Errorf("look for table %s.%s: %w", db, name, err)
+	}
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	l := newListed(rows[0])
+	if err := s.listColumns(ctx, scope, map[string]*listed{l.db + "\x00" + l.name: l}); err != nil {
+		return nil, fmt.Errorf("list columns of %s.%s: %w", db, name, err)
+	}
+	if len(l.columns) == 0 {
+		return nil, nil // it has just been dropped
+	}
+	t, err := s.table(l)
+	if err != nil {
+		return nil, &schema.TableError{Table: l.db + "." + l.name, Err: err}
+	}
+	return t, nil
+}
+
 // describe turns what was listed into tables, sorted by name.
 func (s *Stock) describe(found map[string]*listed) ([]*schema.Table, error) {
 	tables := make([]*schema.Table, 0, len(found))
 	s.listing.loose = map[string]bool{}
 	for _, l := range found {
-		var key []int
-		for i := range l.columns {
-			c := &l.columns[i]
-			var err error
-			if c.Type, err = schema.ParseMySQL(c.Native); err != nil {
-				return nil, hint.Wrap(fmt.Errorf("table %s.%s, column %s: %w", l.db, l.name, c.Name, err), "leave the table out with --exclude")
-			}
-			c.Arrow = c.Type.Arrow()
-			inKey := slices.Contains(l.key, c.Name)
-			// Such a date has no image at the destination even where the source says NOT NULL.
-			c.Nullable = c.Nullable || s.zero == calendar.Null && c.Type.HasZero() && !inKey
+		t, err := s.table(l)
+		if err != nil {
+			return nil, fmt.Errorf("table %s.%s: %w", l.db, l.name, err)
 		}
-		for _, k := range l.key {
-			i := slices.IndexFunc(l.columns, func(c schema.Column) bool { return c.Name == k })
-			if i < 0 {
-				return nil, fmt.Errorf("table %s.%s: key column %s is not listed", l.db, l.name, k)
-			}
-			key = append(key, i)
-		}
-		t := schema.New(l.db, l.name, l.columns, key)
-		t.Comment, t.Rows, t.Bytes = l.comment, l.rows, l.bytes
 		tables = append(tables, t)
 		if !s.snapshots(l.engine) {
 			s.listing.loose[t.String()] = true
@@ -192,6 +213,32 @@ func (s *Stock) describe(found map[string]*listed) ([]*schema.Table, error) {
 		return cmp.Or(strings.Compare(a.DB, b.DB), strings.Compare(a.Name, b.Name))
 	})
 	return tables, nil
+}
+
+// table describes a table with its types.
+func (s *Stock) table(l *listed) (*schema.Table, error) {
+	var key []int
+	for i := range l.columns {
+		c := &l.columns[i]
+		var err error
+		if c.Type, err = schema.ParseMySQL(c.Native); err != nil {
+			return nil, hint.Wrap(fmt.Errorf("column %s: %w", c.Name, err), "leave the table out with --exclude")
+		}
+		c.Arrow = c.Type.Arrow()
+		inKey := slices.Contains(l.key, c.Name)
+		// Such a date has no image at the destination even where the source says NOT NULL.
+		c.Nullable = c.Nullable || s.zero == calendar.Null && c.Type.HasZero() && !inKey
+	}
+	for _, k := range l.key {
+		i := slices.IndexFunc(l.columns, func(c schema.Column) bool { return c.Name == k })
+		if i < 0 {
+			return nil, fmt.Errorf("key column %s is not listed", k)
+		}
+		key = append(key, i)
+	}
+	t := schema.New(l.db, l.name, l.columns, key)
+	t.Comment, t.Rows, t.Bytes = l.comment, l.rows, l.bytes
+	return t, nil
 }
 
 // snapshots reports whether an engine's tables can be read as of a point.

@@ -55,7 +55,7 @@ func (w *Writer) admit(ctx context.Context) error {
 	columns := slices.Clone(have)
 	if w.mode == writer.Evolve || w.mode == writer.Extend {
 		if columns, err = types.Grown(have, want, w.mode == writer.Extend); err != nil {
-			return hint.Wrap(fmt.Errorf("%s: %w", w.place(), err), "%s", w.rules().Remedy(w.src))
+			return writer.Unlike(hint.Wrap(fmt.Errorf("%s: %w", w.place(), err), "%s", w.rules().Remedy(w.src)))
 		}
 	}
 	for i, c := range columns { // a VARCHAR may be longer than when it was made
@@ -64,7 +64,7 @@ func (w *Writer) admit(ctx context.Context) error {
 		}
 	}
 	if err := w.keyStays(have, columns, m.Key); err != nil {
-		return err
+		return writer.Unlike(err)
 	}
 	return w.use(have, columns, m.Key)
 }

@@ -32,7 +32,7 @@ func (s *Sink) Describe(ctx context.Context, t *schema.Table, mode writer.Mode) 
 		if hint.IsTransient(err) || ctx.Err() != nil {
 			return d, err
 		}
-		d.Fate, d.Detail, d.Remedy = writer.Refused, err.Error(), hint.Of(err)
+		d.Refuse(mode, err)
 		return d, nil
 	}
 	m := w.known

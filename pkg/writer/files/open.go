@@ -65,7 +65,7 @@ func (w *Writer) admit(ctx context.Context) error {
 	columns := m.Columns
 	if w.mode == writer.Evolve || w.mode == writer.Extend {
 		if columns, err = fileTypes.Grown(m.Columns, want, w.mode == writer.Extend); err != nil {
-			return hint.Wrap(fmt.Errorf("%s: %w", w.place(), err), "%s", w.rules().Remedy(w.src))
+			return writer.Unlike(hint.Wrap(fmt.Errorf("%s: %w", w.place(), err), "%s", w.rules().Remedy(w.src)))
 		}
 	}
 	return w.use(m.Format, m.Compression, m.Header, m.Partition, columns)

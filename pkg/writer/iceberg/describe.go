@@ -12,7 +12,6 @@ import (
 	"github.com/apache/iceberg-go/catalog"
 	"github.com/apache/iceberg-go/table"
 
-	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
 	"github.com/tablehaul/tablehaul/pkg/writer/naming"
@@ -36,7 +35,7 @@ func (s *Sink) describe(ctx context.Context, t *schema.Table, mode writer.Mode) 
 		if !errors.As(err, &te) {
 			return d, err
 		}
-		d.Fate, d.Detail, d.Remedy = writer.Refused, te.Err.Error(), hint.Of(te.Err)
+		d.Refuse(mode, te.Err)
 		return d, nil
 	}
 	if err := w.shape(); err != nil {

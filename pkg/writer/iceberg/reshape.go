@@ -39,7 +39,7 @@ func (w *Writer) reshape(tbl *table.Table) error {
 		}
 		if diff != "" {
 			err := fmt.Errorf("table %s cannot take the source's rows in beside its own: %s", w.name(), diff)
-			return w.tableError(hint.Wrap(err, "%s", w.remedy(old.schema)))
+			return w.tableError(writer.Unlike(hint.Wrap(err, "%s", w.remedy(old.schema))))
 		}
 		w.schema = to
 	default:

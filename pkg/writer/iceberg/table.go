@@ -237,7 +237,7 @@ func (w *Writer) fits(tbl *table.Table) error {
 		have = w.schema // by then
 	}
 	if diff := w.misfit(have); diff != "" {
-		return w.tableError(hint.Wrap(fmt.Errorf("table %s has another shape: %s", w.name(), diff), "%s", w.remedy(have)))
+		return w.tableError(writer.Unlike(hint.Wrap(fmt.Errorf("table %s has another shape: %s", w.name(), diff), "%s", w.remedy(have))))
 	}
 	v := tbl.Metadata().Version()
 	if v < formatVersion && (w.mode == writer.Create || w.follows()) { // it cannot hold deletes

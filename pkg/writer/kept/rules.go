@@ -54,7 +54,7 @@ func (r Rules) GoesOn(t Table, src *schema.Table, want []Column) error {
 		return hint.Wrap(fmt.Errorf("--mode %s has added rows to those of %s, which may be there twice", t.RowsAdded, r.Place), "%s", r.Remedy(src))
 	}
 	if diff := r.diff(t, src, want); diff != "" {
-		return hint.Wrap(fmt.Errorf("%s has another shape than the source's table: %s", r.Place, diff), "%s", r.Remedy(src))
+		return writer.Unlike(hint.Wrap(fmt.Errorf("%s has another shape than the source's table: %s", r.Place, diff), "%s", r.Remedy(src)))
 	}
 	return nil
 }

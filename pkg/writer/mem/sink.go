@@ -53,7 +53,7 @@ func (s Sink) Open(ctx context.Context, t *schema.Table, mode writer.Mode) (writ
 	if tab.shape != nil && mode != writer.Replace {
 		var err error
 		if columns, err = evolve(tab.columns, t, mode == writer.Extend); err != nil {
-			return nil, &schema.TableError{Table: t.String(), Err: hint.Wrap(err, "--mode replace exchanges the table's content and its shape")}
+			return nil, &schema.TableError{Table: t.String(), Err: writer.Unlike(hint.Wrap(err, "--mode replace exchanges the table's content and its shape"))}
 		}
 	}
 	tab.latest = &stage{}
@@ -103,7 +103,7 @@ func (tab *table) extends(t *schema.Table) error {
 		diff = "either it or what is to be written has a row for each change"
 	}
 	if diff != "" {
-		return hint.Wrap(fmt.Errorf("the table's rows are told by other columns: %s", diff), "use --mode replace")
+		return writer.Unlike(hint.Wrap(fmt.Errorf("the table's rows are told by other columns: %s", diff), "use --mode replace"))
 	}
 	return nil
 }
