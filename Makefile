@@ -30,7 +30,7 @@ goreleaser := $(tools)/goreleaser-$(GORELEASER_VERSION)/goreleaser
 packages := ./pkg/writer/iceberg ./cmd/tablehaul ./pkg/reader/mysql ./...
 
 # The services that tests use, in the order in which they are started.
-services := mysql mariadb iceberg-rest s3 azurite gcs kafka hdfs debezium doris readers
+services := mysql mariadb iceberg-rest s3 azurite gcs kafka hdfs debezium doris pt-osc readers
 
 .PHONY: help
 help: ## list the targets

@@ -27,7 +27,6 @@ import (
 // sink's readers see is what the source has, in the columns that it has. TABLEHAUL_TEST_ALTERED is
 // how many such workloads each sink gets, or FIRST-LAST.
 func TestAlteredAtRandom(t *testing.T) {
-	url := services.Env(t, "TABLEHAUL_TEST_MYSQL")
 	first, last := uint64(0), uint64(2)
 	if text := os.Getenv("TABLEHAUL_TEST_ALTERED"); text != "" {
 		from, to, ok := strings.Cut(text, "-")
@@ -39,7 +38,8 @@ func TestAlteredAtRandom(t *testing.T) {
 	for seed := first; seed <= last; seed++ {
 		for _, sink := range []string{"iceberg", "file", "doris"} {
 			t.Run(fmt.Sprint(sink, " ", seed), func(t *testing.T) {
-				a := newAltered(t, url, sink, seed)
+				a := newAlteredAt(t, "MYSQL", sink)
+				a.rnd = rand.New(rand.NewPCG(seed, 9)) //nolint:gosec // to be had again
 				for range 2 + a.rnd.IntN(4) {
 					for range 1 + a.rnd.IntN(12) {
 						a.step()
@@ -80,13 +80,13 @@ type altered struct {
 	done   []string
 }
 
-func newAltered(t *testing.T, url, sink string, seed uint64) *altered {
+func newAlteredAt(t *testing.T, server, sink string) *altered {
 	t.Helper()
+	url := services.Env(t, "TABLEHAUL_TEST_"+server)
 	_, addr, _ := strings.Cut(url, "@")
 	host, port, _ := strings.Cut(addr, ":")
 	a := &altered{
-		midrun: &midrun{t: t, url: url, host: host, port: port, db: fmt.Sprintf("altered_%d", time.Now().UnixNano()), client: services.Env(t, "TABLEHAUL_TEST_MYSQL_CLIENT")},
-		rnd:    rand.New(rand.NewPCG(seed, 9)), //nolint:gosec // to be had again
+		midrun: &midrun{t: t, url: url, host: host, port: port, db: fmt.Sprintf("altered_%d", time.Now().UnixNano()), client: services.Env(t, "TABLEHAUL_TEST_"+server+"_CLIENT")},
 		sink:   sink, dir: filepath.Join(t.TempDir(), "sink"),
 	}
 	a.args = []string{"tail", url + "/" + a.db, sink + ":" + a.dir, "--commit-interval", "20ms"}

@@ -165,9 +165,14 @@ func (o *moveOptions) terms() string {
 	return terms
 }
 
+// selection is by which tables are selected.
+func (o *moveOptions) selection(db string) reader.Selection {
+	return reader.Selection{Include: o.tables, Exclude: o.exclude, DB: db}
+}
+
 // list asks the source for the tables that are selected.
 func (o *moveOptions) list(ctx context.Context, src source) ([]*schema.Table, error) {
-	tables, err := src.Tables(ctx, reader.Selection{Include: o.tables, Exclude: o.exclude, DB: src.DB()})
+	tables, err := src.Tables(ctx, o.selection(src.DB()))
 	if err != nil {
 		return nil, fmt.Errorf("list tables: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
@@ -45,20 +46,49 @@ type turnUps struct {
 
 // Table returns a table in the form that it is to have at the sink, or nil.
 func (u turnUps) Table(ctx context.Context, name string) (*schema.Table, error) {
-	sel := reader.Selection{Include: u.o.tables, Exclude: u.o.exclude, DB: u.DB()}
+	sel := u.o.selection(u.DB())
 	for at := range name {
 		if name[at] != '.' { // names may hold dots too
 			continue
 		}
-		t, err := u.Find(ctx, sel, name[:at], name[at+1:])
+		db, table := name[:at], name[at+1:]
+		t, err := u.Find(ctx, sel, db, table)
 		if err != nil {
 			return nil, err
+		}
+		if base := schema.GhostOf(table); t != nil && base != "" && !u.o.names(t) {
+			of, err := u.Find(ctx, sel, db, base)
+			if of != nil || err != nil {
+				return nil, err
+			}
 		}
 		if t != nil {
 			return u.o.asWanted(u.DB(), t)
 		}
 	}
 	return nil, nil
+}
+
+// withoutGhosts leaves tables out by which tools alter others, while these tools are at work or
+// what they have left is not cleared away.
+func (p *program) withoutGhosts(o tailOptions, tables []*schema.Table) []*schema.Table {
+	there := map[string]bool{}
+	for _, t := range tables {
+		there[t.String()] = true
+	}
+	return slices.DeleteFunc(slices.Clone(tables), func(t *schema.Table) bool {
+		base := schema.GhostOf(t.Name)
+		if base == "" || !there[t.DB+"."+base] || o.names(t) {
+			return false
+		}
+		p.console.warn(fmt.Sprintf("%s is left out: by its name it is a table by which gh-ost or pt-online-schema-change alters %s (--tables %s copies it all the same)", t, base, t))
+		return true
+	})
+}
+
+// names reports whether a table is selected by its very name.
+func (o *tailOptions) names(t *schema.Table) bool {
+	return slices.Contains(o.tables, t.String()) || slices.Contains(o.tables, t.Name)
 }
 
 // asWanted gives a table that has turned up the form that it is to have at the sink.

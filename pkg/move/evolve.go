@@ -86,6 +86,7 @@ func (f *tailer) reshape(ctx context.Context, t *schema.Table) (*followed, error
 		return nil, unfit(err)
 	}
 	f.add(c)
+	f.inside = true // the last boundary lies before the statement
 	return c, err
 }
 

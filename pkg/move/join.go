@@ -111,12 +111,23 @@ func (j *joins) poll() bool {
 	}
 	select {
 	case d := <-j.done:
-		j.busy = false
-		j.ready = append(j.ready, d)
+		j.came(d)
 	default:
 	}
 	j.start()
 	return len(j.ready) > 0
+}
+
+// came takes what a run of their own has come to. Tables that are gone need not wait for a
+// boundary: nobody follows them.
+func (j *joins) came(d joined) {
+	j.busy = false
+	for _, name := range d.gone {
+		j.left(name)
+	}
+	if d.err != nil || len(d.tables)+len(d.failed) > 0 {
+		j.ready = append(j.ready, d)
+	}
 }
 
 // wait waits until tables are ready.
@@ -127,8 +138,7 @@ func (j *joins) wait(ctx context.Context) error {
 		}
 		select {
 		case d := <-j.done:
-			j.busy = false
-			j.ready = append(j.ready, d)
+			j.came(d)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -221,9 +231,6 @@ func (f *tailer) join(ctx context.Context) error {
 				s.started = false // the next attempt begins with them again
 			}
 			return fmt.Errorf("copy tables beside the log: %w", d.err)
-		}
-		for _, name := range d.gone {
-			j.left(name)
 		}
 		for _, name := range slices.Sorted(maps.Keys(d.failed)) {
 			f.unjoined(name, d.failed[name])

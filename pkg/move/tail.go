@@ -58,6 +58,8 @@ type TailOptions struct {
 	// Evolve has tables whose shape changes be followed, in the shapes that they have at each
 	// point of the log, as far as the source's log and the sink can.
 	Evolve bool
+	// Selection is by which the tables were selected, and others that come into being are.
+	Selection reader.Selection
 	// Beside, if set, opens the source once more. Tables that come into being are then followed
 	// as well, and those that cannot be followed but from a copy made anew are copied, while the
 	// others go on.
@@ -97,8 +99,9 @@ func Tail(ctx context.Context, src Source, sink writer.Sink, tables []*schema.Ta
 			run.joins, run.copyAnew = newJoins(ctx, run), run.leaveForCopy
 			defer run.joins.close()
 			if h, ok := src.(reader.Herald); ok {
-				h.Herald(run.joins.tell)
-				defer h.Herald(nil)
+				if err := h.Herald(opts.Selection, run.joins.tell); err != nil {
+					return err
+				}
 			}
 		}
 		return interrupted(ctx, run.outcome(ctx, run.persist(ctx)))

@@ -43,8 +43,8 @@ type Log interface {
 type Herald interface {
 	// Find returns a selected table as it is now, or nil where there is none that could be copied.
 	Find(ctx context.Context, sel Selection, db, name string) (*schema.Table, error)
-	// Herald has a function called, from any goroutine; nil ends that.
-	Herald(tell func(db, table string))
+	// Herald has a function called for those that are selected, from any goroutine.
+	Herald(sel Selection, tell func(db, table string)) error
 }
 
 // The Reader of a Log differs from that of a split in this: a batch is of any of

@@ -25,7 +25,7 @@ func (s *Stock) Changes(ctx context.Context, from map[*schema.Table]batch.Positi
 	}
 	r := &stream{
 		s: s, server: st.server, maria: st.maria, byGTID: st.byGTID, clock: st.clock,
-		tables: map[binlog.Name]*followed{}, ids: map[uint64]*tableID{}, prepared: map[string]*prepared{}, told: time.Now(),
+		tables: map[binlog.Name]*followed{}, ids: map[uint64]*tableID{}, prepared: map[string]*prepared{}, ghosts: map[binlog.Name]*ghost{}, tools: map[*followed]bool{}, told: time.Now(),
 	}
 	if err := s.follow(ctx, st, r, from); err != nil {
 		return nil, err

@@ -29,7 +29,7 @@ type Stock struct {
 	listing listing
 
 	zeroDates zeroDates
-	herald    atomic.Pointer[func(db, table string)]
+	herald    func(binlog.Name) // may be nil
 }
 
 var (
@@ -94,19 +94,25 @@ func (s *Stock) Close() error {
 	return s.control.Close()
 }
 
-// Herald has a function called for each table that a log tells of and that is not followed.
-func (s *Stock) Herald(tell func(db, table string)) {
-	if tell == nil {
-		s.herald.Store(nil)
-		return
+// Herald has a function called for each selected table that a log tells of and that is not
+// followed.
+func (s *Stock) Herald(sel reader.Selection, tell func(db, table string)) error {
+	m, err := s.matcher(sel)
+	if err != nil {
+		return err
 	}
-	s.herald.Store(&tell)
+	s.herald = func(n binlog.Name) {
+		if m.Match(s.fold(n.DB), s.fold(n.Table)) {
+			tell(n.DB, n.Table)
+		}
+	}
+	return nil
 }
 
 // tell tells of a table that is not followed.
 func (s *Stock) tell(n binlog.Name) {
-	if tell := s.herald.Load(); tell != nil {
-		(*tell)(n.DB, n.Table)
+	if s.herald != nil {
+		s.herald(n)
 	}
 }
 

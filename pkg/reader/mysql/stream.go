@@ -64,6 +64,8 @@ type stream struct {
 	until    goal
 	tx       txn
 	prepared map[string]*prepared
+	ghosts   map[binlog.Name]*ghost // that tools make beside followed tables
+	tools    map[*followed]bool     // tables that tools alter so
 
 	done gtids // what is through
 	at   spot  // likewise

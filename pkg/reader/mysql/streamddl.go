@@ -71,6 +71,11 @@ func (r *stream) wanted(n binlog.Name) *followed {
 
 // statement deals with a statement that changes tables.
 func (r *stream) statement(ctx context.Context, q binlog.QueryEvent, st binlog.Statement) error {
+	if r.s.opts.Evolve {
+		if err := r.ghostly(ctx, q, st); err != nil {
+			return err
+		}
+	}
 	switch st.Kind {
 	case binlog.EmptyTable:
 		if f := r.wanted(st.Tables[0]); f != nil {
@@ -153,17 +158,6 @@ func (r *stream) dropped(f *followed, how string) {
 		f.gone = true
 		r.s.warn(fmt.Sprintf("%s was %s at the source; its copy stays as it is", f.t, how))
 	}
-}
-
-func (r *stream) renamed(q binlog.QueryEvent, st binlog.Statement) error {
-	for i := 0; i+1 < len(st.Tables); i += 2 {
-		r.dropped(r.wanted(st.Tables[i]), "renamed")
-		r.turnedUp(st.Tables[i+1])
-		if f := r.wanted(st.Tables[i+1]); f != nil {
-			return r.broken(f, q, errors.New("another table took its name"), copyAnew)
-		}
-	}
-	return nil
 }
 
 // turnedUp tells of a table that is not followed.

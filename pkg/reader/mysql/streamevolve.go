@@ -167,6 +167,7 @@ func (r *stream) become(f *followed, def *ddl.Table) error {
 	f.t, f.b, f.dec, f.mapBody, f.base = next, b, nil, nil, 0
 	// Told at once: a position behind the statement goes with the shape that it has left.
 	r.out = append(r.out, &batch.Batch{Table: next})
+	r.wait()
 	return nil
 }
 
