@@ -298,7 +298,7 @@ func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *
 	return move.Tail(ctx, log, sink, tables, move.TailOptions{
 		Start: o.start, Until: o.until, IdleExit: o.idleExit,
 		CommitInterval: o.commitInterval, CommitSize: int64(o.commitSize),
-		Evolve: store.evolve, Selection: o.selection(src.DB()), Beside: p.beside(o, open, store), Resnapshot: o.onPurged.value == "snapshot", RetryTime: retryTime,
+		Evolve: store.evolve, Selection: o.selection(src.DB()), Form: o.former(src.DB()), Beside: p.beside(o, open, store), Resnapshot: o.onPurged.value == "snapshot", RetryTime: retryTime,
 		Parallel: o.gentle.maxParallel, Memory: int64(o.memory) / queueShare,
 		Progress: stream, Throttle: throttle, Warn: p.console.warn, Terms: o.terms(),
 	})

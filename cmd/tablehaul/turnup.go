@@ -69,6 +69,15 @@ func (u turnUps) Table(ctx context.Context, name string) (*schema.Table, error) 
 	return nil, nil
 }
 
+// former returns what gives tables that are no more at the source the form that they have at the
+// sink; nil where that cannot be told.
+func (o *tailOptions) former(db string) func(*schema.Table) (*schema.Table, error) {
+	if o.choose.columns.String() != "" {
+		return nil
+	}
+	return func(t *schema.Table) (*schema.Table, error) { return o.asWanted(db, t) }
+}
+
 // withoutGhosts leaves tables out by which tools alter others, while these tools are at work or
 // what they have left is not cleared away.
 func (p *program) withoutGhosts(o tailOptions, tables []*schema.Table) []*schema.Table {

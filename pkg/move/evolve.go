@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
 )
@@ -28,6 +29,11 @@ func (f *tailer) known(ctx context.Context, tables []*schema.Table) ([]*schema.T
 		shapes[h.Source] = h.Shape
 	}
 	out := slices.Clone(tables)
+	dropped, err := f.dropped(ctx, held)
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, dropped...)
 	for i, t := range tables {
 		old, ok := shapes[t.String()]
 		if !ok || t.Whole != nil || t.Filter != "" {
@@ -44,6 +50,48 @@ func (f *tailer) known(ctx context.Context, tables []*schema.Table) ([]*schema.T
 		out[i] = was
 		f.former[was] = true
 		f.replace(was)
+	}
+	return out, nil
+}
+
+// dropped returns tables that the sink holds and the source has no longer, which were dropped since
+// the last run: the log tells of what has changed before.
+func (f *tailer) dropped(ctx context.Context, held []writer.Held) ([]*schema.Table, error) {
+	h, ok := f.src.(reader.Herald)
+	if !ok || f.opts.Form == nil || f.run.listed {
+		return nil, nil
+	}
+	f.run.listed = true // which those are that are there now: the run's tables, from here on
+	m, err := f.opts.Selection.Matcher()
+	if err != nil {
+		return nil, err
+	}
+	there := map[string]bool{}
+	for _, t := range f.tables {
+		there[t.String()] = true
+	}
+	var out []*schema.Table
+	for _, c := range held {
+		db, name, ok := strings.Cut(c.Source, ".")
+		if !ok || there[c.Source] || c.Shape == "" || !m.Match(db, name) || f.src.Owns(c.Position) != nil || h.Dropped(c.Position, c.Source) {
+			continue
+		}
+		if room, err := f.src.Headroom(ctx, c.Position); err != nil || room.Gone {
+			if err != nil {
+				return nil, err
+			}
+			continue
+		}
+		t, err := schema.FromShape(db, name, c.Shape)
+		if err == nil {
+			t, err = f.opts.Form(t)
+		}
+		if err != nil {
+			continue // it is not as this run would have it: it stays as it is
+		}
+		out = append(out, t)
+		f.former[t] = true
+		f.replace(t)
 	}
 	return out, nil
 }

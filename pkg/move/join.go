@@ -187,7 +187,7 @@ func (r *tailRun) beside(ctx context.Context, names []string, anew map[string]bo
 		return out
 	}
 	defer src.Close()
-	own := &tailRun{streamRun: streamRun{sink: r.sink, opts: r.opts, failed: out.failed, headroom: src.Headroom}, src: src, anew: map[string]bool{}, stock: r.stock}
+	own := &tailRun{streamRun: streamRun{sink: r.sink, opts: r.opts, failed: out.failed, headroom: src.Headroom}, src: src, anew: map[string]bool{}, stock: r.stock, listed: true}
 	own.opts.Start, own.opts.Until, own.opts.IdleExit, own.opts.Progress = StartSnapshot, "now", 0, nil
 	own.opts.Beside, own.going = nil, true
 	own.attempt = own.once

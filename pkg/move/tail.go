@@ -60,6 +60,9 @@ type TailOptions struct {
 	Evolve bool
 	// Selection is by which the tables were selected, and others that come into being are.
 	Selection reader.Selection
+	// Form gives a table that is no more at the source the form that it has at the sink; nil
+	// leaves such tables as they are there, at the position that they hold.
+	Form func(*schema.Table) (*schema.Table, error)
 	// Beside, if set, opens the source once more. Tables that come into being are then followed
 	// as well, and those that cannot be followed but from a copy made anew are copied, while the
 	// others go on.
@@ -129,6 +132,8 @@ type tailRun struct {
 	src   Source
 	until batch.Position // located once, so that a retried run ends where the first would have
 	stock *progress.Run
+	// listed says that the tables which were dropped since the last run are among those of the run.
+	listed bool
 	joins *joins          // nil if no tables are copied while the log flows
 	anew  map[string]bool // tables to be copied whatever the sink holds of them
 }

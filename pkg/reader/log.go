@@ -43,6 +43,8 @@ type Log interface {
 type Herald interface {
 	// Find returns a selected table as it is now, or nil where there is none that could be copied.
 	Find(ctx context.Context, sel Selection, db, name string) (*schema.Table, error)
+	// Dropped reports whether a position is one at which a table was dropped, that of the name.
+	Dropped(pos batch.Position, name string) bool
 	// Herald has a function called for those that are selected, from any goroutine.
 	Herald(sel Selection, tell func(db, table string)) error
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -107,6 +108,12 @@ func (s *Stock) Herald(sel reader.Selection, tell func(db, table string)) error 
 		}
 	}
 	return nil
+}
+
+// Dropped reports whether a table was dropped at a position.
+func (s *Stock) Dropped(pos batch.Position, name string) bool {
+	p, err := parsePosition(pos)
+	return err == nil && slices.Contains(p.Gone, name)
 }
 
 // tell tells of a table that is not followed.
