@@ -86,7 +86,7 @@ was cut, is tried again.
 	f.Var(o.keyless, "keyless", "tables without a primary key: append writes each of their changes\nas a row of its own with _op, _ts, _gtid and _pos, as is done in plain\nfiles without --latest unless refuse is given")
 	f.BoolVar(&o.changelog, "changelog", false, "write each change of every table as a row of its own")
 	f.BoolVar(&o.latest, "latest", false, "write to plain files the rows that changes leave, the newest of each key,\nby writing files anew; without it each change is a row of its own there")
-	f.Var(o.schemaChange, "schema-change", "tables that are altered: evolve takes new columns and wider types on and\nkeeps those that are dropped; fail leaves the table behind")
+	f.Var(o.schemaChange, "schema-change", "tables that are altered, made or swapped: evolve follows them, and copies those\nanew that the log cannot bring to what they are now; fail leaves them behind")
 	f.Var(o.onPurged, "on-purged", "when the log no longer holds what follows a table's position:\nsnapshot copies the table anew")
 	f.DurationVar(&o.retryTime, "retry-time", o.retryTime, "`time` for which errors that may pass are met by trying again;\n0 ends the run at the first one")
 	f.Lookup("retry-time").DefValue = "10m"

@@ -134,8 +134,8 @@ type tailRun struct {
 	stock *progress.Run
 	// listed says that the tables which were dropped since the last run are among those of the run.
 	listed bool
-	joins *joins          // nil if no tables are copied while the log flows
-	anew  map[string]bool // tables to be copied whatever the sink holds of them
+	joins  *joins          // nil if no tables are copied while the log flows
+	anew   map[string]bool // tables to be copied whatever the sink holds of them
 }
 
 // once opens everything and follows the log.

@@ -58,7 +58,7 @@ func Unlike(err error) error {
 type unlike struct{ error }
 
 func (u *unlike) Unwrap() error        { return u.error }
-func (u *unlike) Is(target error) bool { return target == ErrUnlike } //nolint:errorlint // as Is has to
+func (u *unlike) Is(target error) bool { return target == ErrUnlike }
 
 // A Sink is an opened destination system. Open may be called concurrently.
 // Contexts hold for their call only, here and in all other methods.

@@ -71,10 +71,8 @@ func (r *stream) wanted(n binlog.Name) *followed {
 
 // statement deals with a statement that changes tables.
 func (r *stream) statement(ctx context.Context, q binlog.QueryEvent, st binlog.Statement) error {
-	if r.s.opts.Evolve {
-		if err := r.ghostly(ctx, q, st); err != nil {
-			return err
-		}
+	if err := r.ghostly(ctx, q, st); err != nil {
+		return err
 	}
 	switch st.Kind {
 	case binlog.EmptyTable:
@@ -94,18 +92,11 @@ func (r *stream) statement(ctx context.Context, q binlog.QueryEvent, st binlog.S
 	case binlog.CreateTable:
 		r.turnedUp(st.Tables[0])
 		if f := r.wanted(st.Tables[0]); f != nil && (f.gone || !st.IfNotExists) {
-			if err := r.remade(ctx, f, q); err != nil {
-				return err
-			}
-			f.gone = false
-			return r.empty(f)
+			return r.remade(ctx, f, q)
 		}
 	case binlog.AlterTable:
 		if f := r.wanted(st.Tables[0]); f != nil {
-			if r.evolves(f) {
-				return r.evolve(ctx, f, q, st)
-			}
-			return r.altered(ctx, f, q, st)
+			return r.evolve(ctx, f, q, st)
 		}
 	case binlog.RenameTable:
 		return r.renamed(q, st)

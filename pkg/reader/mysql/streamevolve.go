@@ -19,6 +19,9 @@ import (
 // be of much later, so the statement itself is read; one that cannot be has the table be compared
 // with that all the same.
 func (r *stream) evolve(ctx context.Context, f *followed, q binlog.QueryEvent, st binlog.Statement) error {
+	if !r.evolves(f) {
+		return r.altered(ctx, f, q, st)
+	}
 	was, err := r.defined(ctx, f)
 	if err != nil {
 		return err
@@ -44,8 +47,17 @@ func (r *stream) evolves(f *followed) bool {
 	return r.s.opts.Evolve && f.t.Whole == nil && f.t.Filter == ""
 }
 
-// remade follows a table as it is made anew.
+// remade follows a table as it is made anew, empty.
 func (r *stream) remade(ctx context.Context, f *followed, q binlog.QueryEvent) error {
+	if err := r.refound(ctx, f, q); err != nil {
+		return err
+	}
+	f.gone = false
+	return r.empty(f)
+}
+
+// refound has a table be followed in the shape in which it is made anew.
+func (r *stream) refound(ctx context.Context, f *followed, q binlog.QueryEvent) error {
 	if !r.evolves(f) {
 		_, err := r.shape(ctx, f, q)
 		return err

@@ -25,6 +25,9 @@ type ghost struct {
 
 // ghostly deals with a statement about tables that tools make.
 func (r *stream) ghostly(ctx context.Context, q binlog.QueryEvent, st binlog.Statement) error {
+	if !r.s.opts.Evolve {
+		return nil
+	}
 	switch st.Kind {
 	case binlog.CreateTable:
 		return r.ghostMade(ctx, q, st.Tables[0])
