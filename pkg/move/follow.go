@@ -254,7 +254,26 @@ func (f *follower) commitEach(ctx context.Context) error {
 			return err
 		}
 	}
+	if f.last == "" {
+		return f.commitPassed(ctx)
+	}
 	return f.commit(ctx, f.all)
+}
+
+// commitPassed brings tables to the boundary at which the log was left last: nothing has come since.
+func (f *follower) commitPassed(ctx context.Context) error {
+	at := map[batch.Position][]*followed{}
+	for _, c := range f.all {
+		if c.passed != "" {
+			at[c.passed] = append(at[c.passed], c)
+		}
+	}
+	for pos, which := range at {
+		if err := f.commitTo(ctx, which, pos); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // boundary commits if it is time to, and reports whether the run is over.

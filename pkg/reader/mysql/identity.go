@@ -21,17 +21,7 @@ import (
 // created asks for that of tables. It is asked before the point is pinned: what
 // happens in between is an error too many, and not one too few.
 func (s *Stock) created(ctx context.Context, tables []*schema.Table) (map[string]string, error) {
-	var dbs []string
-	for _, t := range tables {
-		if db := literal(t.DB); !slices.Contains(dbs, db) {
-			dbs = append(dbs, db)
-		}
-	}
-	scope := "table_schema IN (" + strings.Join(dbs, ",") + ")"
-	if len(tables) == 1 {
-		scope = oneTable(tables[0])
-	}
-	rows, err := s.control.query(ctx, "SELECT table_schema, table_name, COALESCE(create_time,'') FROM information_schema.tables WHERE "+scope)
+	rows, err := s.control.query(ctx, "SELECT table_schema, table_name, COALESCE(create_time,'') FROM information_schema.tables WHERE "+scopeOf(tables))
 	if err != nil {
 		return nil, fmt.Errorf("ask when tables were created: %w", err)
 	}
@@ -40,6 +30,53 @@ func (s *Stock) created(ctx context.Context, tables []*schema.Table) (map[string
 		all[s.fold(r[0]+"\x00"+r[1])] = r[2]
 	}
 	return all, nil
+}
+
+// asListed returns an error about each of the tables that is another one by now than it was when it
+// was listed: what is read of it would be taken for what it was then. Asked behind created, it
+// leaves no moment in which an ALTER TABLE goes unnoticed.
+func (s *Stock) asListed(ctx context.Context, tables []*schema.Table) error {
+	found := make(map[string]*listed, len(tables))
+	for _, t := range tables {
+		found[t.DB+"\x00"+t.Name] = &listed{db: t.DB, name: t.Name}
+	}
+	if err := s.listColumns(ctx, scopeOf(tables), found); err != nil {
+		return fmt.Errorf("list columns once more: %w", err)
+	}
+	var errs []error
+	for _, t := range tables {
+		if l := found[t.DB+"\x00"+t.Name]; len(l.columns) > 0 && !l.is(t.AtSource(), t.SourceKey()) {
+			err := hint.Wrap(errors.New("it was altered since it was listed"), "run the command again")
+			errs = append(errs, &schema.TableError{Table: t.String(), Err: err, Anew: true})
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// is reports whether a table is as it was listed.
+func (l *listed) is(t *schema.Table, key []int) bool {
+	had := slices.DeleteFunc(slices.Clone(t.Columns), func(c schema.Column) bool { return c.Meta != schema.NotMeta })
+	names := make([]string, len(key))
+	for i, k := range key {
+		names[i] = t.Columns[k].Name
+	}
+	return slices.Equal(l.key, names) && slices.EqualFunc(l.columns, had, func(now, c schema.Column) bool {
+		return now.Name == c.Name && now.Native == c.Native && now.Charset == c.Charset && (c.Nullable || !now.Nullable)
+	})
+}
+
+// scopeOf is where tables, and maybe others, are.
+func scopeOf(tables []*schema.Table) string {
+	if len(tables) == 1 {
+		return oneTable(tables[0])
+	}
+	var dbs []string
+	for _, t := range tables {
+		if db := literal(t.DB); !slices.Contains(dbs, db) {
+			dbs = append(dbs, db)
+		}
+	}
+	return "table_schema IN (" + strings.Join(dbs, ",") + ")"
 }
 
 func oneTable(t *schema.Table) string {

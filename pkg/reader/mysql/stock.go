@@ -134,6 +134,9 @@ func (s *Stock) warn(msg string) {
 // if the log makes up for it; else it opens one connection.
 func (s *Stock) Pin(ctx context.Context, tables []*schema.Table, parallel int) (reader.Snapshot, error) {
 	created, err := s.created(ctx, tables)
+	if err == nil {
+		err = s.asListed(ctx, tables)
+	}
 	if err != nil {
 		return nil, err
 	}

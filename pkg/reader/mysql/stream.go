@@ -289,6 +289,10 @@ func (r *stream) decoder(f *followed, body []byte) error {
 	r.handOut(f)
 	dec, err := binlog.NewDecoder(f.t, m, f.b, binlog.Options{ZeroDate: r.s.zero, ZeroDates: r.s.zeroDates.of(f.t), Charsets: r.charsets, Upsert: f.upsert, MariaDB: r.maria, RowEnd: f.rowEnd})
 	if err != nil {
+		var te *schema.TableError
+		if errors.As(err, &te) { // nobody has told of what has altered it
+			te.Anew = r.evolves(f) && !f.t.IsChangelog()
+		}
 		return r.placed(err)
 	}
 	f.dec, f.mapBody = dec, bytes.Clone(body[6:])
