@@ -170,13 +170,8 @@ func (r *tailRun) once(ctx context.Context) (err error) {
 func (r *tailRun) followAll(ctx context.Context, f *tailer) error {
 	for {
 		if len(f.all) > 0 {
-			rd, err := f.changes(ctx)
-			if err != nil {
-				return err
-			}
-			r.followed = true
-			r.opts.Progress.Phase("following the log")
-			if err := f.follow(ctx, rd); err != nil && !errors.Is(err, errJoin) {
+			err := f.followOpen(ctx)
+			if err != nil && !errors.Is(err, errJoin) {
 				return err
 			}
 		}
@@ -190,6 +185,17 @@ func (r *tailRun) followAll(ctx context.Context, f *tailer) error {
 			return err
 		}
 	}
+}
+
+// followOpen follows the log of the tables that are open.
+func (f *tailer) followOpen(ctx context.Context) error {
+	rd, err := f.changes(ctx)
+	if err != nil {
+		return err
+	}
+	f.run.followed = true
+	f.opts.Progress.Phase("following the log")
+	return f.follow(ctx, rd)
 }
 
 // leaveForCopy has a table copied that cannot be followed otherwise.
@@ -454,8 +460,20 @@ func (f *tailer) changes(ctx context.Context) (reader.Reader, error) {
 			names[i] = c.table.String()
 		}
 		f.opts.Warn(fmt.Sprintf("the log no longer holds what follows the position of %s: copying anew", progress.Some(names)))
-		if err := f.copyStock(ctx, gone, writer.Replace); err != nil {
-			return nil, err
+		if f.run.joins == nil {
+			if err := f.copyStock(ctx, gone, writer.Replace); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		for _, c := range gone {
+			f.run.joins.want(c.table.String(), true)
+			if err := f.drop(c); err != nil {
+				return nil, err
+			}
+		}
+		if len(f.all) == 0 {
+			return nil, errJoin
 		}
 	}
 }
