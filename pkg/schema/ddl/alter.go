@@ -6,186 +6,150 @@ import (
 	"strings"
 
 	"github.com/pingcap/tidb/pkg/parser/ast"
-	"github.com/pingcap/tidb/pkg/parser/test_driver"
 
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
-// An altering is a table while the clauses of a statement are applied, one after the other.
+// An altering is a table while the clauses of a statement are applied. Servers do not apply them
+// as they are written: what goes, goes first, then columns are declared anew where they are, by
+// the names they had, and then others come, and are moved, by the names there are then.
 type altering struct {
 	Server
 	Table
-	renamed map[string]string
-	filled  []string
+	from     []schema.Column // what the table had
+	was      []string        // the names that columns had, "" for new ones
+	declared []bool          // columns that the statement declares
+	converts bool            // all text becomes the table's character set
+	filled   []string
+}
+
+func altered(s Server, t *Table) *altering {
+	a := &altering{Server: s, Table: Table{Columns: slices.Clone(t.Columns), Key: slices.Clone(t.Key), Charset: t.Charset}, from: t.Columns}
+	for _, c := range t.Columns {
+		a.was = append(a.was, c.Name)
+	}
+	a.declared = make([]bool, len(a.was))
+	return a
 }
 
 func (a *altering) at(name string) int {
 	return slices.IndexFunc(a.Columns, func(c schema.Column) bool { return strings.EqualFold(c.Name, name) })
 }
 
-// spec applies a clause of ALTER TABLE. What has to do with neither columns nor the primary key
-// changes nothing.
-func (a *altering) spec(s *ast.AlterTableSpec) error {
+// had is where the column is that had a name before the statement.
+func (a *altering) had(name string) int {
+	return slices.IndexFunc(a.was, func(was string) bool { return was != "" && strings.EqualFold(was, name) })
+}
+
+// steps are the order in which servers apply clauses. What has to do with neither columns nor the
+// primary key changes nothing.
+var steps = []func(a *altering, s *ast.AlterTableSpec) error{(*altering).options, (*altering).goes, (*altering).changes, (*altering).comes, (*altering).keys}
+
+// apply applies all clauses.
+func (a *altering) apply(specs []*ast.AlterTableSpec) error {
+	for i, step := range steps {
+		for _, s := range specs {
+			if err := step(a, s); err != nil {
+				return err
+			}
+		}
+		if i == 2 { // columns have the names that they will have
+			a.renameKey()
+		}
+	}
+	return a.finish()
+}
+
+// goes takes out what is dropped.
+func (a *altering) goes(s *ast.AlterTableSpec) error {
 	switch s.Tp {
-	case ast.AlterTableAddColumns:
-		return a.addAll(s)
 	case ast.AlterTableDropColumn:
 		return a.drop(s.OldColumnName.Name.O, s.IfExists)
-	case ast.AlterTableModifyColumn:
-		return a.change(s, s.NewColumns[0].Name.Name.O)
-	case ast.AlterTableChangeColumn:
-		return a.change(s, s.OldColumnName.Name.O)
-	case ast.AlterTableRenameColumn:
-		return a.rename(s.OldColumnName.Name.O, s.NewColumnName.Name.O)
-	case ast.AlterTableAddConstraint:
-		a.constraint(s.Constraint)
 	case ast.AlterTableDropPrimaryKey:
 		a.Key = nil
 	case ast.AlterTableDropIndex:
 		if strings.EqualFold(s.Name, "PRIMARY") {
 			a.Key = nil
 		}
-	case ast.AlterTableOption:
-		a.options(s.Options)
+	case ast.AlterTableDropCheck:
+		if strings.EqualFold(s.Constraint.Name, "PRIMARY") { // DROP CONSTRAINT
+			a.Key = nil
+		}
 	}
 	return nil
 }
 
-func (a *altering) addAll(s *ast.AlterTableSpec) error {
-	at := s.Position
-	for _, def := range s.NewColumns {
-		if s.IfNotExists && a.at(def.Name.Name.O) >= 0 {
-			continue
-		}
-		if err := a.add(def, at); err != nil {
+// changes declares columns anew, or renames them, where they are.
+func (a *altering) changes(s *ast.AlterTableSpec) error {
+	switch s.Tp {
+	case ast.AlterTableModifyColumn, ast.AlterTableChangeColumn:
+		i, err := a.changed(s)
+		if err != nil || i < 0 {
 			return err
 		}
-	}
-	for _, c := range s.NewConstraints {
-		a.constraint(c)
+		c, _, err := a.column(s.NewColumns[0])
+		if err != nil {
+			return err
+		}
+		a.Columns[i], a.declared[i] = c, true
+	case ast.AlterTableRenameColumn:
+		i := a.had(s.OldColumnName.Name.O)
+		if i < 0 {
+			return a.missing(s.OldColumnName.Name.O)
+		}
+		a.Columns[i].Name = s.NewColumnName.Name.O
 	}
 	return nil
 }
 
-// add puts a new column in its place: at the end if none is said.
-func (a *altering) add(def *ast.ColumnDef, at *ast.ColumnPosition) error {
-	c, key, err := a.column(def)
-	if err != nil {
-		return err
+// changed is the column that MODIFY or CHANGE is about, or -1 if there need be none.
+func (a *altering) changed(s *ast.AlterTableSpec) (int, error) {
+	old := s.NewColumns[0].Name.Name.O
+	if s.Tp == ast.AlterTableChangeColumn {
+		old = s.OldColumnName.Name.O
 	}
-	if a.at(c.Name) >= 0 {
-		return fmt.Errorf("%w: there is a column %s already", ErrUnknown, c.Name)
+	i := a.had(old)
+	if i < 0 && !s.IfExists {
+		return i, a.missing(old)
 	}
-	i, err := a.place(at, len(a.Columns))
-	if err != nil {
-		return err
-	}
-	a.Columns = slices.Insert(a.Columns, i, c)
-	if key {
-		a.Key = []string{c.Name}
-	}
-	if !c.Nullable || fills(def.Options) {
-		a.filled = append(a.filled, c.Name)
+	return i, nil
+}
+
+// comes puts new columns, and those that are moved, in their places.
+func (a *altering) comes(s *ast.AlterTableSpec) error {
+	switch s.Tp {
+	case ast.AlterTableAddColumns:
+		return a.addAll(s)
+	case ast.AlterTableModifyColumn, ast.AlterTableChangeColumn:
+		i, err := a.changed(s)
+		if err != nil || i < 0 {
+			return err
+		}
+		return a.move(i, s.Position)
 	}
 	return nil
 }
 
-// fills reports whether a new column has values in rows that were there.
-func fills(options []*ast.ColumnOption) bool {
-	return slices.ContainsFunc(options, func(o *ast.ColumnOption) bool {
-		if o.Tp == ast.ColumnOptionDefaultValue {
-			v, ok := o.Expr.(*test_driver.ValueExpr)
-			return !ok || v.Kind() != test_driver.KindNull
+// keys takes primary keys over, of columns and of the table.
+func (a *altering) keys(s *ast.AlterTableSpec) error {
+	switch s.Tp {
+	case ast.AlterTableModifyColumn, ast.AlterTableChangeColumn:
+		if i, err := a.changed(s); err != nil || i < 0 {
+			return err
 		}
-		return o.Tp == ast.ColumnOptionGenerated
-	})
-}
-
-// place is where a column comes.
-func (a *altering) place(at *ast.ColumnPosition, none int) (int, error) {
-	switch {
-	case at == nil || at.Tp == ast.ColumnPositionNone:
-		return none, nil
-	case at.Tp == ast.ColumnPositionFirst:
-		return 0, nil
-	}
-	i := a.at(at.RelativeColumn.Name.O)
-	if i < 0 {
-		return 0, a.missing(at.RelativeColumn.Name.O)
-	}
-	return i + 1, nil
-}
-
-func (a *altering) missing(name string) error {
-	return fmt.Errorf("%w: there is no column %s", ErrUnknown, name)
-}
-
-func (a *altering) drop(name string, ifExists bool) error {
-	i := a.at(name)
-	if i < 0 {
-		if ifExists {
-			return nil
+		for _, o := range s.NewColumns[0].Options {
+			if o.Tp == ast.ColumnOptionPrimaryKey {
+				a.Key = []string{s.NewColumns[0].Name.Name.O}
+			}
 		}
-		return a.missing(name)
-	}
-	a.Columns = slices.Delete(a.Columns, i, i+1)
-	a.Key = slices.DeleteFunc(a.Key, func(k string) bool { return strings.EqualFold(k, name) })
-	return nil
-}
-
-// change is MODIFY and CHANGE: a column that is declared anew, perhaps elsewhere.
-func (a *altering) change(s *ast.AlterTableSpec, old string) error {
-	i := a.at(old)
-	if i < 0 {
-		if s.IfExists {
-			return nil
+	case ast.AlterTableAddConstraint:
+		a.constraint(s.Constraint)
+	case ast.AlterTableAddColumns:
+		for _, c := range s.NewConstraints {
+			a.constraint(c)
 		}
-		return a.missing(old)
-	}
-	c, key, err := a.column(s.NewColumns[0])
-	if err != nil {
-		return err
-	}
-	a.renameKey(a.Columns[i].Name, c.Name)
-	a.Columns = slices.Delete(a.Columns, i, i+1)
-	to, err := a.place(s.Position, i)
-	if err != nil {
-		return err
-	}
-	a.Columns = slices.Insert(a.Columns, to, c)
-	if key {
-		a.Key = []string{c.Name}
 	}
 	return nil
-}
-
-func (a *altering) rename(old, name string) error {
-	i := a.at(old)
-	if i < 0 {
-		return a.missing(old)
-	}
-	a.renameKey(a.Columns[i].Name, name)
-	a.Columns[i].Name = name
-	return nil
-}
-
-// renameKey notes that a column has got another name.
-func (a *altering) renameKey(old, name string) {
-	if old == name {
-		return
-	}
-	for i, k := range a.Key {
-		if k == old {
-			a.Key[i] = name
-		}
-	}
-	for was, is := range a.renamed { // by an earlier clause
-		if is == old {
-			a.renamed[was] = name
-			return
-		}
-	}
-	a.renamed[old] = name
 }
 
 // constraint takes a primary key over.
@@ -202,30 +166,63 @@ func (a *altering) constraint(c *ast.Constraint) {
 }
 
 // options are those of the table: its character set, perhaps with that of its columns.
-func (a *altering) options(list []*ast.TableOption) {
-	if c := a.optionCharset(list); c != "" {
+func (a *altering) options(s *ast.AlterTableSpec) error {
+	if s.Tp != ast.AlterTableOption {
+		return nil
+	}
+	for _, o := range s.Options {
+		if o.Tp == ast.TableOptionCharset && o.Default {
+			return fmt.Errorf("%w: the character set is that of the database", ErrUnknown)
+		}
+		a.converts = a.converts || o.Tp == ast.TableOptionCharset && o.UintValue == ast.TableOptionCharsetWithConvertTo
+	}
+	if c := a.optionCharset(s.Options); c != "" {
 		a.Charset = c
 	}
-	converts := slices.ContainsFunc(list, func(o *ast.TableOption) bool {
-		return o.Tp == ast.TableOptionCharset && o.UintValue == ast.TableOptionCharsetWithConvertTo
-	})
-	for i := range a.Columns {
-		if c := &a.Columns[i]; converts && c.Charset != "" {
-			c.Native = converted(c.Native, c.Charset, a.Charset)
-			c.Charset = a.Charset
-			if t, err := schema.ParseMySQL(c.Native); err == nil {
-				c.Type, c.Arrow = t, t.Arrow()
-			}
-		}
-	}
+	return nil
 }
 
-// keyed has the key's names be the columns' own, and these not be null.
-func (a *altering) keyed() {
-	for i, k := range a.Key {
+// finish does what is done to all columns in the end.
+func (a *altering) finish() error {
+	for i := range a.Columns {
+		c := &a.Columns[i]
+		if !a.converts || c.Charset == "" || c.Charset == "binary" {
+			continue
+		}
+		if a.declared[i] && c.Native == "text" && !a.Maria { // which MySQL makes a TINYTEXT if it was declared without a length
+			return fmt.Errorf("%w: column %s is declared and converted", ErrUnknown, c.Name)
+		}
+		a.convert(c, a.declared[i])
+	}
+	a.hiddenKey()
+	for i, k := range a.Key { // by the names that columns have, which are not NULL
 		if at := a.at(k); at >= 0 {
 			a.Key[i] = a.Columns[at].Name
 			a.Columns[at].Nullable = false
 		}
 	}
+	return nil
+}
+
+// convert gives a column the table's character set.
+func (a *altering) convert(c *schema.Column, declared bool) {
+	c.Native = converted(c.Native, c.Charset, a.Charset, declared)
+	c.Charset = a.Charset
+	if t, err := schema.ParseMySQL(c.Native); err == nil {
+		c.Type, c.Arrow = t, t.Arrow()
+	}
+	if c.Type.Kind == schema.Binary || a.Charset == "binary" && !a.Maria {
+		c.Charset = ""
+	}
+}
+
+// hiddenKey has the key that MySQL generates (sql_generate_invisible_primary_key) stay the first column.
+func (a *altering) hiddenKey() {
+	i := slices.Index(a.was, "my_row_id")
+	if a.Maria || i <= 0 || a.from[0].Name != "my_row_id" || a.declared[i] || !slices.Equal(a.Key, a.was[i:i+1]) {
+		return
+	}
+	c := a.Columns[i]
+	a.remove(i)
+	a.insert(0, c, "my_row_id", false)
 }

@@ -28,7 +28,7 @@ func (a *altering) column(def *ast.ColumnDef) (c schema.Column, key bool, err er
 			collation = o.StrValue
 		case ast.ColumnOptionComment:
 			if v, ok := o.Expr.(*test_driver.ValueExpr); ok {
-				c.Comment = v.GetString()
+				c.Comment = shown(v.GetString())
 			}
 		}
 	}
@@ -51,7 +51,9 @@ func (a *altering) column(def *ast.ColumnDef) (c schema.Column, key bool, err er
 	c.Arrow = c.Type.Arrow()
 	switch c.Type.Kind {
 	case schema.String, schema.Enum, schema.Set:
-		c.Charset = charset
+		if charset != "binary" || a.Maria {
+			c.Charset = charset
+		}
 	}
 	return c, key, nil
 }
@@ -114,7 +116,7 @@ func native(t *types.FieldType, charset string, maria bool) (string, error) {
 		}
 		return fmt.Sprintf("vector(%d)", n), nil
 	}
-	return text(t, charset)
+	return text(t, charset, maria)
 }
 
 func integer(t *types.FieldType, maria bool) string {
@@ -154,6 +156,16 @@ func fraction(name string, digits int) string {
 // escaped is how servers print a label.
 var escaped = strings.NewReplacer(`'`, `''`, `\`, `\\`, "\n", `\n`, "\r", `\r`, "\x00", `\0`)
 
+// shown is text as information_schema has it, in three bytes a character at most.
+func shown(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r > 0xFFFF {
+			return '?'
+		}
+		return r
+	}, text)
+}
+
 func labels(t *types.FieldType) string {
 	name := "enum"
 	if t.GetType() == mysql.TypeSet {
@@ -161,39 +173,43 @@ func labels(t *types.FieldType) string {
 	}
 	list := make([]string, len(t.GetElems()))
 	for i, e := range t.GetElems() {
-		list[i] = "'" + escaped.Replace(strings.TrimRight(e, " ")) + "'"
+		list[i] = "'" + escaped.Replace(shown(strings.TrimRight(e, " "))) + "'"
 	}
 	return name + "(" + strings.Join(list, ",") + ")"
 }
 
 // text is a type of text, or of bytes where that is the character set.
-func text(t *types.FieldType, charset string) (string, error) {
+func text(t *types.FieldType, charset string, maria bool) (string, error) {
 	n := t.GetFlen()
-	binary := charset == "binary"
+	kind := [2]string{"char", "text"}
+	if charset == "binary" {
+		kind = [2]string{"binary", "blob"}
+	}
 	switch t.GetType() {
 	case mysql.TypeString:
-		if binary {
-			return fmt.Sprintf("binary(%d)", max(n, 1)), nil
+		if n < 0 {
+			n = 1
 		}
-		return fmt.Sprintf("char(%d)", max(n, 1)), nil
+		return fmt.Sprintf("%s(%d)", kind[0], n), nil
 	case mysql.TypeVarchar, mysql.TypeVarString:
-		if binary {
-			return fmt.Sprintf("varbinary(%d)", n), nil
+		if n*widest(charset) > maxVarchar {
+			return sized(n, charset) + kind[1], nil
 		}
-		return fmt.Sprintf("varchar(%d)", n), nil
+		return fmt.Sprintf("var%s(%d)", kind[0], n), nil
 	}
 	size, ok := map[byte]string{mysql.TypeTinyBlob: "tiny", mysql.TypeBlob: "", mysql.TypeMediumBlob: "medium", mysql.TypeLongBlob: "long"}[t.GetType()]
 	switch {
 	case !ok:
 		return "", fmt.Errorf("type %s", t.String())
-	case size == "" && n > 0:
+	case size == "" && (n > 0 || n == 0 && !maria):
 		size = sized(n, charset)
 	}
-	if binary {
-		return size + "blob", nil
-	}
-	return size + "text", nil
+	return size + kind[1], nil
 }
+
+// maxVarchar is how many bytes there may be in a VARCHAR. A longer one is a TEXT where sql_mode is not
+// strict, and refused otherwise.
+const maxVarchar = 65535
 
 // sized is the smallest of the four types that has so many characters.
 func sized(n int, charset string) string {
@@ -207,40 +223,4 @@ func sized(n int, charset string) string {
 		return "medium"
 	}
 	return "long"
-}
-
-// widest is the most bytes of a character.
-func widest(charset string) int {
-	switch charset {
-	case "utf8mb4", "utf16", "utf16le", "utf32", "gb18030":
-		return 4
-	case "utf8mb3", "ujis", "eucjpms":
-		return 3
-	case "gbk", "gb2312", "big5", "sjis", "cp932", "euckr", "ucs2":
-		return 2
-	}
-	return 1
-}
-
-// converted is a type of text in another character set: a TEXT whose characters may need more
-// bytes becomes the next larger one.
-func converted(native, from, to string) string {
-	if to == "binary" {
-		switch {
-		case strings.HasPrefix(native, "varchar"), strings.HasPrefix(native, "char"):
-			return strings.Replace(native, "char", "binary", 1)
-		}
-		return strings.Replace(native, "text", "blob", 1)
-	}
-	if widest(to) > widest(from) {
-		switch native {
-		case "tinytext":
-			return "text"
-		case "text":
-			return "mediumtext"
-		case "mediumtext":
-			return "longtext"
-		}
-	}
-	return native
 }

@@ -8,11 +8,9 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/pingcap/tidb/pkg/parser"
 	"github.com/pingcap/tidb/pkg/parser/ast"
-	"github.com/pingcap/tidb/pkg/parser/charset"
 	_ "github.com/pingcap/tidb/pkg/parser/test_driver" // of literals, which the parser leaves to a driver
 
 	"github.com/tablehaul/tablehaul/pkg/schema"
@@ -51,22 +49,24 @@ func (s Server) Alter(t *Table, statement string) (*Alteration, error) {
 	if err != nil {
 		return nil, err
 	}
-	stmt, ok := node.(*ast.AlterTableStmt)
-	if !ok {
-		return nil, fmt.Errorf("%w: it is no ALTER TABLE", ErrUnknown)
+	a := altered(s, t)
+	switch stmt := node.(type) {
+	case *ast.AlterTableStmt:
+		err = a.apply(stmt.Specs)
+	case *ast.DropIndexStmt:
+		err = a.apply([]*ast.AlterTableSpec{{Tp: ast.AlterTableDropIndex, Name: stmt.IndexName}})
+	case *ast.AnalyzeTableStmt, *ast.CreateIndexStmt: // ALTER TABLE … ANALYZE PARTITION is one
+	default:
+		err = fmt.Errorf("%w: it is no ALTER TABLE", ErrUnknown)
 	}
-	a := &altering{Server: s, Table: Table{Columns: slices.Clone(t.Columns), Key: slices.Clone(t.Key), Charset: t.Charset}, renamed: map[string]string{}}
-	for _, spec := range stmt.Specs {
-		if err := a.spec(spec); err != nil {
-			return nil, err
-		}
+	if err != nil {
+		return nil, err
 	}
 	if len(a.Columns) == 0 {
 		return nil, fmt.Errorf("%w: no column is left", ErrUnknown)
 	}
-	a.keyed()
 	filled := slices.DeleteFunc(a.filled, func(name string) bool { return a.at(name) < 0 })
-	return &Alteration{&a.Table, a.renamed, filled}, nil
+	return &Alteration{&a.Table, a.renames(), filled}, nil
 }
 
 // Create returns what a CREATE TABLE makes, in a database of a character set. like, which may be
@@ -90,7 +90,7 @@ func (s Server) Create(statement, charset string, like func(db, name string) *Ta
 		}
 		return nil, fmt.Errorf("%w: columns are those of %s", ErrUnknown, stmt.ReferTable.Name.O)
 	}
-	a := &altering{Server: s, Table: Table{Charset: charset}}
+	a := altered(s, &Table{Charset: charset})
 	if c := s.optionCharset(stmt.Options); c != "" {
 		a.Charset = c
 	}
@@ -102,7 +102,9 @@ func (s Server) Create(statement, charset string, like func(db, name string) *Ta
 	for _, c := range stmt.Constraints {
 		a.constraint(c)
 	}
-	a.keyed()
+	if err := a.finish(); err != nil {
+		return nil, err
+	}
 	return &a.Table, nil
 }
 
@@ -124,41 +126,4 @@ func parse(statement string) (node ast.StmtNode, err error) {
 		return nil, fmt.Errorf("%w: there are %d of them", ErrUnknown, len(list))
 	}
 	return list[0], nil
-}
-
-// charsetOf is the character set of a collation.
-func (s Server) charsetOf(collation string) string {
-	if s.CharsetOf != nil {
-		if c := s.CharsetOf(collation); c != "" {
-			return c
-		}
-	}
-	if c, err := charset.GetCollationByName(collation); err == nil {
-		return c.CharsetName
-	}
-	name, _, _ := strings.Cut(collation, "_")
-	return strings.ToLower(name)
-}
-
-// optionCharset is the character set that options of a table give it, or "".
-func (s Server) optionCharset(options []*ast.TableOption) string {
-	name := ""
-	for _, o := range options {
-		switch {
-		case o.Tp == ast.TableOptionCharset && !o.Default:
-			name = plainCharset(o.StrValue)
-		case o.Tp == ast.TableOptionCollate && name == "":
-			name = s.charsetOf(o.StrValue)
-		}
-	}
-	return name
-}
-
-// plainCharset is a character set as servers list it.
-func plainCharset(name string) string {
-	name = strings.ToLower(name)
-	if name == "utf8" {
-		return "utf8mb3"
-	}
-	return name
 }

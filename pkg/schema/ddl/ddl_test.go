@@ -128,6 +128,12 @@ func TestAlter(t *testing.T) {
 		"ALTER TABLE t DROP PRIMARY KEY, ADD PRIMARY KEY (id)", "ALTER TABLE t ADD v VARCHAR(5), ADD w TEXT, ADD e ENUM('a'), ALGORITHM=COPY, LOCK=SHARED", "ALTER TABLE t DEFAULT CHARACTER SET latin1", "ALTER TABLE t ADD l VARCHAR(5)",
 		"ALTER TABLE t CONVERT TO CHARACTER SET utf8mb4", "ALTER TABLE t ADD m TEXT", "ALTER TABLE t CONVERT TO CHARACTER SET latin1 COLLATE latin1_bin", "ALTER TABLE t COMMENT 'of all sorts', ENGINE=InnoDB, ROW_FORMAT=DYNAMIC",
 		"ALTER TABLE t MODIFY v VARCHAR(50), MODIFY e ENUM('a','b') FIRST", "ALTER TABLE `t` ADD `order` INT, ADD `a b` INT AFTER `order`", "ALTER TABLE t FORCE", "ALTER TABLE t ORDER BY id",
+		// Servers have an order of their own: what goes, what is declared anew by the names there were, what comes.
+		"ALTER TABLE t RENAME COLUMN v TO w, RENAME COLUMN w TO v", "ALTER TABLE t CHANGE v w VARCHAR(9), CHANGE w v TEXT", "ALTER TABLE t ADD `a b` INT FIRST, DROP `a b`",
+		"ALTER TABLE t DROP CONSTRAINT ck", "ALTER TABLE t ADD z INT AFTER d2, CHANGE d d2 INT", "ALTER TABLE t ADD n VARCHAR(5), CHARACTER SET greek", "ALTER TABLE t CONVERT TO CHARACTER SET utf8mb4, ADD o VARCHAR(5) CHARACTER SET latin1",
+		"ALTER TABLE t DROP CONSTRAINT `PRIMARY`", "CREATE INDEX i ON t (z)", "ALTER TABLE t ADD PRIMARY KEY (id)", "DROP INDEX `PRIMARY` ON t", "ALTER TABLE t CHANGE id id2 INT, DROP xx, ADD PRIMARY KEY (id2)",
+		"ALTER TABLE t RENAME COLUMN id2 TO z, RENAME COLUMN z TO id2", "ALTER TABLE t ADD p CHAR(0), ADD q BINARY(0), ADD r TEXT(0)", "ALTER TABLE t ADD g1 VARCHAR(20) COLLATE utf8mb3_bin, ADD g2 ENUM('a') CHARACTER SET binary",
+		"ALTER TABLE t ADD h1 INT COMMENT 'a 😀', ADD h2 ENUM('😀', 'b')",
 	}
 	servers(t, func(t *testing.T, s *server) {
 		create := "CREATE TABLE t (id INT NOT NULL, PRIMARY KEY (id)) ENGINE=InnoDB"
@@ -148,12 +154,12 @@ func TestAlter(t *testing.T) {
 	})
 }
 
-// TestRenamed tells which columns have got other names, whatever came between.
+// TestRenamed tells which columns have got other names, swapped ones too.
 func TestRenamed(t *testing.T) {
 	s := Server{}
 	at, err := s.Create("CREATE TABLE t (a INT, b INT, c INT)", "utf8mb4", nil)
 	must(t, err)
-	next, err := s.Alter(at, "ALTER TABLE t RENAME COLUMN a TO b2, CHANGE b2 b3 INT, RENAME COLUMN b TO a")
+	next, err := s.Alter(at, "ALTER TABLE t RENAME COLUMN a TO b3, RENAME COLUMN b TO a")
 	must(t, err)
 	if got := fmt.Sprint(next.Renamed, lines(next.Table)); got != fmt.Sprint(map[string]string{"a": "b3", "b": "a"}, "b3 int null=true  \"\"\na int null=true  \"\"\nc int null=true  \"\"\nkey ") {
 		t.Error(got)
@@ -168,10 +174,40 @@ func TestFilled(t *testing.T) {
 	s := Server{}
 	at, err := s.Create("CREATE TABLE t (a INT)", "utf8mb4", nil)
 	must(t, err)
-	next, err := s.Alter(at, "ALTER TABLE t ADD b INT, ADD c INT DEFAULT NULL, ADD d INT DEFAULT 0, ADD e INT NOT NULL, ADD f INT AS (a+1), ADD g TIMESTAMP DEFAULT CURRENT_TIMESTAMP, ADD h INT DEFAULT 1, DROP h, ADD i INT NULL COMMENT 'x'")
+	next, err := s.Alter(at, "ALTER TABLE t ADD b INT, ADD c INT DEFAULT NULL, ADD d INT DEFAULT 0, ADD e INT NOT NULL, ADD f INT AS (a+1), ADD g TIMESTAMP DEFAULT CURRENT_TIMESTAMP, ADD i INT NULL COMMENT 'x'")
 	must(t, err)
 	if !slices.Equal(next.Filled, []string{"d", "e", "f", "g"}) {
 		t.Errorf("got %v", next.Filled)
+	}
+}
+
+// TestLax has types that are too long become others, as where sql_mode is not strict.
+func TestLax(t *testing.T) {
+	servers(t, func(t *testing.T, s *server) {
+		s.run(t, "SET sql_mode = ''")
+		create := "CREATE TABLE lax (a VARCHAR(70000), b VARBINARY(70000), c VARCHAR(30000) CHARACTER SET latin1)"
+		s.run(t, create)
+		at, err := s.Create(create, "utf8mb4", nil)
+		must(t, err)
+		alter := "ALTER TABLE lax CONVERT TO CHARACTER SET utf8mb4"
+		s.run(t, alter)
+		next, err := s.Alter(at, alter)
+		must(t, err)
+		if want := s.table(t, "lax"); lines(next.Table) != lines(want) {
+			t.Errorf("got\n%s\nwant\n%s", lines(next.Table), lines(want))
+		}
+	})
+}
+
+// TestHiddenKey has MySQL's generated key stay the first column.
+func TestHiddenKey(t *testing.T) {
+	s := Server{}
+	at, err := s.Create("CREATE TABLE t (my_row_id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, a INT)", "utf8mb4", nil)
+	must(t, err)
+	next, err := s.Alter(at, "ALTER TABLE t ADD b INT FIRST")
+	must(t, err)
+	if next.Columns[0].Name != "my_row_id" || next.Columns[1].Name != "b" {
+		t.Errorf("got %s", lines(next.Table))
 	}
 }
 
@@ -180,7 +216,7 @@ func TestUnknown(t *testing.T) {
 	s := Server{}
 	at, err := s.Create("CREATE TABLE t (a INT)", "utf8mb4", nil)
 	must(t, err)
-	for _, statement := range []string{"ALTER TABLE t ADD", "ALTER TABLE t DROP b", "ALTER TABLE t ADD a INT", "ALTER TABLE t ADD p POINT", "ALTER TABLE t ADD n NCHAR(3)", "ALTER TABLE t ADD n CHAR(3) BYTE", "CREATE TABLE t (x INT)", ""} {
+	for _, statement := range []string{"ALTER TABLE t ADD", "ALTER TABLE t DROP b", "ALTER TABLE t ADD a INT", "ALTER TABLE t ADD p POINT", "ALTER TABLE t ADD n NCHAR(3)", "ALTER TABLE t ADD n CHAR(3) BYTE", "CREATE TABLE t (x INT)", "", "ALTER TABLE t CONVERT TO CHARACTER SET DEFAULT", "ALTER TABLE t ADD x TEXT, CONVERT TO CHARACTER SET latin1", "ALTER TABLE t RENAME COLUMN a TO b, RENAME COLUMN b TO c"} {
 		if _, err := s.Alter(at, statement); !errors.Is(err, ErrUnknown) {
 			t.Errorf("%s: %v", statement, err)
 		}
