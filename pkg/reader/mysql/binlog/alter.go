@@ -65,18 +65,14 @@ func (l *lexer) clause(t token, db string, s *Statement) bool {
 		}
 		return true
 	case t.is("EXCHANGE"):
-		for w := l.next(); w.kind != tokenEnd; w = l.next() {
-			if w.is("TABLE") {
-				if n, ok := l.name(db); ok {
-					s.Tables = append(s.Tables, n)
-				}
-				break
-			}
-		}
+		l.otherTable(db, s)
+		return true
+	case t.is("TRUNCATE"), t.is("DISCARD"), t.is("IMPORT"):
 		s.Kind = ReplaceRows
 		return true
-	case t.is("TRUNCATE"), t.is("DISCARD"), t.is("IMPORT"), t.is("CONVERT") && (l.look().is("TABLE") || l.look().is("PARTITION")):
-		s.Kind = ReplaceRows
+	case t.is("CONVERT") && (l.look().is("TABLE") || l.look().is("PARTITION")):
+		// MariaDB: a partition becomes a table, or a table one.
+		l.otherTable(db, s)
 		return true
 	case t.is("DROP"):
 		return l.dropClause(s)
@@ -86,6 +82,19 @@ func (l *lexer) clause(t token, db string, s *Statement) bool {
 		s.Rewritten = append(s.Rewritten, l.modify(t.is("CHANGE")))
 	}
 	return false
+}
+
+// otherTable is the table that a clause names, and which has other rows as well.
+func (l *lexer) otherTable(db string, s *Statement) {
+	for w := l.next(); w.kind != tokenEnd; w = l.next() {
+		if w.is("TABLE") {
+			if n, ok := l.name(db); ok {
+				s.Tables = append(s.Tables, n)
+			}
+			break
+		}
+	}
+	s.Kind = ReplaceRows
 }
 
 // dropClause is what follows DROP in ALTER TABLE.

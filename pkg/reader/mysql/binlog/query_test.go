@@ -71,6 +71,8 @@ func TestParseStatement(t *testing.T) {
 		"ALTER TABLE a ADD x INT, RENAME TO x.c":                          {Kind: RenameTable, Tables: []Name{a, c}},
 		"ALTER TABLE a RENAME b":                                          {Kind: RenameTable, Tables: []Name{a, b}},
 		"ALTER TABLE a EXCHANGE PARTITION p WITH TABLE x.c":               {Kind: ReplaceRows, Tables: []Name{a, c}},
+		"ALTER TABLE a CONVERT PARTITION p TO TABLE x.c":                  {Kind: ReplaceRows, Tables: []Name{a, c}},
+		"ALTER TABLE a CONVERT TABLE b TO PARTITION p VALUES IN (1)":      {Kind: ReplaceRows, Tables: []Name{a, b}},
 		"ALTER TABLE a TRUNCATE PARTITION p":                              {Kind: ReplaceRows, Tables: []Name{a}},
 		"ALTER TABLE a DROP PARTITION p":                                  {Kind: ReplaceRows, Tables: []Name{a}},
 		"ALTER TABLE a WAIT 5 IMPORT TABLESPACE":                          {Kind: ReplaceRows, Tables: []Name{a}},
