@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -54,7 +55,7 @@ func (t *tracker) apply(q logged, r *report) ([]name, error) {
 	case binlog.CreateTable:
 		return st.Tables, t.create(st, q, r)
 	case binlog.AlterTable, binlog.ReplaceRows, binlog.RenameTable:
-		if isAlter(st, text) {
+		if st.Kind != binlog.RenameTable || alters.MatchString(text[skipSpace(text):]) {
 			if err := t.alter(st.Tables[0], text, r); err != nil {
 				return nil, err
 			}
@@ -62,14 +63,19 @@ func (t *tracker) apply(q logged, r *report) ([]name, error) {
 		if st.Kind == binlog.RenameTable {
 			t.rename(st.Tables)
 		}
+		for _, n := range st.Tables[1:] { // CONVERT PARTITION and TABLE
+			if st.Kind == binlog.ReplaceRows {
+				if err := t.look(n); err != nil {
+					return nil, err
+				}
+			}
+		}
 	}
 	return st.Tables, nil
 }
 
-// isAlter tells ALTER TABLE from RENAME TABLE. The second of two names is another table's.
-func isAlter(st binlog.Statement, text string) bool {
-	return st.Kind != binlog.RenameTable || !strings.EqualFold(firstWord(text), "RENAME")
-}
+// alters tells ALTER TABLE … RENAME from RENAME TABLE.
+var alters = regexp.MustCompile(`(?is)^(?:set\s+statement\s.*\sfor\s+)?(?:/\*.*?\*/\s*)?alter\b`)
 
 func (t *tracker) create(st binlog.Statement, q logged, r *report) error {
 	n := st.Tables[0]
