@@ -271,7 +271,18 @@ func Mentions(query string, name func(string) bool) bool {
 type QueryEvent struct {
 	DB    string
 	Error uint16 // the server's error that the statement ended with, after it had done a part
-	Query []byte
+	// Query is in UTF-8 where that can be told, and as it would be written in the default sql_mode.
+	Query   []byte
+	session session
+}
+
+// ImplicitTimestamps reports whether a TIMESTAMP that is not declared NULL was not to be NULL: where
+// explicit_defaults_for_timestamp was off, which MariaDB writes elsewhere.
+func (q *QueryEvent) ImplicitTimestamps(maria bool) bool {
+	if maria {
+		return q.session.flags&mariaExplicit == 0
+	}
+	return q.session.explicit == 0
 }
 
 // ParseQuery reads the body of Query, MariaQueryCompressed and, as it begins
@@ -285,7 +296,7 @@ func ParseQuery(typ EventType, body []byte) (q QueryEvent, err error) {
 	if typ == ExecuteLoadQuery {
 		r.bytes(13)
 	}
-	r.bytes(vars)
+	q.session = readSession(r.bytes(vars))
 	q.DB = string(r.bytes(db))
 	r.uint8() // the 0 behind it
 	if r.bad {
@@ -295,5 +306,6 @@ func ParseQuery(typ EventType, body []byte) (q QueryEvent, err error) {
 	if typ == MariaQueryCompressed {
 		q.Query, err = inflate(nil, r.p)
 	}
+	q.Query = q.session.standard(q.Query)
 	return q, err
 }
