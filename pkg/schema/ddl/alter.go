@@ -33,7 +33,7 @@ func altered(s Server, t *Table) *altering {
 }
 
 func (a *altering) at(name string) int {
-	return slices.IndexFunc(a.Columns, func(c schema.Column) bool { return strings.EqualFold(c.Name, name) })
+	return a.Table.column(name)
 }
 
 // had is where the column is that had a name before the statement.

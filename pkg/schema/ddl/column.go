@@ -14,8 +14,8 @@ import (
 
 // column is a column as it is declared, and whether that makes it the primary key.
 func (a *altering) column(def *ast.ColumnDef) (c schema.Column, key bool, err error) {
-	c = schema.Column{Name: def.Name.Name.O, Nullable: true}
-	collation := def.Tp.GetCollate()
+	c = schema.Column{Name: def.Name.Name.O, Nullable: !a.ImplicitTimestamps || def.Tp.GetType() != mysql.TypeTimestamp}
+	collation, compressed := def.Tp.GetCollate(), false
 	for _, o := range def.Options {
 		switch o.Tp {
 		case ast.ColumnOptionNotNull, ast.ColumnOptionAutoIncrement:
@@ -24,6 +24,8 @@ func (a *altering) column(def *ast.ColumnDef) (c schema.Column, key bool, err er
 			c.Nullable = true
 		case ast.ColumnOptionPrimaryKey:
 			key = true
+		case ast.ColumnOptionColumnFormat:
+			compressed = a.Maria
 		case ast.ColumnOptionCollate:
 			collation = o.StrValue
 		case ast.ColumnOptionComment:
@@ -45,12 +47,18 @@ func (a *altering) column(def *ast.ColumnDef) (c schema.Column, key bool, err er
 	if c.Native, err = native(def.Tp, charset, a.Maria); err != nil {
 		return c, false, fmt.Errorf("%w: column %s: %w", ErrUnknown, c.Name, err)
 	}
+	if compressed {
+		c.Native += " /*M!100301 COMPRESSED*/"
+	}
 	if c.Type, err = schema.ParseMySQL(c.Native); err != nil {
 		return c, false, fmt.Errorf("%w: column %s: %w", ErrUnknown, c.Name, err)
 	}
 	c.Arrow = c.Type.Arrow()
 	switch c.Type.Kind {
 	case schema.String, schema.Enum, schema.Set:
+		if lacking[c.Native] != "" {
+			break
+		}
 		if charset != "binary" || a.Maria {
 			c.Charset = charset
 		}
@@ -109,6 +117,9 @@ func native(t *types.FieldType, charset string, maria bool) (string, error) {
 		}
 		return "json", nil
 	case mysql.TypeEnum, mysql.TypeSet:
+		if name, ok := strings.CutPrefix(t.GetElems()[0], standIn); ok {
+			return name, nil
+		}
 		return labels(t), nil
 	case mysql.TypeTiDBVectorFloat32:
 		if n <= 0 {

@@ -6,8 +6,9 @@ package ddl
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/pingcap/tidb/pkg/parser"
 	"github.com/pingcap/tidb/pkg/parser/ast"
@@ -32,6 +33,9 @@ type Server struct {
 	Maria bool // MariaDB, which prints widths of integers
 	// CharsetOf is the character set of a collation, by the server; nil is by the parser.
 	CharsetOf func(collation string) string
+	// ImplicitTimestamps is that explicit_defaults_for_timestamp was off: a TIMESTAMP is not to be
+	// NULL unless it says so.
+	ImplicitTimestamps bool
 }
 
 // An Alteration is what an ALTER TABLE makes of a table.
@@ -45,7 +49,7 @@ type Alteration struct {
 
 // Alter returns what an ALTER TABLE makes of a table.
 func (s Server) Alter(t *Table, statement string) (*Alteration, error) {
-	node, err := parse(statement)
+	node, err := s.parse(statement, t)
 	if err != nil {
 		return nil, err
 	}
@@ -69,10 +73,15 @@ func (s Server) Alter(t *Table, statement string) (*Alteration, error) {
 	return &Alteration{&a.Table, a.renames(), filled}, nil
 }
 
+// column is where a column is.
+func (t *Table) column(name string) int {
+	return slices.IndexFunc(t.Columns, func(c schema.Column) bool { return strings.EqualFold(c.Name, name) })
+}
+
 // Create returns what a CREATE TABLE makes, in a database of a character set. like, which may be
 // nil, returns the table that is named in CREATE TABLE … LIKE.
 func (s Server) Create(statement, charset string, like func(db, name string) *Table) (*Table, error) {
-	node, err := parse(statement)
+	node, err := s.parse(statement, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -108,14 +117,38 @@ func (s Server) Create(statement, charset string, like func(db, name string) *Ta
 	return &a.Table, nil
 }
 
-// national are types of a character set that the parser does not tell.
-var national = regexp.MustCompile(`(?i)\b(national|nchar|nvarchar)\b`)
-
-// parse reads one statement.
-func parse(statement string) (node ast.StmtNode, err error) {
-	if national.MatchString(statement) {
-		return nil, fmt.Errorf("%w: it may have a type of the national character set", ErrUnknown)
+// parse reads one statement about a table, which is nil if it is made.
+func (s Server) parse(statement string, table *Table) (ast.StmtNode, error) {
+	if !utf8.ValidString(statement) {
+		return nil, fmt.Errorf("%w: its text is of another character set than UTF-8", ErrUnknown)
 	}
+	list := tokens(statement, s.Maria)
+	if r := (&reading{list: list}); r.accept("SET", "STATEMENT") { // … FOR another one, of MariaDB
+		for !r.end() && !r.accept("FOR") {
+			if len(r.group()) == 0 {
+				r.i++
+			}
+		}
+		list = r.rest()
+	}
+	// Of these types the parser does not tell the character set.
+	national := slices.ContainsFunc(list, func(t token) bool { return t.is("NATIONAL", "NCHAR", "NVARCHAR") })
+	node, err := parse(written(list))
+	if err == nil && !national {
+		return node, nil
+	}
+	if list, ok := s.loosen(list, table); ok {
+		if node, err := parse(written(list)); err == nil {
+			return node, nil
+		}
+	}
+	if err == nil {
+		err = fmt.Errorf("%w: it may have a type of the national character set", ErrUnknown)
+	}
+	return nil, err
+}
+
+func parse(statement string) (ast.StmtNode, error) {
 	p := parser.New()
 	p.EnableWindowFunc(true)
 	list, _, err := p.ParseSQL(statement)

@@ -181,6 +181,71 @@ func TestFilled(t *testing.T) {
 	}
 }
 
+// TestRare is of what the parser does not read, and is read all the same.
+func TestRare(t *testing.T) {
+	columns := []string{
+		"POINT", "GEOMETRY NOT NULL", "GEOMETRYCOLLECTION", "POINT NOT NULL SRID 4326", "POINT REF_SYSTEM_ID=101", "UUID", "INET6 DEFAULT '::1'", "INET4 NOT NULL",
+		"NCHAR(5)", "NATIONAL CHAR VARYING(7)", "NVARCHAR(3) NOT NULL DEFAULT N'x'", "NCHAR VARCHAR(4)", "NATIONAL VARCHAR(4)", "CHAR(5) BYTE", "CHAR(4) ASCII", "TEXT UNICODE",
+		"INT INVISIBLE", "INT DEFAULT 4 INVISIBLE COMMENT 'x'", "TEXT COMPRESSED", "VARCHAR(9) COMPRESSED=zlib CHARACTER SET latin1", "VARCHAR(9) CHARACTER SET greek COLLATE greek_bin",
+		"VARCHAR(5) COLLATE utf8mb4_uca1400_ai_ci", "VARCHAR(5) COLLATE latin1_swedish_nopad_ci", "INT DEFAULT (1 + 2)", "DATE DEFAULT (CURRENT_DATE + INTERVAL 1 YEAR) NOT NULL", "INT DEFAULT LENGTH('abc')",
+		"DATE DEFAULT DATE'2020-01-01'", "INT AS (id + 1) PERSISTENT", "INT GENERATED ALWAYS AS (id) STORED INVISIBLE", "INT CHECK (c > 0) NOT ENFORCED", "INT WITHOUT SYSTEM VERSIONING",
+		"INT /*!50000 NOT NULL */ /*M!100100 COMMENT 'x' */", "INT /* , x INT */", "INT -- , x INT\n", "INT COMMENT '-- /*! ; NCHAR'",
+		"INT INVISIBLE, PRIMARY KEY (id), KEY (c), CONSTRAINT a CHECK (c > 0), CONSTRAINT FOREIGN KEY (c) REFERENCES t0 (id) ON DELETE SET NULL ON UPDATE CASCADE",
+		"INT INVISIBLE REFERENCES t0 (id) ON DELETE SET NULL, d INT",
+	}
+	servers(t, func(t *testing.T, s *server) {
+		s.run(t, "CREATE TABLE t0 (id INT PRIMARY KEY)")
+		for i, column := range columns {
+			for j, form := range []string{"CREATE TABLE t%d_%d (id INT, c %s)", "CREATE TABLE t%d_%d (id INT, c %s) CHARACTER SET = latin1 COMMENT='x' /*!50100 PARTITION BY HASH (id) PARTITIONS 2 */"} {
+				statement := fmt.Sprintf(form, i, j, column)
+				if _, err := s.Execute(statement); err != nil {
+					t.Logf("not of this server: %s: %v", statement, err)
+					continue
+				}
+				got, err := s.Create(statement, "utf8mb4", nil)
+				if err != nil {
+					t.Errorf("%s: %v", statement, err)
+					continue
+				}
+				if want := s.table(t, fmt.Sprintf("t%d_%d", i, j)); lines(got) != lines(want) {
+					t.Errorf("%s: got\n%s\nwant\n%s", statement, lines(got), lines(want))
+				}
+			}
+		}
+	})
+}
+
+// TestRareClauses alters tables in ways that the parser does not read.
+func TestRareClauses(t *testing.T) {
+	statements := []string{
+		"ALTER TABLE t ADD p POINT, ADD point INT AFTER id, DROP a", "ALTER TABLE t MODIFY b NCHAR(9) FIRST, CHANGE c d INT INVISIBLE AFTER id", "ALTER TABLE t ADD COLUMN (h INT INVISIBLE, i NVARCHAR(3))",
+		"ALTER TABLE t ADD v INT INVISIBLE, ADD PRIMARY KEY (id), ADD KEY (v), COMMENT 'x', DEFAULT CHARSET=latin1", "ALTER TABLE t ADD w INT INVISIBLE, ADD x TEXT", "ALTER TABLE t DROP PRIMARY KEY, ADD y POINT",
+		"ALTER TABLE t ADD COLUMN IF NOT EXISTS y INT, ADD INDEX IF NOT EXISTS (v)", "ALTER TABLE t RENAME COLUMN IF EXISTS y TO z, RENAME COLUMN IF EXISTS nothing TO z2", "ALTER TABLE IF EXISTS t WAIT 5 DROP COLUMN IF EXISTS z, DROP INDEX IF EXISTS nothing",
+		"ALTER ONLINE TABLE t ADD z INT", "ALTER TABLE t ADD PRIMARY KEY IF NOT EXISTS (id)", "ALTER TABLE t ADD PRIMARY KEY IF NOT EXISTS (v)", "SET STATEMENT max_statement_time = (10 + 20) FOR ALTER TABLE t ADD s INT",
+		"ALTER TABLE t ADD SYSTEM VERSIONING, ADD s2 INT", "ALTER TABLE t DROP SYSTEM VERSIONING", "ALTER TABLE t CONVERT TO CHARACTER SET greek, ADD g INT INVISIBLE", "ALTER TABLE t ALTER COLUMN id SET DEFAULT (1 + 1), ORDER BY id, v",
+	}
+	servers(t, func(t *testing.T, s *server) {
+		create := "CREATE TABLE t (id INT, a INT, b VARCHAR(10), c INT) CHARACTER SET utf8mb4"
+		s.run(t, create)
+		at, err := s.Create(create, "utf8mb4", nil)
+		must(t, err)
+		for _, statement := range statements {
+			if _, err := s.Execute(statement); err != nil {
+				t.Logf("not of this server: %s: %v", statement, err)
+				continue
+			}
+			next, err := s.Alter(at, statement)
+			if err != nil {
+				t.Fatalf("%s: %v", statement, err)
+			}
+			if want := s.table(t, "t"); lines(next.Table) != lines(want) {
+				t.Fatalf("%s: got\n%s\nwant\n%s", statement, lines(next.Table), lines(want))
+			}
+			at = next.Table
+		}
+	})
+}
+
 // TestLax has types that are too long become others, as where sql_mode is not strict.
 func TestLax(t *testing.T) {
 	servers(t, func(t *testing.T, s *server) {
@@ -216,12 +281,12 @@ func TestUnknown(t *testing.T) {
 	s := Server{}
 	at, err := s.Create("CREATE TABLE t (a INT)", "utf8mb4", nil)
 	must(t, err)
-	for _, statement := range []string{"ALTER TABLE t ADD", "ALTER TABLE t DROP b", "ALTER TABLE t ADD a INT", "ALTER TABLE t ADD p POINT", "ALTER TABLE t ADD n NCHAR(3)", "ALTER TABLE t ADD n CHAR(3) BYTE", "CREATE TABLE t (x INT)", "", "ALTER TABLE t CONVERT TO CHARACTER SET DEFAULT", "ALTER TABLE t ADD x TEXT, CONVERT TO CHARACTER SET latin1", "ALTER TABLE t RENAME COLUMN a TO b, RENAME COLUMN b TO c"} {
+	for _, statement := range []string{"ALTER TABLE t ADD", "ALTER TABLE t DROP b", "ALTER TABLE t ADD a INT", "ALTER TABLE t ADD p FOO", "ALTER TABLE t ADD `\xff` INT", "ALTER TABLE t ADD n NCHAR(3) WHATEVER", "ALTER TABLE t ADD (", "ALTER TABLE t ADD (n NCHAR(3)", "ALTER TABLE t MODIFY", "ALTER TABLE", "CREATE TABLE t (x INT)", "", "ALTER TABLE t CONVERT TO CHARACTER SET DEFAULT", "ALTER TABLE t ADD x TEXT, CONVERT TO CHARACTER SET latin1", "ALTER TABLE t RENAME COLUMN a TO b, RENAME COLUMN b TO c"} {
 		if _, err := s.Alter(at, statement); !errors.Is(err, ErrUnknown) {
 			t.Errorf("%s: %v", statement, err)
 		}
 	}
-	for _, statement := range []string{"CREATE TABLE t AS SELECT 1", "CREATE TABLE t LIKE u", "ALTER TABLE t ADD b INT"} {
+	for _, statement := range []string{"CREATE TABLE t AS SELECT 1", "CREATE TABLE t LIKE u", "CREATE TABLE t (a POINT, PERIOD FOR p (a, b))", "CREATE TABLE t (a POINT) SELECT 1", "CREATE TABLE t (a POINT", "CREATE TABLE", "ALTER TABLE t ADD b INT"} {
 		if _, err := s.Create(statement, "utf8mb4", nil); !errors.Is(err, ErrUnknown) {
 			t.Errorf("%s: %v", statement, err)
 		}
