@@ -90,7 +90,7 @@ func (r *report) print(w io.Writer, on string, verbose bool) {
 }
 
 func short(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
+	s = strings.ToValidUTF8(strings.Join(strings.Fields(s), " "), "?")
 	if len(s) > 300 {
 		s = strings.ToValidUTF8(s[:300], "") + "…"
 	}

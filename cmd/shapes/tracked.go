@@ -22,6 +22,13 @@ type tracker struct {
 	asked map[name]bool
 }
 
+// of is the server as a statement was read by it.
+func (s *server) of(q logged) ddl.Server {
+	d := s.Server
+	d.ImplicitTimestamps = q.ImplicitTimestamps(s.Maria)
+	return d
+}
+
 // fold is a name as the server compares it.
 func (t *tracker) fold(n name) name {
 	if t.s.folds {
@@ -56,7 +63,7 @@ func (t *tracker) apply(q logged, r *report) ([]name, error) {
 		return st.Tables, t.create(st, q, r)
 	case binlog.AlterTable, binlog.ReplaceRows, binlog.RenameTable:
 		if st.Kind != binlog.RenameTable || alters.MatchString(text[skipSpace(text):]) {
-			if err := t.alter(st.Tables[0], text, r); err != nil {
+			if err := t.alter(st.Tables[0], q, r); err != nil {
 				return nil, err
 			}
 		}
@@ -86,7 +93,7 @@ func (t *tracker) create(st binlog.Statement, q logged, r *report) error {
 	if err != nil {
 		return err
 	}
-	made, err := t.s.Create(string(q.Query), charset, func(db, table string) *ddl.Table {
+	made, err := t.s.of(q).Create(string(q.Query), charset, func(db, table string) *ddl.Table {
 		if db == "" {
 			db = q.DB
 		}
@@ -95,12 +102,13 @@ func (t *tracker) create(st binlog.Statement, q logged, r *report) error {
 	return t.took(n, made, err, string(q.Query), r)
 }
 
-func (t *tracker) alter(n name, text string, r *report) error {
+func (t *tracker) alter(n name, q logged, r *report) error {
+	text := string(q.Query)
 	was := t.tables[n]
 	if was == nil || t.asked[n] { // a view perhaps, which shows where it is not
 		return nil
 	}
-	after, err := t.s.Alter(was, text)
+	after, err := t.s.of(q).Alter(was, text)
 	if err != nil {
 		return t.took(n, nil, err, text, r)
 	}
