@@ -87,9 +87,9 @@ both = pids=(); for s in mysql mariadb; do (
 end_both = ) & pids+=($$!); done; rc=0; for p in "$${pids[@]}"; do wait "$$p" || rc=1; done; exit $$rc
 
 .PHONY: test-corpora
-test-corpora: build services ## move every .sql file of DIR=… and compare; dump every file of messages
+test-corpora: build services ## move every .sql file of DIR=… and compare, also what tail makes of its statements; dump every file of messages
 	@test -n '$(DIR)' || { echo 'usage: make test-corpora DIR=folder' >&2; exit 2; }
-	@if find '$(DIR)' -name '*.sql' -o -name '*.sql.gz' | grep -q .; then $(env) && testdata/compare/corpora '$(DIR)'; fi
+	@if find '$(DIR)' -name '*.sql' -o -name '*.sql.gz' | grep -q .; then $(env) && rc=0 && { testdata/compare/corpora '$(DIR)' || rc=1; $(GO) run ./cmd/shapes '$(DIR)' || rc=1; exit $$rc; }; fi
 	@$(env) && $$TABLEHAUL_TEST_PYTHON testdata/compare/messages.py '$(DIR)' --bin bin/tablehaul
 
 .PHONY: test-doris

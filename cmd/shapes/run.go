@@ -246,6 +246,9 @@ func (j *job) end(ctx context.Context) error {
 	if err := j.compare(names, "(the end of the file)", j.r); err != nil {
 		return err
 	}
+	if err := j.conn.Quit(); err != nil { // it may hold locks on the database's tables
+		return err
+	}
 	delete(j.created, j.own)
 	_, err = j.ask.Execute("DROP DATABASE " + quoteName(j.own))
 	return err

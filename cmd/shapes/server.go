@@ -53,7 +53,7 @@ func newServer(ctx context.Context, name, address string) (*server, error) {
 	if rows[0][1] != "ROW" {
 		return nil, fmt.Errorf("binlog_format is %s: statements are followed in logs of rows", rows[0][1])
 	}
-	if _, err := s.ask.Execute("SET foreign_key_checks = 0"); err != nil { // databases are dropped in any order
+	if _, err := s.ask.Execute("SET foreign_key_checks = 0, lock_wait_timeout = 60"); err != nil { // databases are dropped in any order
 		return nil, err
 	}
 	charsets := map[string]string{}
