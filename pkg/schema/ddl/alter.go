@@ -20,11 +20,13 @@ type altering struct {
 	was      []string        // the names that columns had, "" for new ones
 	declared []bool          // columns that the statement declares
 	converts bool            // all text becomes the table's character set
+	charsets int             // how often the statement names one for the table
+	keyed    bool            // the table had a primary key
 	filled   []string
 }
 
 func altered(s Server, t *Table) *altering {
-	a := &altering{Server: s, Table: Table{Columns: slices.Clone(t.Columns), Key: slices.Clone(t.Key), Charset: t.Charset}, from: t.Columns}
+	a := &altering{Server: s, Table: Table{Columns: slices.Clone(t.Columns), Key: slices.Clone(t.Key), Charset: t.Charset}, from: t.Columns, keyed: len(t.Key) > 0}
 	for _, c := range t.Columns {
 		a.was = append(a.was, c.Name)
 	}
@@ -53,7 +55,7 @@ func (a *altering) apply(specs []*ast.AlterTableSpec) error {
 				return err
 			}
 		}
-		if i == 2 { // columns have the names that they will have
+		if i == 3 { // columns are those that there will be
 			a.renameKey()
 		}
 	}
@@ -87,7 +89,7 @@ func (a *altering) changes(s *ast.AlterTableSpec) error {
 		if err != nil || i < 0 {
 			return err
 		}
-		c, _, err := a.column(s.NewColumns[0])
+		c, err := a.column(s.NewColumns[0])
 		if err != nil {
 			return err
 		}
@@ -137,19 +139,30 @@ func (a *altering) keys(s *ast.AlterTableSpec) error {
 		if i, err := a.changed(s); err != nil || i < 0 {
 			return err
 		}
-		for _, o := range s.NewColumns[0].Options {
-			if o.Tp == ast.ColumnOptionPrimaryKey {
-				a.Key = []string{s.NewColumns[0].Name.Name.O}
-			}
-		}
+		a.keyOf(s.NewColumns[0])
 	case ast.AlterTableAddConstraint:
 		a.constraint(s.Constraint)
 	case ast.AlterTableAddColumns:
+		for _, def := range s.NewColumns {
+			// IF NOT EXISTS is also about the key, whether the column is there or not.
+			if !s.IfNotExists || !a.keyed {
+				a.keyOf(def)
+			}
+		}
 		for _, c := range s.NewConstraints {
 			a.constraint(c)
 		}
 	}
 	return nil
+}
+
+// keyOf takes over that a column is declared as the primary key.
+func (a *altering) keyOf(def *ast.ColumnDef) {
+	for _, o := range def.Options {
+		if o.Tp == ast.ColumnOptionPrimaryKey {
+			a.Key = []string{def.Name.Name.O}
+		}
+	}
 }
 
 // constraint takes a primary key over.
@@ -178,6 +191,10 @@ func (a *altering) options(s *ast.AlterTableSpec) error {
 	}
 	if c := a.optionCharset(s.Options); c != "" {
 		a.Charset = c
+		a.charsets++
+	}
+	if a.converts && a.charsets > 1 {
+		return fmt.Errorf("%w: it converts to one character set, and names another", ErrUnknown)
 	}
 	return nil
 }
@@ -189,8 +206,11 @@ func (a *altering) finish() error {
 		if !a.converts || c.Charset == "" || c.Charset == "binary" {
 			continue
 		}
-		if a.declared[i] && c.Native == "text" && !a.Maria { // which MySQL makes a TINYTEXT if it was declared without a length
+		switch {
+		case a.declared[i] && c.Native == "text" && !a.Maria: // which MySQL makes a TINYTEXT if it was declared without a length
 			return fmt.Errorf("%w: column %s is declared and converted", ErrUnknown, c.Name)
+		case garbles(c, a.Charset):
+			return fmt.Errorf("%w: the labels of column %s become others", ErrUnknown, c.Name)
 		}
 		a.convert(c, a.declared[i])
 	}

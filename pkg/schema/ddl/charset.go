@@ -6,6 +6,8 @@ import (
 
 	"github.com/pingcap/tidb/pkg/parser/ast"
 	"github.com/pingcap/tidb/pkg/parser/charset"
+
+	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
 // The parser refuses statements with character sets that TiDB does not have, though it knows their
@@ -92,4 +94,14 @@ func converted(native, from, to string, declared bool) string {
 		return "longtext"
 	}
 	return native
+}
+
+// garbles reports whether servers make other labels of those of a column that becomes another character set:
+// they take the bytes for what they were not.
+func garbles(c *schema.Column, to string) bool {
+	if c.Charset == to || c.Type.Kind != schema.Enum && c.Type.Kind != schema.Set {
+		return false
+	}
+	wide := func(name string) bool { return strings.HasPrefix(name, "utf16") || name == "ucs2" || name == "utf32" }
+	return wide(c.Charset) || wide(to) || strings.ContainsFunc(c.Native, func(r rune) bool { return r >= 0x80 })
 }

@@ -12,18 +12,16 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
-// column is a column as it is declared, and whether that makes it the primary key.
-func (a *altering) column(def *ast.ColumnDef) (c schema.Column, key bool, err error) {
+// column is a column as it is declared.
+func (a *altering) column(def *ast.ColumnDef) (c schema.Column, err error) {
 	c = schema.Column{Name: def.Name.Name.O, Nullable: !a.ImplicitTimestamps || def.Tp.GetType() != mysql.TypeTimestamp}
 	collation, compressed := def.Tp.GetCollate(), false
 	for _, o := range def.Options {
 		switch o.Tp {
-		case ast.ColumnOptionNotNull, ast.ColumnOptionAutoIncrement:
+		case ast.ColumnOptionNotNull, ast.ColumnOptionAutoIncrement, ast.ColumnOptionPrimaryKey:
 			c.Nullable = false
 		case ast.ColumnOptionNull:
 			c.Nullable = true
-		case ast.ColumnOptionPrimaryKey:
-			key = true
 		case ast.ColumnOptionColumnFormat:
 			compressed = a.Maria
 		case ast.ColumnOptionCollate:
@@ -45,13 +43,13 @@ func (a *altering) column(def *ast.ColumnDef) (c schema.Column, key bool, err er
 		charset = a.Charset
 	}
 	if c.Native, err = native(def.Tp, charset, a.Maria); err != nil {
-		return c, false, fmt.Errorf("%w: column %s: %w", ErrUnknown, c.Name, err)
+		return c, fmt.Errorf("%w: column %s: %w", ErrUnknown, c.Name, err)
 	}
 	if compressed {
 		c.Native += " /*M!100301 COMPRESSED*/"
 	}
 	if c.Type, err = schema.ParseMySQL(c.Native); err != nil {
-		return c, false, fmt.Errorf("%w: column %s: %w", ErrUnknown, c.Name, err)
+		return c, fmt.Errorf("%w: column %s: %w", ErrUnknown, c.Name, err)
 	}
 	c.Arrow = c.Type.Arrow()
 	switch c.Type.Kind {
@@ -63,7 +61,7 @@ func (a *altering) column(def *ast.ColumnDef) (c schema.Column, key bool, err er
 			c.Charset = charset
 		}
 	}
-	return c, key, nil
+	return c, nil
 }
 
 // integers are the names of types, and the widths that servers print of them: signed, unsigned.

@@ -107,6 +107,7 @@ func (s Server) Create(statement, charset string, like func(db, name string) *Ta
 		if err := a.add(def, nil); err != nil {
 			return nil, err
 		}
+		a.keyOf(def)
 	}
 	for _, c := range stmt.Constraints {
 		a.constraint(c)

@@ -31,7 +31,7 @@ func (a *altering) there(name string) bool {
 
 // add puts a new column in its place: at the end if none is said.
 func (a *altering) add(def *ast.ColumnDef, at *ast.ColumnPosition) error {
-	c, key, err := a.column(def)
+	c, err := a.column(def)
 	if err != nil {
 		return err
 	}
@@ -43,9 +43,6 @@ func (a *altering) add(def *ast.ColumnDef, at *ast.ColumnPosition) error {
 		return err
 	}
 	a.insert(i, c, "", true)
-	if key {
-		a.Key = []string{c.Name}
-	}
 	if !c.Nullable || fills(def.Options) {
 		a.filled = append(a.filled, c.Name)
 	}
@@ -111,17 +108,21 @@ func (a *altering) drop(name string, ifExists bool) error {
 		return a.missing(name)
 	}
 	a.remove(i)
-	a.Key = slices.DeleteFunc(a.Key, func(k string) bool { return strings.EqualFold(k, name) })
 	return nil
 }
 
-// renameKey gives the key the names that its columns have now.
+// renameKey gives the key the names that its columns have now. A new column that has the name of one that
+// was dropped takes its place.
 func (a *altering) renameKey() {
-	for i, k := range a.Key {
+	var key []string
+	for _, k := range a.Key {
 		if at := a.had(k); at >= 0 {
-			a.Key[i] = a.Columns[at].Name
+			key = append(key, a.Columns[at].Name)
+		} else if at := a.at(k); at >= 0 && a.was[at] == "" {
+			key = append(key, a.Columns[at].Name)
 		}
 	}
+	a.Key = key
 }
 
 // renames are columns that have got another name, by the one they had.
