@@ -15,7 +15,7 @@ func TestStatements(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			start := time.Now()
-			r, err := runOn(t.Context(), name, services.Env(t, "TABLEHAUL_TEST_"+strings.ToUpper(name)), []string{"../../testdata/ddl", "../../testdata/sql"})
+			r, err := runOn(t.Context(), name, services.Env(t, "TABLEHAUL_TEST_"+strings.ToUpper(name)), []string{"../../testdata/ddl"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -24,7 +24,7 @@ func TestStatements(t *testing.T) {
 			if r.failed() {
 				t.Errorf("%d failures", len(r.failures))
 			}
-			if r.applied < 500 {
+			if r.applied < 300 {
 				t.Errorf("%d statements are too few: were all files found?", r.applied)
 			}
 		})

@@ -32,16 +32,7 @@ func (a *altering) column(def *ast.ColumnDef) (c schema.Column, err error) {
 			}
 		}
 	}
-	charset := plainCharset(def.Tp.GetCharset())
-	if a.Maria && def.Tp.GetType() == mysql.TypeJSON { // which is another name there
-		charset = "utf8mb4"
-	}
-	if charset == "" && collation != "" {
-		charset = a.charsetOf(collation)
-	}
-	if charset == "" {
-		charset = a.Charset
-	}
+	charset := a.columnCharset(def.Tp, collation)
 	if c.Native, err = native(def.Tp, charset, a.Maria); err != nil {
 		return c, fmt.Errorf("%w: column %s: %w", ErrUnknown, c.Name, err)
 	}
@@ -54,14 +45,26 @@ func (a *altering) column(def *ast.ColumnDef) (c schema.Column, err error) {
 	c.Arrow = c.Type.Arrow()
 	switch c.Type.Kind {
 	case schema.String, schema.Enum, schema.Set:
-		if lacking[c.Native] != "" {
-			break
-		}
-		if charset != "binary" || a.Maria {
+		if lacking[c.Native] == "" && (charset != "binary" || a.Maria) {
 			c.Charset = charset
 		}
 	}
 	return c, nil
+}
+
+// columnCharset is the character set of a column, of text or not.
+func (a *altering) columnCharset(t *types.FieldType, collation string) string {
+	charset := plainCharset(t.GetCharset())
+	switch {
+	case a.Maria && t.GetType() == mysql.TypeJSON: // which is another name there
+		return "utf8mb4"
+	case charset == "" && collation != "":
+		charset = a.charsetOf(collation)
+	}
+	if charset == "" {
+		return a.Charset
+	}
+	return charset
 }
 
 // integers are the names of types, and the widths that servers print of them: signed, unsigned.
@@ -115,9 +118,6 @@ func native(t *types.FieldType, charset string, maria bool) (string, error) {
 		}
 		return "json", nil
 	case mysql.TypeEnum, mysql.TypeSet:
-		if name, ok := strings.CutPrefix(t.GetElems()[0], standIn); ok {
-			return name, nil
-		}
 		return labels(t), nil
 	case mysql.TypeTiDBVectorFloat32:
 		if n <= 0 {
@@ -176,6 +176,9 @@ func shown(text string) string {
 }
 
 func labels(t *types.FieldType) string {
+	if name, ok := strings.CutPrefix(t.GetElems()[0], standIn); ok {
+		return name
+	}
 	name := "enum"
 	if t.GetType() == mysql.TypeSet {
 		name = "set"
