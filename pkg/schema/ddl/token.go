@@ -22,13 +22,18 @@ func (t token) is(words ...string) bool {
 func written(list []token) string {
 	var b strings.Builder
 	for i, t := range list {
-		// Words that have come next to each other stay words.
-		if i > 0 && (!t.glued || inWord(t.text[0]) && inWord(list[i-1].text[len(list[i-1].text)-1])) {
+		if i > 0 && (!t.glued || touches(list[i-1].text, t.text)) {
 			b.WriteByte(' ')
 		}
 		b.WriteString(t.text)
 	}
 	return b.String()
+}
+
+// touches reports whether tokens would be others without a space between them, which may have come next to
+// each other.
+func touches(a, b string) bool {
+	return a == "-" && b == "-" || inWord(a[len(a)-1]) && inWord(b[0])
 }
 
 // tokens cuts a statement up, without comments. What stands in comments that the server executes
