@@ -26,7 +26,7 @@ func (r *stream) evolve(ctx context.Context, f *followed, q binlog.QueryEvent, s
 	if err != nil {
 		return err
 	}
-	after, err := ddl.Server{Maria: r.maria, CharsetOf: r.charsetOf}.Alter(was, string(q.Query))
+	after, err := r.by(q).Alter(was, string(q.Query))
 	if errors.Is(err, ddl.ErrUnknown) {
 		return r.altered(ctx, f, q, st)
 	}
@@ -40,6 +40,11 @@ func (r *stream) evolve(ctx context.Context, f *followed, q binlog.QueryEvent, s
 		return r.broken(f, q, err, copyAnew)
 	}
 	return nil
+}
+
+// by is the server whose statement it is, as far as it matters to what a statement makes.
+func (r *stream) by(q binlog.QueryEvent) ddl.Server {
+	return ddl.Server{Maria: r.maria, CharsetOf: r.charsetOf, ImplicitTimestamps: q.ImplicitTimestamps(r.maria)}
 }
 
 // evolves reports whether a table is followed in other shapes than it was found in.
@@ -70,7 +75,7 @@ func (r *stream) refound(ctx context.Context, f *followed, q binlog.QueryEvent) 
 	if len(charset) > 0 {
 		name = charset[0][0]
 	}
-	def, err := ddl.Server{Maria: r.maria, CharsetOf: r.charsetOf}.Create(string(q.Query), name, nil)
+	def, err := r.by(q).Create(string(q.Query), name, nil)
 	if errors.Is(err, ddl.ErrUnknown) {
 		_, err := r.shape(ctx, f, q)
 		return err

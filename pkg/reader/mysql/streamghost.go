@@ -66,7 +66,7 @@ func (r *stream) ghostMade(ctx context.Context, q binlog.QueryEvent, n binlog.Na
 	if err != nil {
 		return err
 	}
-	def, err := ddl.Server{Maria: r.maria, CharsetOf: r.charsetOf}.Create(string(q.Query), was.Charset, func(db, name string) *ddl.Table {
+	def, err := r.by(q).Create(string(q.Query), was.Charset, func(db, name string) *ddl.Table {
 		if r.lookup(binlog.Name{DB: orElse(db, q.DB), Table: name}) != f {
 			return nil
 		}
@@ -100,7 +100,7 @@ var unique = regexp.MustCompile(`(?i)\bunique\b`)
 
 // alter applies an ALTER TABLE to a ghost.
 func (g *ghost) alter(r *stream, q binlog.QueryEvent, st binlog.Statement) {
-	after, err := ddl.Server{Maria: r.maria, CharsetOf: r.charsetOf}.Alter(g.def, string(q.Query))
+	after, err := r.by(q).Alter(g.def, string(q.Query))
 	switch {
 	case g.why != "":
 	case err != nil:
