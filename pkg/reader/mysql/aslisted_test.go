@@ -31,12 +31,16 @@ func TestPinAsListed(t *testing.T) {
 			}
 			s.must(t, "ALTER TABLE a "+alter)
 			snap, err = st.Pin(t.Context(), tables, 2)
+			if err == nil {
+				if _, err := snap.Splits(t.Context(), tables[1]); err != nil {
+					t.Errorf("%s: of the other table: %v", alter, err)
+				}
+				_, err = snap.Splits(t.Context(), tables[0])
+				_ = snap.Close()
+			}
 			var te *schema.TableError
 			if !errors.As(err, &te) || te.Table != s.db+".a" || !te.Anew {
 				t.Errorf("%s: got %v", alter, err)
-			}
-			if err == nil {
-				_ = snap.Close()
 			}
 			_ = st.Close()
 		}

@@ -222,7 +222,7 @@ func TestTableErrors(t *testing.T) {
 		}
 		defer snap.Close()
 		for i, want := range []struct{ text, remedy string }{
-			{"column v was listed as int", "run the command again"},
+			{"it was altered since it was listed", "run the command again"},
 			{"column d (date): no calendar holds the date 2021-00-10, in the row with id = 40000", "--zero-date"},
 		} {
 			err := readSplit(t.Context(), snap, reader.Split{Table: tables[i]}, func(*batch.Batch) {})

@@ -32,25 +32,25 @@ func (s *Stock) created(ctx context.Context, tables []*schema.Table) (map[string
 	return all, nil
 }
 
-// asListed returns an error about each of the tables that is another one by now than it was when it
-// was listed: what is read of it would be taken for what it was then. Asked behind created, it
-// leaves no moment in which an ALTER TABLE goes unnoticed.
-func (s *Stock) asListed(ctx context.Context, tables []*schema.Table) error {
+// altered returns an error for each of the tables that is another one by now than it was when it
+// was listed, by its name: what is read of it would be taken for what it was then. Asked behind
+// created, it leaves no moment in which an ALTER TABLE goes unnoticed.
+func (s *Stock) altered(ctx context.Context, tables []*schema.Table) (map[string]error, error) {
 	found := make(map[string]*listed, len(tables))
 	for _, t := range tables {
 		found[t.DB+"\x00"+t.Name] = &listed{db: t.DB, name: t.Name}
 	}
 	if err := s.listColumns(ctx, scopeOf(tables), found); err != nil {
-		return fmt.Errorf("list columns once more: %w", err)
+		return nil, fmt.Errorf("list columns once more: %w", err)
 	}
-	var errs []error
+	errs := map[string]error{}
 	for _, t := range tables {
 		if l := found[t.DB+"\x00"+t.Name]; len(l.columns) > 0 && !l.is(t.AtSource(), t.SourceKey()) {
 			err := hint.Wrap(errors.New("it was altered since it was listed"), "run the command again")
-			errs = append(errs, &schema.TableError{Table: t.String(), Err: err, Anew: true})
+			errs[t.String()] = &schema.TableError{Table: t.String(), Err: err, Anew: true}
 		}
 	}
-	return errors.Join(errs...)
+	return errs, nil
 }
 
 // is reports whether a table is as it was listed.

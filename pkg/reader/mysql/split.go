@@ -21,6 +21,9 @@ import (
 // between is small enough, which asks only for index dives. Other keys are
 // walked with ORDER BY and OFFSET. A table without a usable key is one split.
 func (p *snapshot) Splits(ctx context.Context, t *schema.Table) ([]reader.Split, error) {
+	if err := p.altered[t.String()]; err != nil {
+		return nil, err
+	}
 	// A user with grants on some columns sees only those listed. What * stands
 	// for is refused to them.
 	all := "*"

@@ -134,9 +134,10 @@ func (s *Stock) warn(msg string) {
 // if the log makes up for it; else it opens one connection.
 func (s *Stock) Pin(ctx context.Context, tables []*schema.Table, parallel int) (reader.Snapshot, error) {
 	created, err := s.created(ctx, tables)
-	if err == nil {
-		err = s.asListed(ctx, tables)
+	if err != nil {
+		return nil, err
 	}
+	altered, err := s.altered(ctx, tables)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +161,7 @@ func (s *Stock) Pin(ctx context.Context, tables []*schema.Table, parallel int) (
 				s.warn("reading with one connection, as several cannot be pinned to one point; GRANT LOCK TABLES lets them: " + strings.Join(why, "; "))
 			}
 			snap := s.newSnapshot(conns, pos)
-			snap.loose, snap.created = w.loose, created
+			snap.loose, snap.created, snap.altered = w.loose, created, altered
 			return snap, nil
 		}
 		for _, c := range conns {
@@ -198,6 +199,8 @@ type snapshot struct {
 	loose bool
 	// created is when each table was, by its name.
 	created map[string]string
+	// altered are the tables that are not as they were listed, by their names, as errors.
+	altered map[string]error
 }
 
 func (s *Stock) newSnapshot(conns []*conn, pos position) *snapshot {
@@ -228,6 +231,9 @@ func (p *snapshot) Close() error {
 func (p *snapshot) Open(ctx context.Context, sp reader.Split) (reader.Reader, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err // and not only if the select below takes it for the first that is ready
+	}
+	if err := p.altered[sp.Table.String()]; err != nil {
+		return nil, err
 	}
 	select {
 	case c := <-p.free:
