@@ -39,8 +39,8 @@ func (f *tailer) known(ctx context.Context, tables []*schema.Table) ([]*schema.T
 		if !ok || t.Whole != nil || t.Filter != "" {
 			continue
 		}
-		if t.Since(old) == "" { // which says nothing of columns that may be NULL now
-			f.former[t] = true
+		if t.Since(old) == "" {
+			f.alike[t] = true
 			continue
 		}
 		was, err := formerly(t, old)

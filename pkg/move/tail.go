@@ -140,7 +140,7 @@ type tailRun struct {
 
 // once opens everything and follows the log.
 func (r *tailRun) once(ctx context.Context) (err error) {
-	f := &tailer{follower: follower{streamRun: &r.streamRun}, run: r, src: r.src, former: map[*schema.Table]bool{}}
+	f := &tailer{follower: follower{streamRun: &r.streamRun}, run: r, src: r.src, former: map[*schema.Table]bool{}, alike: map[*schema.Table]bool{}}
 	if r.opts.Evolve {
 		f.turnUp = f.reshape
 	}
@@ -220,6 +220,8 @@ type tailer struct {
 	run    *tailRun
 	src    Source
 	former map[*schema.Table]bool // those in a shape that is not today's
+	// alike are those whose shape is as it was, which says nothing of columns that may be NULL now.
+	alike map[*schema.Table]bool
 }
 
 // open readies every table that has not been left behind, and sees to it that
@@ -316,6 +318,9 @@ func (f *tailer) openTables(ctx context.Context, tables []*schema.Table) error {
 		}
 		g.Go(func() error {
 			c, err := f.openTable(gctx, t, mode)
+			if c == nil && f.alike[t] && errors.Is(err, writer.ErrUnlike) {
+				c, err = f.openTable(gctx, t, writer.Extend)
+			}
 			opened[i] = c
 			if len(tableErrors(err)) > 0 {
 				if mode == writer.Extend {
