@@ -134,9 +134,9 @@ func (w *Writer) goesOn(tbl *table.Table) error {
 		err := fmt.Errorf("table %s is whole since an earlier run, but the source's has changed its shape: %s", w.name(), diff)
 		return w.tableError(hint.Wrap(err, exchange))
 	case w.src.IsChangelog():
-		return w.tableError(hint.Wrap(fmt.Errorf("its shape at the source has changed since it was last followed: %s", diff), dropFirst))
+		return w.tableError(writer.Unlike(hint.Wrap(fmt.Errorf("its shape at the source has changed since it was last followed: %s", diff), dropFirst)))
 	}
-	return w.tableError(hint.Wrap(fmt.Errorf("its shape at the source is not the one that the table was last copied or followed in: %s", diff), "%s", w.copyAnew()))
+	return w.tableError(writer.Unlike(hint.Wrap(fmt.Errorf("its shape at the source is not the one that the table was last copied or followed in: %s", diff), "%s", w.copyAnew())))
 }
 
 // sameKind tells tables of rows from tables in which each change is a row.
