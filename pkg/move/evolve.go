@@ -105,7 +105,7 @@ func formerly(t *schema.Table, shape string) (*schema.Table, error) {
 	was.Comment, was.Rows, was.Bytes = t.Comment, t.Rows, t.Bytes
 	for i := range was.Columns {
 		c := &was.Columns[i]
-		if at := slices.IndexFunc(t.Columns, func(o schema.Column) bool { return strings.EqualFold(o.Name, c.Name) }); at >= 0 {
+		if at := t.Index(c.Name); at >= 0 {
 			c.Comment = t.Columns[at].Comment
 		}
 	}

@@ -68,7 +68,7 @@ func (l *listed) is(t *schema.Table, key []int) bool {
 // scopeOf is where tables, and maybe others, are.
 func scopeOf(tables []*schema.Table) string {
 	if len(tables) == 1 {
-		return oneTable(tables[0])
+		return oneTable(tables[0].DB, tables[0].Name)
 	}
 	var dbs []string
 	for _, t := range tables {
@@ -79,8 +79,9 @@ func scopeOf(tables []*schema.Table) string {
 	return "table_schema IN (" + strings.Join(dbs, ",") + ")"
 }
 
-func oneTable(t *schema.Table) string {
-	return "table_schema = " + literal(t.DB) + " AND table_name = " + literal(t.Name)
+// oneTable is where the table of a name is.
+func oneTable(db, name string) string {
+	return "table_schema = " + literal(db) + " AND table_name = " + literal(name)
 }
 
 // same returns an error if the table is not the one any more that it was when the point
@@ -92,7 +93,7 @@ func (p *snapshot) same(ctx context.Context, t *schema.Table) error {
 	if !known {
 		return nil
 	}
-	has, err := p.s.control.queryOne(ctx, "SELECT COALESCE(create_time,'') FROM information_schema.tables WHERE "+oneTable(t))
+	has, err := p.s.control.queryOne(ctx, "SELECT COALESCE(create_time,'') FROM information_schema.tables WHERE "+oneTable(t.DB, t.Name))
 	if err != nil {
 		return fmt.Errorf("look whether it is still the same table: %w", err)
 	}

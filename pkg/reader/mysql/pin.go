@@ -142,7 +142,7 @@ func pinLocked(lock func([]*schema.Table) string) func(context.Context, *Stock, 
 func (s *Stock) gone(ctx context.Context, tables []*schema.Table, err error) error {
 	var errs []error
 	for _, t := range tables {
-		n, e := s.control.queryOne(ctx, "SELECT COUNT(*) FROM information_schema.tables WHERE "+oneTable(t))
+		n, e := s.control.queryOne(ctx, "SELECT COUNT(*) FROM information_schema.tables WHERE "+oneTable(t.DB, t.Name))
 		if e != nil {
 			return fmt.Errorf("look which tables are gone: %w", e)
 		}

@@ -143,25 +143,17 @@ func unlike(was *ddl.Table, after *ddl.Alteration, by []binlog.Rewrite) string {
 		if w.Column == "" {
 			return "values, or the key, may be others now"
 		}
-		old, now := columnOf(was, w.Column), columnOf(after.Table, w.Column)
-		if old == nil || now == nil { // it went, or came and went
+		i, j := was.Index(w.Column), after.Index(w.Column)
+		if i < 0 || j < 0 { // it went, or came and went
 			continue
 		}
+		old, now := &was.Columns[i], &after.Columns[j]
 		holds := plainType(old.Native) == plainType(now.Native) || schema.Takes(*now, *old)
 		if !holds || w.Dropped || w.Computed || old.Charset != now.Charset || w.NotNull && old.Nullable {
 			return "the values of column " + old.Name + " may be others now"
 		}
 	}
 	return ""
-}
-
-func columnOf(t *ddl.Table, name string) *schema.Column {
-	for i, c := range t.Columns {
-		if strings.EqualFold(c.Name, name) {
-			return &t.Columns[i]
-		}
-	}
-	return nil
 }
 
 // become has a table be followed in another shape. What has come of the old one is handed out

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,7 +68,7 @@ func (r *stream) ghostMade(ctx context.Context, q binlog.QueryEvent, n binlog.Na
 		return err
 	}
 	def, err := r.by(q).Create(string(q.Query), was.Charset, func(db, name string) *ddl.Table {
-		if r.lookup(binlog.Name{DB: orElse(db, q.DB), Table: name}) != f {
+		if r.lookup(binlog.Name{DB: cmp.Or(db, q.DB), Table: name}) != f {
 			return nil
 		}
 		return was
@@ -81,13 +82,6 @@ func (r *stream) ghostMade(ctx context.Context, q binlog.QueryEvent, n binlog.Na
 	}
 	r.ghosts[n] = g
 	return nil
-}
-
-func orElse(name, other string) string {
-	if name == "" {
-		return other
-	}
-	return name
 }
 
 func sameColumn(a, b schema.Column) bool {

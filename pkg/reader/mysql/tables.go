@@ -141,7 +141,7 @@ func (s *Stock) listTables(ctx context.Context, scope string, include []string, 
 func (s *Stock) listColumns(ctx context.Context, scope string, found map[string]*listed) error {
 	if len(found) == 1 {
 		for _, t := range found {
-			scope = "table_schema = " + literal(t.db) + " AND table_name = " + literal(t.name)
+			scope = oneTable(t.db, t.name)
 		}
 	}
 	rows, err := s.control.query(ctx, `SELECT table_schema, table_name, column_name, column_type, is_nullable, COALESCE(column_comment,''), COALESCE(character_set_name,'')
@@ -173,7 +173,7 @@ func (s *Stock) Find(ctx context.Context, sel reader.Selection, db, name string)
 	if err != nil || !m.Match(s.fold(db), s.fold(name)) {
 		return nil, err
 	}
-	scope := "table_schema = " + literal(db) + " AND table_name = " + literal(name)
+	scope := oneTable(db, name)
 	rows, err := s.control.query(ctx, tablesSQL+scope+" AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')")
 	if err != nil {
 		return nil, fmt.Errorf("look for table %s.%s: %w", db, name, err)

@@ -35,7 +35,7 @@ func altered(s Server, t *Table) *altering {
 }
 
 func (a *altering) at(name string) int {
-	return a.Table.column(name)
+	return a.Index(name)
 }
 
 // had is where the column is that had a name before the statement.

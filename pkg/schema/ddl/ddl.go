@@ -73,8 +73,8 @@ func (s Server) Alter(t *Table, statement string) (*Alteration, error) {
 	return &Alteration{&a.Table, a.renames(), filled}, nil
 }
 
-// column is where a column is.
-func (t *Table) column(name string) int {
+// Index is where the column of a name is, in whatever case; -1 if there is none.
+func (t *Table) Index(name string) int {
 	return slices.IndexFunc(t.Columns, func(c schema.Column) bool { return strings.EqualFold(c.Name, name) })
 }
 

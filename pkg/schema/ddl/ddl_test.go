@@ -142,14 +142,7 @@ func TestAlter(t *testing.T) {
 		must(t, err)
 		for _, statement := range statements {
 			s.run(t, statement)
-			next, err := s.Alter(at, statement)
-			if err != nil {
-				t.Fatalf("%s: %v", statement, err)
-			}
-			if want := s.table(t, "t"); lines(next.Table) != lines(want) {
-				t.Fatalf("%s: got\n%s\nwant\n%s", statement, lines(next.Table), lines(want))
-			}
-			at = next.Table
+			at = s.altered(t, at, statement)
 		}
 	})
 }
@@ -234,14 +227,7 @@ func TestRareClauses(t *testing.T) {
 				t.Logf("not of this server: %s: %v", statement, err)
 				continue
 			}
-			next, err := s.Alter(at, statement)
-			if err != nil {
-				t.Fatalf("%s: %v", statement, err)
-			}
-			if want := s.table(t, "t"); lines(next.Table) != lines(want) {
-				t.Fatalf("%s: got\n%s\nwant\n%s", statement, lines(next.Table), lines(want))
-			}
-			at = next.Table
+			at = s.altered(t, at, statement)
 		}
 	})
 }
@@ -291,4 +277,17 @@ func TestUnknown(t *testing.T) {
 			t.Errorf("%s: %v", statement, err)
 		}
 	}
+}
+
+// altered is what a statement makes of the table t, which the server has it done to and agrees with.
+func (s *server) altered(t *testing.T, at *Table, statement string) *Table {
+	t.Helper()
+	next, err := s.Alter(at, statement)
+	if err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+	if want := s.table(t, "t"); lines(next.Table) != lines(want) {
+		t.Fatalf("%s: got\n%s\nwant\n%s", statement, lines(next.Table), lines(want))
+	}
+	return next.Table
 }

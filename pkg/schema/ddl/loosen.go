@@ -193,7 +193,7 @@ func (s Server) clause(r *reading, table *Table) ([][]token, bool) {
 		return [][]token{slices.Concat(head, def)}, ok
 	case r.accept("RENAME", "COLUMN"):
 		ifExists := r.accept("IF", "EXISTS")
-		if ifExists && (table == nil || table.column(unquoted(r.look().text)) < 0) {
+		if ifExists && (table == nil || table.Index(unquoted(r.look().text)) < 0) {
 			return nil, true
 		}
 		return one(words("RENAME COLUMN"), r.rest())
