@@ -33,7 +33,7 @@ func (l *loader) arrow(in io.Reader) error {
 			for c, col := range rec.Columns() {
 				values[c] = arrowCell(col, i)
 			}
-			l.take(names, values, func() string { return fmt.Sprint(values) })
+			l.load(names, values, func() string { return fmt.Sprint(values) })
 		}
 	}
 	return rd.Err()

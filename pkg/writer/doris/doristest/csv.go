@@ -77,7 +77,7 @@ func (l *loader) csv(in io.Reader, h http.Header) error {
 				values[i] = &f.text
 			}
 		}
-		l.take(l.names, values, func() string { return string(line) })
+		l.load(l.names, values, func() string { return string(line) })
 	}
 }
 

@@ -52,20 +52,7 @@ func (c *Cluster) parse(r *http.Request, x *txn) (p parsed, err error) {
 	}
 	counted := &counter{r: in}
 	l := &loader{c: c, x: x, strict: h.Get("strict_mode") == "true", seq: h.Get("function_column.sequence_col"), p: &p, columns: map[string]*column{}}
-	c.mu.Lock()
-	l.all = x.table.visible()
-	c.mu.Unlock()
-	for _, col := range l.all {
-		l.columns[strings.ToLower(col.name)] = col
-		l.names = append(l.names, col.name)
-	}
-	if err := l.chooseNames(h); err != nil {
-		return p, err
-	}
-	c.mu.Lock()
-	err = x.table.checkSequence(l.names, l.seq != "")
-	c.mu.Unlock()
-	if err != nil {
+	if err := l.begin(h); err != nil {
 		return p, err
 	}
 	switch format := strings.ToLower(h.Get("format")); format {
@@ -99,6 +86,21 @@ func (c *counter) Read(b []byte) (int, error) {
 	n, err := c.r.Read(b)
 	c.n += int64(n)
 	return n, err
+}
+
+// begin looks at the table's columns, which statements may change from now on.
+func (l *loader) begin(h http.Header) error {
+	l.c.mu.Lock()
+	defer l.c.mu.Unlock()
+	l.all = l.x.table.visible()
+	for _, col := range l.all {
+		l.columns[strings.ToLower(col.name)] = col
+		l.names = append(l.names, col.name)
+	}
+	if err := l.chooseNames(h); err != nil {
+		return err
+	}
+	return l.x.table.checkSequence(l.names, l.seq != "")
 }
 
 // chooseNames says which values a row has.
@@ -146,7 +148,15 @@ func (l *loader) filter(reason, line string) {
 	}
 }
 
+// load takes a row of a body, between two of which a schema change may end.
+func (l *loader) load(names []string, values []cell, line func() string) {
+	l.c.mu.Lock()
+	defer l.c.mu.Unlock()
+	l.take(names, values, line)
+}
+
 // take adds a row of these values; names that no column has are passed over, as Doris does.
+// The cluster is locked.
 func (l *loader) take(names []string, values []cell, line func() string) {
 	l.p.total++
 	if l.discarding() {
@@ -272,7 +282,7 @@ func (l *loader) object(text []byte) {
 	}
 	switch names, values, bad := members(text); bad {
 	case nil:
-		l.take(names, values, func() string { return string(text) })
+		l.load(names, values, func() string { return string(text) })
 	default:
 		l.p.total++
 		l.filter("Parse json data for JsonDoc failed: "+bad.Error(), string(text))
