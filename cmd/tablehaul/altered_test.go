@@ -46,7 +46,7 @@ func TestAlteredAtRandom(t *testing.T) {
 					}
 					switch a.rnd.IntN(3) {
 					case 0:
-						a.during()
+						a.during(a.step)
 					case 1:
 						a.tail()
 					}
@@ -159,7 +159,7 @@ func (a *altered) tail() {
 }
 
 // during has the tables altered while a run lasts, which is killed, or stopped, at some moment.
-func (a *altered) during() {
+func (a *altered) during(step func()) {
 	a.t.Helper()
 	if len(a.tables) == 0 {
 		return
@@ -173,7 +173,7 @@ func (a *altered) during() {
 	}
 	time.Sleep(time.Duration(a.rnd.IntN(400)) * time.Millisecond)
 	for range a.rnd.IntN(16) {
-		a.step()
+		step()
 		time.Sleep(time.Duration(a.rnd.IntN(40)) * time.Millisecond)
 	}
 	time.Sleep(time.Duration(a.rnd.IntN(400)) * time.Millisecond)

@@ -68,6 +68,7 @@ them before anything is copied, warnings are printed.
 	f.SortFlags = false
 	f.Var(o.purpose, "for", "what is going to be done")
 	o.selectFlags(f)
+	o.route.flags(f)
 	o.login.register(f)
 	f.Var(o.mode, "mode", "that of the snapshot")
 	f.Var(o.keyless, "keyless", "that of the tail")
@@ -95,9 +96,13 @@ func (p *program) checkAll(ctx context.Context, o checkOptions) error {
 	}
 	var openSink openSink
 	if o.sink != "" {
-		if openSink, err = p.stores.findSink(o.sink, sourceFirst); err != nil {
+		if openSink, err = p.stores.findSink(o.sink, sourceFirst); err == nil {
+			err = o.route.takes(p, o.sink)
+		}
+		if err != nil {
 			return &usageError{nil, err}
 		}
+		openSink = o.route.open(openSink)
 	}
 	if err := p.stores.checkLatest(o.sink, o.latest, o.changelog, o.layout.asked()); err != nil {
 		return &usageError{nil, err}

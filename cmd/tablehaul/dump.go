@@ -86,6 +86,7 @@ ICEBERG_REST_TOKEN, ICEBERG_REST_CREDENTIAL, AWS_… and TABLEHAUL_DORIS_PASSWOR
 	f.SortFlags = false
 	f.StringSliceVar(&o.tables, "tables", nil, "only these `patterns`: database.table or table; * and ? as in a\nshell; separated by commas or repeated")
 	f.StringSliceVar(&o.exclude, "exclude", nil, "not these `patterns`")
+	o.route.flags(f)
 	f.Var(messageFormat{o.format}, "format", "how messages are written; auto has each topic's messages tell; json\nand csv are lines that are no changes of tables (docs/topics.md)")
 	o.log.register(f)
 	f.StringVar(&o.start, "start", o.start, "`place` where partitions start that no table has a position in:\nearliest, latest, time:RFC3339 or\noffsets:TOPIC/PARTITION=OFFSET,…")
@@ -163,6 +164,7 @@ func (p *program) dump(ctx context.Context, o dumpOptions) error {
 	if err != nil {
 		return &usageError{nil, err}
 	}
+	open.sink = o.route.open(open.sink)
 	o.changes, o.refuseKeyless = p.stores.takesChanges(o.sink, o.latest), p.stores.refusesKeyless(o.sink, o.keyless)
 	keepWithin(o.memory)
 	stream := progress.NewStream()

@@ -24,6 +24,7 @@ type moveOptions struct {
 	parallel        int
 	gentle          gentleOptions
 	choose          chooseOptions
+	route           routeOptions
 	memory          byteSize
 	zeroDate        *oneOf
 	layout          layoutOptions
@@ -132,7 +133,7 @@ func (o *moveOptions) check(given func(flag string) bool) error {
 	case o.keepEvery <= 0:
 		return errors.New("--checkpoint-interval must be more than 0")
 	}
-	if err := o.choose.check(given); err != nil {
+	if err := errors.Join(o.choose.check(given), o.route.check(given)); err != nil {
 		return err
 	}
 	if err := o.layout.check(given); err != nil {

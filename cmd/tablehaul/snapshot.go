@@ -56,6 +56,7 @@ a table has no key, or the sink is of plain files, it is begun again.
 	f.SortFlags = false
 	o.login.register(f)
 	o.selectFlags(f)
+	o.route.flags(f)
 	o.choose.whereFlag(f)
 	f.Var(o.mode, "mode", "what to do with tables that are there: create refuses those it did\nnot make, append adds to them, evolve does too and adapts their\ncolumns first, replace exchanges their content and columns")
 	f.BoolVar(&o.restart, "restart", false, "begin tables again that an earlier run has left unfinished, instead of\ngoing on with them")
@@ -68,8 +69,9 @@ a table has no key, or the sink is of plain files, it is begun again.
 func (p *program) snapshot(ctx context.Context, o snapshotOptions) error {
 	open, err := p.stores.find(o.source, o.sink)
 	if err == nil {
-		err = p.stores.check(o.moveOptions)
+		err = errors.Join(p.stores.check(o.moveOptions), o.route.takes(p, o.sink))
 	}
+	open.sink = o.route.open(open.sink)
 	if err != nil {
 		return &usageError{nil, err}
 	}
@@ -130,7 +132,7 @@ func (p *program) copyTables(ctx context.Context, o snapshotOptions, open ends, 
 		}
 	}
 	store := o.store(p)
-	if store.layout, err = o.layout.resolve(src.DB(), tables); err != nil {
+	if store.layout, err = o.route.layout(&o.layout, src.DB(), tables); err != nil {
 		return err
 	}
 	if o.dryRun {

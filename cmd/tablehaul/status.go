@@ -15,6 +15,7 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/move"
 	"github.com/tablehaul/tablehaul/pkg/progress"
 	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/route"
 	"github.com/tablehaul/tablehaul/pkg/writer"
 )
 
@@ -159,7 +160,7 @@ func (p *program) listHeld(ctx context.Context, o statusOptions, open openSink, 
 	if err != nil {
 		return nil, fmt.Errorf("ask %s: %w", p.hide.redact(o.sink), err)
 	}
-	for _, h := range held {
+	for _, h := range route.Expand(held) {
 		tables = append(tables, standing{Held: h})
 	}
 	return tables, nil

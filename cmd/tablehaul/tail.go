@@ -77,6 +77,7 @@ was cut, is tried again.
 	f.SortFlags = false
 	o.login.register(f)
 	o.selectFlags(f)
+	o.route.flags(f)
 	f.StringVar(&o.start, "start", o.start, "`place` where tables start that hold no position yet: snapshot (the\ndefault) copies them first; now, earliest, gtid:SET, file:NAME:POS\nand time:RFC3339 are places in the log: older rows are left out")
 	f.Lookup("start").DefValue = ""
 	f.StringVar(&o.until, "until", "", "end once all before this `place` is committed: now, gtid:SET,\nfile:NAME:POS or time:RFC3339")
@@ -192,8 +193,9 @@ func (o *tailOptions) bounded() bool { return o.until != "" || o.idleExit > 0 }
 func (p *program) tail(ctx context.Context, o tailOptions) (err error) {
 	open, err := p.stores.find(o.source, o.sink)
 	if err == nil {
-		err = p.stores.check(o.moveOptions)
+		err = errors.Join(p.stores.check(o.moveOptions), o.route.takes(p, o.sink))
 	}
+	open.sink = o.route.open(open.sink)
 	if err == nil {
 		err = p.stores.checkLatest(o.sink, o.latest, o.changelog, o.layout.asked())
 	}
@@ -263,7 +265,7 @@ func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *
 		}
 	}
 	tables = shaped
-	if store.layout, err = o.layout.resolve(src.DB(), tables); err != nil {
+	if store.layout, err = o.route.layout(&o.layout, src.DB(), tables); err != nil {
 		return err
 	}
 	// What cannot be followed is told before anything is made.

@@ -173,6 +173,11 @@ func (d *dumper) open(ctx context.Context, t *schema.Table) (*followed, error) {
 			return nil, err
 		}
 	}
+	if _, ok := d.sink.(writer.Forker); ok { // others may be staged in the table that this one goes to
+		if err := d.commit(ctx, d.dirty); err != nil {
+			return nil, err
+		}
+	}
 	d.replace(t)
 	c, err := d.openTable(ctx, t, writer.Extend)
 	if c == nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
 )
 
 // errJoin ends the reading of the log where tables wait to be followed with the others.
@@ -187,7 +188,12 @@ func (r *tailRun) beside(ctx context.Context, names []string, anew map[string]bo
 		return out
 	}
 	defer src.Close()
-	own := &tailRun{streamRun: streamRun{sink: r.sink, opts: r.opts, failed: out.failed, headroom: src.Headroom}, src: src, anew: map[string]bool{}, stock: r.stock, listed: true}
+	sink := r.sink
+	if f, ok := sink.(writer.Forker); ok {
+		sink = f.Fork()
+		defer sink.Close()
+	}
+	own := &tailRun{streamRun: streamRun{sink: sink, opts: r.opts, failed: out.failed, headroom: src.Headroom}, src: src, anew: map[string]bool{}, stock: r.stock, listed: true}
 	own.opts.Start, own.opts.Until, own.opts.IdleExit, own.opts.Progress = StartSnapshot, "now", 0, nil
 	own.opts.Beside, own.going = nil, true
 	own.attempt = own.once

@@ -104,6 +104,13 @@ type Committer interface {
 	CommitAll(ctx context.Context, ws []Writer, pos batch.Position) error
 }
 
+// A Forker is a Sink that commits tables together which stand for themselves before it.
+type Forker interface {
+	// Fork returns a Sink of the same destination for another run at the same time, whose
+	// tables are committed apart from those of this one.
+	Fork() Sink
+}
+
 // A Sharer is a Writer of a table to which several runs commit at a time, each of them
 // the changes of another part of the log: no two have changes of the same row.
 type Sharer interface {
@@ -117,6 +124,13 @@ type Sharer interface {
 	// that others have committed meanwhile, be they from before or behind it: the caller
 	// sees to it that the others have committed all from before, and wait for its Commit.
 	Share(merge func(held, known, next batch.Position) (batch.Position, error))
+}
+
+// A Clearer is a Writer that can exchange some of the table's rows.
+type Clearer interface {
+	// Clear has the next Commit take those rows away that the table holds whose key begins with
+	// these texts. What is written from then on stays. It comes before anything is staged.
+	Clear(ctx context.Context, key ...string) error
 }
 
 // A Lister is a Sink that knows which tables hold a position.

@@ -45,6 +45,7 @@ const (
 	dataContent                    // rows that they have left
 	keyContent                     // keys whose older rows are deleted
 	positionContent                // rows of the same commit that are deleted
+	clearContent                   // the first columns of keys whose older rows are deleted
 )
 
 // newFile opens the next file of the run. The caller holds w.mu.
@@ -95,9 +96,13 @@ func (w *Writer) columns(content content) ([]parquet.Column, error) {
 			columns = append(columns, c)
 		}
 		return columns, nil
-	case keyContent:
+	case keyContent, clearContent:
+		key := w.src.Key
+		if content == clearContent {
+			key = key[:w.cleared]
+		}
 		source = nil
-		for _, k := range w.src.Key {
+		for _, k := range key {
 			source = append(source, w.src.Columns[k])
 		}
 	}
@@ -205,12 +210,12 @@ func (f *dataFile) finish() (iceberg.DataFile, error) {
 		args.PartitionValues = f.part.values
 	}
 	switch f.content {
-	case keyContent:
+	case keyContent, clearContent:
 		args.Content = iceberg.EntryContentEqDeletes
 		if f.part == nil && lay.spec.NumFields() > 0 {
 			args.Spec = iceberg.NewPartitionSpecID(lay.global)
 		}
-		if args.EqualityFieldIDs, err = f.w.keyIDs(); err != nil {
+		if args.EqualityFieldIDs, err = f.w.keyIDs(f.content); err != nil {
 			return nil, err
 		}
 	case positionContent:
@@ -234,9 +239,9 @@ func positionSchema(sc *iceberg.Schema) *iceberg.Schema {
 	return iceberg.NewSchema(0, fields...)
 }
 
-// keyIDs returns the field ids of the key.
-func (w *Writer) keyIDs() ([]int, error) {
-	columns, err := w.columns(keyContent)
+// keyIDs returns the field ids of the key, or of its part that a file has.
+func (w *Writer) keyIDs(of content) ([]int, error) {
+	columns, err := w.columns(of)
 	ids := make([]int, len(columns))
 	for i, c := range columns {
 		ids[i] = c.ID

@@ -159,4 +159,6 @@ func (w *Writer) globalSpec(meta table.Metadata, where string) ([]table.Update, 
 }
 
 // isGlobal reports whether a file holds keys whose rows go from all partitions.
-func isGlobal(d stagedData) bool { return d.content == keyContent && len(d.df.Partition()) == 0 }
+func isGlobal(d stagedData) bool {
+	return (d.content == keyContent || d.content == clearContent) && len(d.df.Partition()) == 0
+}

@@ -66,6 +66,7 @@ type Writer struct {
 	kept    *keptRun         // by a dead run, and neither taken over nor discarded yet
 	keep    *keeping         // nil: what is staged goes with the process
 	fold    *fold            // nil if the key cannot identify rows
+	cleared int              // columns of the key that clearContent has
 	casts   []arrow.DataType // by column of the batches: what it becomes, nil if it stays; nil if all do
 
 	spreads     *spreads    // nil if stock goes to files as it comes

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestMergedAtRandom has the rows of tables that are merged into one changed at random, columns
+// added, dropped and widened in one of them and then, or never, in others, and further tables made,
+// before, between and during runs of tail, of which some are killed: the one table has the rows of
+// all of them. TABLEHAUL_TEST_ALTERED is as in TestAlteredAtRandom.
+func TestMergedAtRandom(t *testing.T) {
+	first, last := uint64(0), uint64(1)
+	if text := os.Getenv("TABLEHAUL_TEST_ALTERED"); text != "" {
+		from, to, ok := strings.Cut(text, "-")
+		first, last = number(t, from), number(t, cmp.Or(to, from))
+		if !ok {
+			first, last = 0, last-1
+		}
+	}
+	for seed := first; seed <= last; seed++ {
+		for _, sink := range []string{"iceberg", "file", "doris"} {
+			t.Run(fmt.Sprint(sink, " ", seed), func(t *testing.T) {
+				m := merged{newAlteredAt(t, "MYSQL", sink)}
+				m.rnd = rand.New(rand.NewPCG(seed, 10)) //nolint:gosec // to be had again
+				m.args = append(m.args, "--route", m.db+`\.t[0-9]+ -> `+m.db+".merged", "--shard-columns")
+				for range 2 + m.rnd.IntN(4) {
+					for range 1 + m.rnd.IntN(12) {
+						m.step()
+					}
+					switch m.rnd.IntN(3) {
+					case 0:
+						m.during(m.step)
+					case 1:
+						m.tail()
+					}
+				}
+				m.tail()
+				m.equal()
+			})
+		}
+	}
+}
+
+// A merged is a database whose tables become one.
+type merged struct{ *altered }
+
+func (m merged) step() {
+	table := m.tables[m.rnd.IntN(len(m.tables))]
+	switch x := m.rnd.IntN(100); {
+	case x < 3 && m.sink == "iceberg": // which exchanges the rows of one of the tables
+		m.do("TRUNCATE TABLE DB." + table)
+	case x < 70:
+		m.rows(table, x%55)
+	case x < 93:
+		m.alter(table)
+	default:
+		m.made++
+		if name := fmt.Sprint("t", m.made+1); m.rnd.IntN(2) == 0 {
+			m.do("CREATE TABLE DB." + name + " LIKE DB." + table)
+		} else {
+			m.do("CREATE TABLE DB." + name + " (c1 INT, id INT PRIMARY KEY, c0 VARCHAR(10))")
+		}
+	}
+}
+
+// alter changes a table as its shards are changed one after the other.
+func (m merged) alter(table string) {
+	columns := m.columns(table)
+	switch x := m.rnd.IntN(10); {
+	case x < 5 || len(columns) < 2:
+		n := m.rnd.IntN(4)
+		place := []string{"", " FIRST", " AFTER id"}[m.rnd.IntN(3)]
+		m.do(fmt.Sprintf("ALTER TABLE DB.%s ADD COLUMN n%d %s%s", table, n, []string{"int", "varchar(10)", "decimal(8,2)", "text"}[n], place))
+	case x == 5 && m.sink == "iceberg":
+		m.made++
+		m.do(fmt.Sprintf("ALTER TABLE DB.%s RENAME COLUMN %s TO r%d, ADD COLUMN d%d INT NOT NULL DEFAULT 42", table, columns[0][0], m.made, m.made))
+	case x < 7:
+		m.do(fmt.Sprintf("ALTER TABLE DB.%s DROP COLUMN %s", table, columns[m.rnd.IntN(len(columns))][0]))
+	default:
+		c := columns[m.rnd.IntN(len(columns))]
+		if wide := widerTypes[c[1]]; wide != "" && c[1] != "varchar(40)" {
+			m.do(fmt.Sprintf("ALTER TABLE DB.%s MODIFY COLUMN %s %s", table, c[0], wide))
+		}
+	}
+}
+
+// equal compares the rows of each of the tables with those that the one has of it.
+func (m merged) equal() {
+	m.t.Helper()
+	for _, table := range m.tables {
+		names, texts := []string{"_table", "id"}, []string{"'" + table + "'", "id"}
+		for _, c := range m.columns(table) {
+			names, texts = append(names, c[0]), append(texts, "COALESCE("+c[0]+", 'None')")
+		}
+		want := strings.Split(m.sql("SELECT CONCAT_WS(' ', "+strings.Join(texts, ", ")+") FROM DB."+table), "\n")
+		all := m.fileRows
+		if m.sink == "doris" {
+			all = m.dorisRows
+		}
+		got := slices.DeleteFunc(all("merged", names), func(row string) bool { return !strings.HasPrefix(row, table+" ") })
+		if len(got) == 0 {
+			got = []string{""} // as of no lines there is one
+		}
+		slices.Sort(want)
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			m.t.Errorf("of %s the sink has\n%s\nthe source\n%s", table, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+}

@@ -1,0 +1,183 @@
+package route
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+)
+
+// Routes say where tables go.
+type Routes struct {
+	Rules []Rule // the first one counts that is about a table; tables of none keep their names
+	// Shard names the columns that hold the source's database and table and are part of the key
+	// of what rules make; "" for none.
+	Shard [2]string
+	// Distinct says that no two tables that go to the same one have a key in common. Nobody checks:
+	// rows of equal keys would take each other's places, or be there twice.
+	Distinct bool
+}
+
+// Parse reads rules, and the names of the columns of Routes.Shard, of which there are none or two.
+func Parse(rules, shard []string) (*Routes, error) {
+	r := &Routes{}
+	for _, text := range rules {
+		rule, err := ParseRule(text)
+		if err != nil {
+			return nil, err
+		}
+		r.Rules = append(r.Rules, rule)
+	}
+	if len(shard) == 0 {
+		return r, nil
+	}
+	if len(shard) != 2 || shard[0] == "" || shard[1] == "" || strings.EqualFold(shard[0], shard[1]) {
+		return nil, hint.Wrap(fmt.Errorf("%q are not the names of two columns", strings.Join(shard, ",")), "want one for the database and one for the table: _db,_table")
+	}
+	if len(rules) == 0 {
+		return nil, errors.New("the columns that tell shards apart are of tables that routes make, and there is no route")
+	}
+	r.Shard = [2]string(shard)
+	return r, nil
+}
+
+// Target returns where a table goes, or false if no rule is about it.
+func (r *Routes) Target(db, name string) (toDB, to string, ok bool) {
+	if r == nil {
+		return "", "", false
+	}
+	for _, rule := range r.Rules {
+		if toDB, to, ok = rule.target(db + "." + name); ok {
+			return toDB, to, true
+		}
+	}
+	return "", "", false
+}
+
+// Targets returns the tables that the sink is to hold: those of no rule as they are, and those that
+// rules make in a shape that takes the rows of all of theirs. It is an error if two cannot be one.
+func (r *Routes) Targets(tables []*schema.Table) ([]*schema.Table, error) {
+	if r == nil || len(r.Rules) == 0 {
+		return tables, nil
+	}
+	var out []*schema.Table
+	made := map[string]int{}     // where those are that rules make
+	first := map[string]string{} // a table that goes there
+	used := make([]bool, len(r.Rules))
+	for _, t := range tables {
+		i := slices.IndexFunc(r.Rules, func(rule Rule) bool { return rule.pattern.MatchString(t.String()) })
+		if i < 0 {
+			out = append(out, t)
+			continue
+		}
+		used[i] = true
+		db, name, _ := r.Rules[i].target(t.String())
+		form, err := r.form(t, db, name)
+		if err != nil {
+			return nil, err
+		}
+		at, ok := made[form.String()]
+		if !ok {
+			made[form.String()], first[form.String()] = len(out), t.String()
+			out = append(out, form)
+			continue
+		}
+		if err = r.tells(form, t.String(), first[form.String()]); err == nil {
+			out[at], err = r.union(out[at], form, t)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("merge %s and %s: %w", first[form.String()], t, err)
+		}
+	}
+	for _, t := range tables {
+		if _, _, routed := r.Target(t.DB, t.Name); !routed && first[t.String()] != "" {
+			return nil, hint.Wrap(fmt.Errorf("%s goes to %s, which is a table of the source too", first[t.String()], t), "name another target, or leave %s out with --exclude", t)
+		}
+	}
+	if i := slices.Index(used, false); i >= 0 && len(tables) > 0 {
+		return nil, hint.Wrap(fmt.Errorf("the route %q is about none of the tables", r.Rules[i].text), "its expression has to match a whole DB.TABLE, such as %s", tables[0])
+	}
+	return out, nil
+}
+
+// form is a table as it is at the sink, were it the only one that goes there.
+func (r *Routes) form(t *schema.Table, db, name string) (*schema.Table, error) {
+	if db == "" || name == "" {
+		return nil, &schema.TableError{Table: t.String(), Err: fmt.Errorf("its route leads to %q, which names no table", db+"."+name)}
+	}
+	var columns []schema.Column
+	if r.Shard[0] != "" {
+		for _, shard := range r.Shard {
+			if i := t.Index(shard); i >= 0 {
+				err := hint.Wrap(fmt.Errorf("it has a column %s of its own", t.Columns[i].Name), "--shard-columns takes other names: --shard-columns _shard_db,_shard_table")
+				return nil, &schema.TableError{Table: t.String(), Err: err}
+			}
+			columns = append(columns, shardColumn(shard, t.IsChangelog()))
+		}
+	}
+	n := len(columns)
+	keyOf := func(key []int) []int {
+		if len(key) == 0 {
+			return nil
+		}
+		var out []int
+		for i := range n {
+			out = append(out, i)
+		}
+		for _, k := range key {
+			out = append(out, k+n)
+		}
+		return out
+	}
+	out := schema.New(db, name, append(columns, t.Columns...), keyOf(t.Key))
+	out.Comment, out.Rows, out.Bytes, out.Filter, out.RowKey = t.Comment, t.Rows, t.Bytes, t.Filter, keyOf(t.RowKey)
+	return out, nil
+}
+
+// shardType holds any name of a database or a table.
+const shardType = "varchar(64)"
+
+func shardColumn(name string, nullable bool) schema.Column {
+	typ, err := schema.ParseMySQL(shardType)
+	if err != nil {
+		panic(err) // it is a constant
+	}
+	return schema.Column{Name: name, Native: shardType, Type: typ, Arrow: typ.Arrow(), Nullable: nullable, Charset: "utf8mb4"}
+}
+
+// tells refuses to merge a table with another one if rows of equal keys could not be told apart.
+func (r *Routes) tells(form *schema.Table, table, other string) error {
+	if r.Shard[0] != "" || r.Distinct || len(form.Key) == 0 {
+		return nil
+	}
+	err := hint.Wrap(fmt.Errorf("a row of %s may have the key of one in %s, and they would be one row of %s", table, other, form),
+		"--shard-columns puts the source's database and table into the key; --distinct-keys says that no two have the same")
+	return &schema.TableError{Table: table, Err: err}
+}
+
+// union takes the form of a further table in.
+func (r *Routes) union(have, form, of *schema.Table) (*schema.Table, error) {
+	if have.Filter != form.Filter {
+		return nil, errors.New("--where is another for each of them")
+	}
+	u, err := schema.Union(have, form)
+	var te *schema.TableError
+	if errors.As(err, &te) {
+		err = hint.Wrap(te.Err, "a route of its own takes %s elsewhere", of)
+		return nil, &schema.TableError{Table: of.String(), Err: err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if u == have && form.Rows+form.Bytes == 0 {
+		return have, nil
+	}
+	sum := *u
+	sum.Rows, sum.Bytes = have.Rows+form.Rows, have.Bytes+form.Bytes
+	sum.Comment = cmp.Or(have.Comment, form.Comment)
+	return &sum, nil
+}

@@ -1,0 +1,248 @@
+package route
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/finding"
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+// A Sink opens tables under the names that routes give them. To whom it opens them each looks
+// like a table of its own: it has a position, and is committed, evolved and left behind apart
+// from those that go to the same target. What the target holds as its position are those of all
+// of them, so that one that turns up late is copied into it while the others flow on.
+type Sink struct {
+	inner  writer.Sink
+	routes *Routes
+	owns   bool // inner is closed with it
+	done   *commits
+
+	mu      sync.Mutex
+	targets map[string]*target
+}
+
+var (
+	_ writer.Committer = (*Sink)(nil)
+	_ writer.Lister    = (*Sink)(nil)
+	_ writer.Forker    = (*Sink)(nil)
+	_ writer.Checker   = (*Sink)(nil)
+	_ writer.Describer = (*Sink)(nil)
+)
+
+// NewSink decorates a sink, which is closed with it. Its tables have to be those of a
+// writer.Sharer.
+func NewSink(inner writer.Sink, routes *Routes) *Sink {
+	return &Sink{inner: inner, routes: routes, owns: true, done: &commits{n: map[string]int64{}}, targets: map[string]*target{}}
+}
+
+// Fork returns a Sink whose tables are committed apart from those of this one.
+func (s *Sink) Fork() writer.Sink {
+	return &Sink{inner: s.inner, routes: s.routes, done: s.done, targets: map[string]*target{}}
+}
+
+// Commits count those to each target, of all streams of this process: what a stream has not seen
+// it does not know of.
+type commits struct {
+	mu sync.Mutex
+	n  map[string]int64
+}
+
+func (c *commits) add(target string) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n[target]++
+	return c.n[target]
+}
+
+func (c *commits) of(target string) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.n[target]
+}
+
+// Close closes what is open still.
+func (s *Sink) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, t := range s.targets {
+		errs = append(errs, t.close())
+	}
+	if s.owns {
+		errs = append(errs, s.inner.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Open readies the target of a table.
+func (s *Sink) Open(ctx context.Context, t *schema.Table, mode writer.Mode) (writer.Writer, error) {
+	db, name, ok := s.routes.Target(t.DB, t.Name)
+	if !ok {
+		return s.inner.Open(ctx, t, mode)
+	}
+	form, err := s.routes.form(t, db, name)
+	if err != nil {
+		return nil, err
+	}
+	switch mode {
+	case writer.Create, writer.Replace, writer.Follow, writer.Extend:
+	case writer.Append, writer.Evolve:
+		err := hint.Wrap(fmt.Errorf("--mode %s is not for tables of a route", mode), "--mode create copies what is not there yet")
+		return nil, &schema.TableError{Table: t.String(), Err: err}
+	}
+	s.mu.Lock()
+	g := s.targets[form.String()]
+	if g == nil {
+		g = &target{sink: s, name: form.String(), members: map[*member]bool{}}
+		g.log.target = g
+		s.targets[g.name] = g
+	}
+	s.mu.Unlock()
+	m, err := g.open(ctx, t, form, mode)
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// CommitAll commits every target in one step, and all of them in one where what is behind the
+// Sink can do so.
+func (s *Sink) CommitAll(ctx context.Context, ws []writer.Writer, pos batch.Position) error {
+	inner := []writer.Writer{}
+	members := map[*stream][]*member{}
+	var streams []*stream
+	for _, w := range ws {
+		m, ok := w.(*member)
+		if !ok {
+			inner = append(inner, w)
+			continue
+		}
+		st, err := m.stream(ctx)
+		if err != nil {
+			return err
+		}
+		if members[st] == nil {
+			streams = append(streams, st)
+		}
+		members[st] = append(members[st], m)
+	}
+	for _, st := range streams {
+		if err := st.begin(ctx, members[st]); err != nil {
+			return err
+		}
+		inner = append(inner, st.w)
+	}
+	all, ok := s.inner.(writer.Committer)
+	err := errors.ErrUnsupported
+	if ok && len(inner) > 1 {
+		err = all.CommitAll(ctx, inner, pos)
+	}
+	if errors.Is(err, errors.ErrUnsupported) {
+		// A table that is committed alone has all that is staged of it together with its position,
+		// whatever becomes of the others.
+		g, gctx := errgroup.WithContext(ctx)
+		g.SetLimit(4)
+		for _, w := range inner {
+			g.Go(func() error { return w.Commit(gctx, pos) })
+		}
+		err = g.Wait()
+	}
+	if err != nil {
+		return err
+	}
+	for _, st := range streams {
+		if err := st.committed(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// List returns the tables that are in a target one by one.
+func (s *Sink) List(ctx context.Context) ([]writer.Held, error) {
+	l, ok := s.inner.(writer.Lister)
+	if !ok {
+		return nil, errors.New("the sink does not tell which tables hold positions")
+	}
+	held, err := l.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return Expand(held), nil
+}
+
+// Expand puts the tables that routes have sent to one in place of that one. Rows of them
+// alone are not known.
+func Expand(held []writer.Held) []writer.Held {
+	var out []writer.Held
+	for _, h := range held {
+		p, ok := parsePlaces(h.Position)
+		if !ok || h.Position == "" {
+			out = append(out, h)
+			continue
+		}
+		for name, at := range p {
+			one := h
+			one.Source, one.Position, one.Shape = name, at.pos, at.shape
+			if len(p) > 1 {
+				one.Rows = -1
+			}
+			out = append(out, one)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b writer.Held) int {
+		if n := strings.Compare(a.Name, b.Name); n != 0 {
+			return n
+		}
+		return strings.Compare(a.Source, b.Source)
+	})
+	return out
+}
+
+// Check has the sink look at the targets.
+func (s *Sink) Check(ctx context.Context, tables []*schema.Table, mode writer.Mode, p finding.Purpose) ([]finding.Finding, error) {
+	c, ok := s.inner.(writer.Checker)
+	if !ok {
+		return nil, nil
+	}
+	targets, err := s.routes.Targets(tables)
+	if err != nil {
+		return nil, err
+	}
+	return c.Check(ctx, targets, innerMode(mode), p)
+}
+
+// Describe tells what would become of a table's target.
+func (s *Sink) Describe(ctx context.Context, t *schema.Table, mode writer.Mode) (writer.Description, error) {
+	d, ok := s.inner.(writer.Describer)
+	if !ok {
+		return writer.Description{}, errors.ErrUnsupported
+	}
+	db, name, ok := s.routes.Target(t.DB, t.Name)
+	if !ok {
+		return d.Describe(ctx, t, mode)
+	}
+	form, err := s.routes.form(t, db, name)
+	if err != nil {
+		return writer.Description{}, err
+	}
+	return d.Describe(ctx, form, innerMode(mode))
+}
+
+// innerMode is how a target is opened: others may have made it, and in another shape.
+func innerMode(mode writer.Mode) writer.Mode {
+	if mode == writer.Replace {
+		return mode
+	}
+	return writer.Extend
+}
