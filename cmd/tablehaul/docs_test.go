@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"maps"
@@ -49,6 +50,24 @@ func TestDocs(t *testing.T) {
 		if _, ok := pages[f.Name()]; !ok {
 			t.Errorf("%s belongs to no command: remove it", f.Name())
 		}
+	}
+}
+
+const schemaFile = "../../docs/tablehaul.schema.json"
+
+// TestSchemaFile compares the schema of jobs' files with the flags, or with -update writes it.
+func TestSchemaFile(t *testing.T) {
+	var want bytes.Buffer
+	if err := writeSchema(&want, withFiles(newRoot(&program{}))); err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(schemaFile, want.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(schemaFile); err != nil || !bytes.Equal(got, want.Bytes()) {
+		t.Errorf("%s is not what the flags say (%v): run `make docs`", schemaFile, err)
 	}
 }
 

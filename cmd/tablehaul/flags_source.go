@@ -71,7 +71,11 @@ func (p *program) logIn(ctx context.Context, o *sourceFlags, source string) erro
 		l.userFile = filepath.Join(home, ".my.cnf")
 	}
 	if u, err := url.Parse(source); err == nil {
-		if password, _ := u.User.Password(); password != "" {
+		switch password, _ := u.User.Password(); {
+		case password == "":
+		case p.sourceFile != "":
+			p.warnReadable(p.sourceFile)
+		default:
 			p.console.warn("the password in SOURCE could be seen by every user of this machine when the program was started: TABLEHAUL_PASSWORD and --password-file keep it hidden")
 		}
 	}
@@ -113,10 +117,7 @@ func (p *program) readPasswordFile(path string) (string, error) {
 			return "", hint.Wrap(fmt.Errorf("--password-file: %w", err), "check the path and that this user may read it")
 		}
 		defer f.Close()
-		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Mode()&0o004 != 0 {
-			// Containers are given secrets so, in which there is no other user: no error.
-			p.console.warn(fmt.Sprintf("%s holds a password and can be read by every user of this machine: chmod 600 %s", path, path))
-		}
+		p.warnReadable(path)
 		r = f
 	}
 	line, err := bufio.NewReader(io.LimitReader(r, maxPassword)).ReadString('\n')
@@ -127,6 +128,14 @@ func (p *program) readPasswordFile(path string) (string, error) {
 		return "", fmt.Errorf("--password-file %s: its first line is empty", path)
 	}
 	return line, nil
+}
+
+// warnReadable warns of a file with a password that others can read.
+func (p *program) warnReadable(path string) {
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o004 != 0 {
+		// Containers are given secrets so, in which there is no other user: no error.
+		p.console.warn(fmt.Sprintf("%s holds a password and can be read by every user of this machine: chmod 600 %s", path, path))
+	}
 }
 
 // askPassword asks at the terminal that the process belongs to, wherever standard

@@ -141,6 +141,17 @@ func (o *layoutOptions) all() []layout {
 	return layouts
 }
 
+// said returns an error about a layout of all with the text that it is about.
+func (l layout) said(err error) error {
+	switch {
+	case l.partition != "":
+		return &textError{"partition", l.partition, err}
+	case l.sort != "":
+		return &textError{"sort", l.sort, err}
+	}
+	return err
+}
+
 // asked is what was said of plain files.
 func (o *layoutOptions) asked() filesLayout {
 	l := filesLayout{header: o.files.header, blockSize: int64(o.files.blockSize), replication: o.files.replication}

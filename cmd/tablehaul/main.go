@@ -12,7 +12,7 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/move"
 )
 
-//go:generate go test . -run TestDocs -update
+//go:generate go test . -run "TestDocs|TestSchemaFile" -update
 
 func main() {
 	stop, err := profile()
@@ -108,4 +108,5 @@ type program struct {
 	hide       secrets
 	getenv     func(string) string
 	step       func(string) // see testkill.go; nil but in tests
+	sourceFile string       // the job's file, if SOURCE stands there
 }

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
 )
@@ -15,7 +16,14 @@ import (
 // secrets are texts of the command line that must not be printed, each with
 // what is printed instead. Errors come from many packages, so nothing is
 // trusted to have left a password out: all output passes through writer.
-type secrets struct{ replacer *strings.Replacer }
+type secrets struct{ *knownSecrets }
+
+// knownSecrets are shared by all copies: a job's file may hold more, and is read when
+// there is output already.
+type knownSecrets struct {
+	pairs    []string
+	replacer atomic.Pointer[strings.Replacer]
+}
 
 // hidden stands where a secret was.
 const hidden = "***"
@@ -39,7 +47,18 @@ func newSecrets(args []string) secrets {
 			pairs = append(pairs, arg, hidden)
 		}
 	}
-	return secrets{strings.NewReplacer(pairs...)}
+	s := secrets{&knownSecrets{pairs: pairs}}
+	s.replacer.Store(strings.NewReplacer(pairs...))
+	return s
+}
+
+// add collects what is secret in a text that does not stand in the command line. One
+// goroutine may do so at a time.
+func (s secrets) add(text string) {
+	if more := pairsOf(text); len(more) > 0 {
+		s.pairs = append(s.pairs, more...)
+		s.replacer.Store(strings.NewReplacer(s.pairs...))
+	}
 }
 
 // typedPassword parts -pSECRET and --password=SECRET, which mysql has, and which are
@@ -147,7 +166,7 @@ func plainSpellings(s string) []string {
 }
 
 // redact returns text without the secrets.
-func (s secrets) redact(text string) string { return s.replacer.Replace(text) }
+func (s secrets) redact(text string) string { return s.replacer.Load().Replace(text) }
 
 // writer returns w with the secrets taken out of each Write.
 func (s secrets) writer(w io.Writer) io.Writer { return redactor{w, s} }

@@ -165,7 +165,7 @@ func (s stores) check(o moveOptions) error {
 	}
 	for _, l := range o.layout.all() {
 		if err := kind.layout(l); err != nil {
-			return err
+			return l.said(err)
 		}
 	}
 	return nil

@@ -20,7 +20,7 @@ type Selection struct {
 // A Matcher is a Selection ready for use. It remembers which patterns have
 // matched, so that a misspelt one can be told.
 type Matcher struct {
-	include, exclude []pattern
+	include, exclude PatternIndex
 	db               string
 	used             map[pattern]bool
 }
@@ -30,37 +30,27 @@ type pattern string
 // Matcher checks the patterns.
 func (s Selection) Matcher() (*Matcher, error) {
 	m := &Matcher{db: s.DB, used: map[pattern]bool{}}
-	var err error
-	if m.include, err = parsePatterns(s.Include); err != nil {
-		return nil, err
-	}
-	m.exclude, err = parsePatterns(s.Exclude)
-	return m, err
+	return m, errors.Join(addPatterns(&m.include, s.Include), addPatterns(&m.exclude, s.Exclude))
 }
 
-func parsePatterns(texts []string) ([]pattern, error) {
-	ps := make([]pattern, len(texts))
-	for i, text := range texts {
+func addPatterns(x *PatternIndex, texts []string) error {
+	for _, text := range texts {
 		if text == "" {
-			return nil, errors.New("a table pattern is empty")
+			return errors.New("a table pattern is empty")
 		}
-		ps[i] = pattern(text)
+		x.Add(text)
 	}
-	return ps, nil
+	return nil
 }
 
 // Match reports whether the table is selected.
 func (m *Matcher) Match(db, table string) bool {
-	hit := len(m.include) == 0 && (m.db == "" || m.db == db)
-	for _, p := range m.include {
-		if p.match(db, table, m.db) {
-			hit, m.used[p] = true, true
-		}
+	hit := m.include.Len() == 0 && (m.db == "" || m.db == db)
+	for _, i := range m.include.Find(db, table, m.db) {
+		hit, m.used[m.include.patterns[i]] = true, true
 	}
-	for _, p := range m.exclude {
-		if p.match(db, table, m.db) {
-			hit, m.used[p] = false, true
-		}
+	for _, i := range m.exclude.Find(db, table, m.db) {
+		hit, m.used[m.exclude.patterns[i]] = false, true
 	}
 	return hit
 }
@@ -69,12 +59,12 @@ func (m *Matcher) Match(db, table string) bool {
 // only plain names count: '*_tmp' may well be there for another day.
 func (m *Matcher) Unused() []string {
 	var out []string
-	for _, p := range m.include {
+	for _, p := range m.include.patterns {
 		if !m.used[p] {
 			out = append(out, string(p))
 		}
 	}
-	for _, p := range m.exclude {
+	for _, p := range m.exclude.patterns {
 		if !m.used[p] && !strings.ContainsAny(string(p), "*?") {
 			out = append(out, string(p))
 		}
