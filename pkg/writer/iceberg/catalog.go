@@ -88,7 +88,7 @@ type sqlCatalog struct {
 // sqlcat.Catalog.CommitTable can create too, but starts from an empty schema
 // that stays in the metadata as the one the first snapshot was written with.
 func (c *sqlCatalog) createWhole(ctx context.Context, ident table.Identifier, meta table.Metadata, _ []table.Update) (table.Metadata, error) {
-	st, loc, err := c.writeMetadata(ctx, meta, 0, "")
+	st, loc, err := c.writeMetadata(ctx, meta, 0, nil)
 	if err != nil {
 		return nil, err
 	}

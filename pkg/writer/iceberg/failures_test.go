@@ -85,7 +85,7 @@ func TestMetadataOnAFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	meta, err := newMetadata(w.want, w.layout, "fulldisk://"+dir, nil)
 	must(t, err)
-	if _, _, err := s.cat.(*sqlCatalog).writeMetadata(t.Context(), meta, 1, ""); !errors.Is(err, syscall.ENOSPC) {
+	if _, _, err := s.cat.(*sqlCatalog).writeMetadata(t.Context(), meta, 1, nil); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("got %v, want ENOSPC", err)
 	}
 	if left := filesIn(t, dir); len(left) > 0 {

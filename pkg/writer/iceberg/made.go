@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 	"github.com/google/uuid"
 )
@@ -41,9 +42,15 @@ func commitUUID(id string) string {
 	return id
 }
 
-// metadataOf names the metadata file of a commit of ours after the commit.
-func metadataOf(location string, meta table.Metadata) string {
-	id := commitUUID(meta.Properties()[commitProperty])
+// metadataOf names the metadata file of a commit of ours after the commit: that of changes
+// or of upkeep which the properties from before do not have.
+func metadataOf(location string, meta table.Metadata, before iceberg.Properties) string {
+	id := ""
+	for _, name := range []string{commitProperty, upkeepProperty} {
+		if now := meta.Properties()[name]; now != before[name] {
+			id = commitUUID(now)
+		}
+	}
 	if old := uuidIn(location); id != "" && old != "" {
 		return strings.TrimSuffix(location, path.Base(location)) + strings.Replace(path.Base(location), old, id, 1)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/catalog"
 	iceio "github.com/apache/iceberg-go/io"
 	"github.com/apache/iceberg-go/table"
@@ -115,7 +116,7 @@ func (c *sqlCatalog) CommitTable(ctx context.Context, ident table.Identifier, re
 	if err != nil || meta.Properties().Get(table.MetadataCompressionKey, table.MetadataCompressionDefault) != table.MetadataCompressionCodecNone {
 		return c.Catalog.CommitTable(ctx, ident, reqs, updates)
 	}
-	st, at, err := c.writeMetadata(ctx, meta, n+1, tbl.Properties()[commitProperty])
+	st, at, err := c.writeMetadata(ctx, meta, n+1, tbl.Properties())
 	if err != nil {
 		return nil, "", err
 	}
@@ -142,9 +143,9 @@ func (c *sqlCatalog) CommitTable(ctx context.Context, ident table.Identifier, re
 	return meta, at, nil
 }
 
-// writeMetadata writes a metadata file. before is the last commit that it does not
-// come from.
-func (c *sqlCatalog) writeMetadata(ctx context.Context, meta table.Metadata, number int, before string) (*storage, string, error) {
+// writeMetadata writes a metadata file. before are the properties of the commits that it
+// does not come from.
+func (c *sqlCatalog) writeMetadata(ctx context.Context, meta table.Metadata, number int, before iceberg.Properties) (*storage, string, error) {
 	provider, err := table.LoadLocationProvider(meta.Location(), meta.Properties())
 	if err != nil {
 		return nil, "", err
@@ -153,9 +154,7 @@ func (c *sqlCatalog) writeMetadata(ctx context.Context, meta table.Metadata, num
 	if err != nil {
 		return nil, "", err
 	}
-	if meta.Properties()[commitProperty] != before {
-		at = metadataOf(at, meta)
-	}
+	at = metadataOf(at, meta, before)
 	text, err := json.Marshal(meta)
 	if err != nil {
 		return nil, "", err

@@ -115,6 +115,9 @@ func (w *Writer) discardDead(ctx context.Context) error {
 // keepOrDiscard notes a dead run that can be gone on with, the first there is, and
 // discards any other.
 func (w *Writer) keepOrDiscard(run *deadRun, named map[string]bool) (kept bool, err error) {
+	if w.tends && len(run.beside) > 0 { // for a run of the same kind to go on with
+		return false, nil
+	}
 	k, err := w.keptBy(run, named)
 	if err != nil {
 		return false, err

@@ -36,6 +36,7 @@ type Writer struct {
 	ident   table.Identifier
 	mode    writer.Mode
 	replace bool            // the next commit exchanges the content
+	tends   bool            // it is a compaction's
 	want    *iceberg.Schema // what a new table would look like
 
 	// What is known of the table, from the last look at the catalog.

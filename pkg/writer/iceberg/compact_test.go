@@ -1,0 +1,102 @@
+package iceberg
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/tablehaul/tablehaul/pkg/batch/batchtest"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+	"github.com/tablehaul/tablehaul/testdata/services"
+)
+
+// compact tends one table and returns what became of it.
+func compact(t *testing.T, s *Sink, tbl *schema.Table, o writer.Upkeep) (out writer.Compacted) {
+	t.Helper()
+	n := 0
+	must(t, s.Compact(t.Context(), func(h writer.Held) bool { return h.Source == tbl.String() }, o, func(c writer.Compacted) { out = c; n++ }))
+	if n != 1 {
+		t.Fatalf("%d tables were tended", n)
+	}
+	return out
+}
+
+// well is compact that has to do all there is to do.
+func well(t *testing.T, s *Sink, tbl *schema.Table, o writer.Upkeep) writer.Compacted {
+	t.Helper()
+	out := compact(t, s, tbl, o)
+	must(t, out.Err)
+	if len(out.Left) > 0 {
+		t.Errorf("left: %q", out.Left)
+	}
+	return out
+}
+
+// A table is compacted again and again while a tail follows it: it always holds what it is
+// to hold, no deletes are left once the last one has come, and the position stays.
+func TestCompactBesideTail(t *testing.T) {
+	everyCatalog(t, func(t *testing.T, s *Sink) {
+		s.opts.Memory, s.opts.TargetFileSize, s.opts.SpillDir = 64<<10, 32<<10, t.TempDir()
+		for _, kind := range keyKinds {
+			for name, lay := range map[string]Layout{
+				"plain": {}, "rows numbered": {FormatVersion: 3}, "in partitions": {Partition: "bucket(3, k)"},
+				"in partitions of another column": {Partition: "truncate(4, id)"}, "sorted": {Sort: "id desc"},
+				"all of it": {FormatVersion: 3, Partition: "truncate(6, id)", Sort: "k"},
+			} {
+				if testing.Short() && kind.name != "int" && kind.name != "several" {
+					continue
+				}
+				t.Run(kind.name+" "+name, func(t *testing.T) {
+					s.opts.Layout = func(*schema.Table) Layout { return lay }
+					tbl := batchtest.Shape("shop", fmt.Sprintf("%s %s", kind.name, name), append([]string{"id int"}, kind.columns...)...)
+					w := openTable(t, s, tbl, writer.Follow)
+					model := make(map[int]batchtest.Row)
+					for n := range 4 {
+						changeTable(t, w, kind.key, n*800, n*800+800, model)
+						out := well(t, s, tbl, writer.Upkeep{})
+						if n > 0 && (out.DeletesBefore == 0 || out.RowsDropped == 0) || out.DeletesAfter > 0 {
+							t.Errorf("%d: %+v", n, out)
+						}
+						wantContent(t, s, tbl, model)
+						it := loaded(t, s, tbl)
+						if pos := it.Properties()[positionProperty]; pos != fmt.Sprint(n*800+800) {
+							t.Errorf("position %q", pos)
+						}
+						fs, err := it.FS(t.Context())
+						must(t, err)
+						data, deletes, err := liveFiles(it, fs)
+						must(t, err)
+						if len(deletes) > 0 || len(data) != out.FilesAfter {
+							t.Errorf("%d files and %d of deletes: %+v", len(data), len(deletes), out)
+						}
+					}
+					must(t, w.Close())
+				})
+			}
+		}
+	})
+}
+
+// DuckDB, PyIceberg and Spark see in tables that were compacted what is left of the changes,
+// and in a snapshot from before what it held.
+func TestReadersSeeCompacted(t *testing.T) {
+	services.Need(t)
+	lake, want := changedLake(t, 8000)
+	s := openSink(t, "iceberg:"+lake, Options{TargetFileSize: 1 << 20, Memory: 16 << 20})
+	must(t, s.Compact(t.Context(), func(writer.Held) bool { return true }, writer.Upkeep{}, func(c writer.Compacted) {
+		if c.Err != nil || len(c.Left) > 0 || c.DeletesAfter > 0 || c.FilesAfter >= c.FilesBefore {
+			t.Errorf("%+v", c)
+		}
+	}))
+	for reader, script := range map[string]string{
+		"DuckDB": `out(differing(duckdb_read(duck())))`,
+		"PyIceberg": `
+from pyiceberg.catalog.sql import SqlCatalog
+cat = SqlCatalog('default', uri='sqlite:///%s/catalog.db' % sys.argv[1])
+out(differing(lambda name: cat.load_table(('shop', name)).scan().to_arrow()))`,
+	} {
+		if got := python(t, differing+script, lake, want).([]any); len(got) > 0 {
+			t.Errorf("%s: %v", reader, got)
+		}
+	}
+}
