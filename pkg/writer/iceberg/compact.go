@@ -90,7 +90,7 @@ func (c *compaction) tend(ctx context.Context) (err error) {
 		return err
 	}
 	if !c.o.DryRun {
-		if err := c.discardDead(ctx); err != nil {
+		if err := errors.Join(c.removeUnnamed(ctx), c.discardDead(ctx)); err != nil {
 			return fmt.Errorf("discard leftovers: %w", err)
 		}
 		// The work is planned on what dead runs have left, at the latest.

@@ -40,38 +40,34 @@ func (c *compaction) publish(ctx context.Context, b build) (before *table.Table,
 	for n := 0; n < upkeepTurns && failures < c.sink.retry.attempts; n++ {
 		if n > 0 {
 			if err := c.sink.retry.wait(ctx, min(n-1, 5)); err != nil {
-				return nil, nil, errors.Join(err, last)
+				last = errors.Join(err, last)
+				break
 			}
 		}
-		tbl, landed, err := c.lookFor(ctx, tries)
+		tbl, landed, err := c.lookFor(ctx, &tries)
 		if err != nil {
-			if !transient(err) {
-				return nil, nil, err
+			if last = err; !transient(err) {
+				break
 			}
-			last = err
 			failures++
 			continue
 		}
 		if landed != nil {
 			return before, tbl.Metadata(), c.landed(ctx, tries, landed, before, tbl.Metadata())
 		}
-		p, o, err := c.tryUpkeep(ctx, tbl, b)
-		switch o {
-		case done:
+		p, sent, o, err := c.tryUpkeep(ctx, tbl, b)
+		if last = err; o == done {
 			return tbl, p.meta, c.landed(ctx, tries, &p.attempt, tbl, p.meta)
-		case refused:
-			if len(tries) == 0 {
-				return nil, nil, err
-			}
-			last = err // which of the two has come to pass is seen the next time
+		}
+		if o == refused && len(tries) == 0 {
+			return nil, nil, err
+		}
+		if o != conflict {
 			failures++
-		case conflict:
-			c.removeMade(p.made)
-			last = err
-		case unclear:
-			tries = append(tries, p.attempt)
-			before, last = tbl, err
-			failures++
+		}
+		if sent && o != refused {
+			p.lost = o == conflict
+			tries, before = append(tries, p.attempt), tbl
 		}
 	}
 	if len(tries) > 0 {
@@ -80,8 +76,10 @@ func (c *compaction) publish(ctx context.Context, b build) (before *table.Table,
 	return nil, nil, fmt.Errorf("gave up: %w", last)
 }
 
-// lookFor loads the table and tells which of the attempts it shows.
-func (c *compaction) lookFor(ctx context.Context, tries []attempt) (*table.Table, *attempt, error) {
+// lookFor loads the table and tells which of the attempts it shows. Those that were called
+// conflicts, and are not there, never will be; a conflict may be one with itself, where
+// something has sent the request twice.
+func (c *compaction) lookFor(ctx context.Context, tries *[]attempt) (*table.Table, *attempt, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.sink.retry.timeout)
 	defer cancel()
 	tbl, err := c.sink.cat.LoadTable(ctx, c.ident)
@@ -89,14 +87,20 @@ func (c *compaction) lookFor(ctx context.Context, tries []attempt) (*table.Table
 		return nil, nil, err
 	}
 	c.lease.offer(tbl)
+	for i, a := range *tries {
+		if tbl.Properties()[upkeepProperty] == a.id || hasUpkeep(tbl, a.id) {
+			return tbl, &(*tries)[i], nil
+		}
+	}
 	if tbl.Metadata().TableUUID() != c.uuid {
 		return nil, nil, &staleError{"another table of that name was made meanwhile"}
 	}
-	for i := range tries {
-		if tbl.Properties()[upkeepProperty] == tries[i].id || hasUpkeep(tbl, tries[i].id) {
-			return tbl, &tries[i], nil
+	*tries = slices.DeleteFunc(*tries, func(a attempt) bool {
+		if a.lost {
+			c.removeMade(a.made)
 		}
-	}
+		return a.lost
+	})
 	return tbl, nil, nil
 }
 
@@ -126,25 +130,23 @@ func (c *compaction) landed(ctx context.Context, tries []attempt, a *attempt, be
 }
 
 // tryUpkeep sends one commit on top of tbl.
-func (c *compaction) tryUpkeep(ctx context.Context, tbl *table.Table, b build) (p prepared, o outcome, err error) {
+func (c *compaction) tryUpkeep(ctx context.Context, tbl *table.Table, b build) (p prepared, sent bool, o outcome, err error) {
 	if err := ctx.Err(); err != nil {
-		return p, refused, err
+		return p, false, refused, err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.sink.retry.timeout)
 	defer cancel()
 	p.id = c.sink.session.commitID(false)
 	if p.commit, err = c.prepareUpkeep(ctx, tbl, b, &p.attempt); err != nil {
 		c.removeMade(p.made)
-		p.made = nil
-		return p, unsent(err), err
+		return p, false, unsent(err), err
 	}
 	c.sink.step("compact: commit sent")
 	p.meta, _, err = c.sink.cat.CommitTable(ctx, c.ident, p.commit.Requirements, p.commit.Updates)
-	o = judge(err)
-	if o == refused {
+	if o = judge(err); o == refused {
 		c.removeMade(p.made)
 	}
-	return p, o, err
+	return p, true, o, err
 }
 
 // prepareUpkeep stages the commit.

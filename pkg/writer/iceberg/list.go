@@ -89,6 +89,27 @@ func (s *Sink) tables(ctx context.Context, prefix string) ([]table.Identifier, e
 	return idents, nil
 }
 
+// allTables lists the tables of the catalog, whoever has written them.
+func (s *Sink) allTables(ctx context.Context) ([]table.Identifier, error) {
+	namespaces, err := s.namespaces(ctx, nil, "")
+	if err != nil {
+		return nil, err
+	}
+	var idents []table.Identifier
+	for _, ns := range namespaces {
+		for ident, err := range s.cat.ListTables(ctx, ns) {
+			if errors.Is(err, catalog.ErrNoSuchNamespace) {
+				break
+			}
+			if err != nil {
+				return nil, err
+			}
+			idents = append(idents, ident)
+		}
+	}
+	return idents, nil
+}
+
 // namespaces lists the namespaces below parent, at all depths: ours have one
 // name, but there are catalogs that take a dot in it for a border.
 func (s *Sink) namespaces(ctx context.Context, parent table.Identifier, prefix string) ([]table.Identifier, error) {

@@ -49,13 +49,14 @@ func TestMain(m *testing.M) {
 }
 
 var roles = map[string]func(arg string) error{
-	"stage": stageForEver,
-	"race":  raceOnLake,
-	"small": fillDisk,
-	"write": writeOnce,
-	"keep":  keepForEver,
-	"die":   dieAt,
-	"share": shareTable,
+	"stage":   stageForEver,
+	"race":    raceOnLake,
+	"small":   fillDisk,
+	"write":   writeOnce,
+	"keep":    keepForEver,
+	"die":     dieAt,
+	"compact": compactAt,
+	"share":   shareTable,
 }
 
 // kills ends a test under -short that has processes of its own killed or starved: these are

@@ -115,8 +115,8 @@ func (w *Writer) discardDead(ctx context.Context) error {
 // keepOrDiscard notes a dead run that can be gone on with, the first there is, and
 // discards any other.
 func (w *Writer) keepOrDiscard(run *deadRun, named map[string]bool) (kept bool, err error) {
-	if w.tends && len(run.beside) > 0 { // for a run of the same kind to go on with
-		return false, nil
+	if w.tends && len(run.beside) > 0 || slices.Contains(run.beside, run.name+unnamedSuffix) {
+		return false, nil // for a run of the same kind to go on with
 	}
 	k, err := w.keptBy(run, named)
 	if err != nil {
