@@ -24,7 +24,7 @@ import (
 // the one file that names concrete ones.
 func all() stores {
 	lake := sinkKind{
-		open: openIceberg, check: iceberg.CheckURL, takes: rowsAlone,
+		open: openIceberg, check: iceberg.CheckURL, takes: rowsAlone, tended: true,
 		layout: func(l layout) error { return icebergLayout(l).Check() }, unused: slices.Concat(formFlags, hdfsFlags, dorisFlags),
 	}
 	topic := sinkKind{open: openKafka, check: kafka.CheckURL, takes: changesAlone, asIs: true, unused: slices.Concat(formFlags, hdfsFlags, icebergFlags, fileFlags, dorisFlags)}

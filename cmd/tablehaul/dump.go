@@ -35,6 +35,7 @@ type dumpOptions struct {
 	refuseKeyless  bool // even so
 	onPurged       *oneOf
 	retryTime      time.Duration
+	compactEvery   time.Duration
 }
 
 func newDump(run func(context.Context, dumpOptions) error) *cobra.Command {
@@ -104,6 +105,7 @@ ICEBERG_REST_TOKEN, ICEBERG_REST_CREDENTIAL, AWS_… and TABLEHAUL_DORIS_PASSWOR
 	f.Lookup("retry-time").DefValue = "10m"
 	f.IntVar(&o.parallel, "parallel", o.parallel, "write `N` files at once (default 4, or twice the CPUs if that is less)")
 	f.Lookup("parallel").DefValue = "0" // the machine's: told above
+	compactEveryFlag(f, &o.compactEvery)
 	f.Var(&o.memory, "memory", "memory to use, about")
 	o.layout.flags(f, fileFormatFlag)
 	f.BoolVar(&o.json, "json", false, "print JSON objects, one a line, on standard output")
@@ -120,7 +122,7 @@ func (o *dumpOptions) check(given func(flag string) bool) error {
 	for _, d := range []struct {
 		flag         string
 		value, least time.Duration
-	}{{"idle-exit", o.idleExit, time.Millisecond}, {"commit-interval", o.commitInterval, time.Millisecond}, {"retry-time", o.retryTime, 0}} {
+	}{{"idle-exit", o.idleExit, time.Millisecond}, {"commit-interval", o.commitInterval, time.Millisecond}, {"retry-time", o.retryTime, 0}, {"compact-every", o.compactEvery, time.Second}} {
 		if given(d.flag) && d.value < d.least {
 			return fmt.Errorf("--%s must be at least %s", d.flag, d.least)
 		}
@@ -158,6 +160,9 @@ func (o *dumpOptions) bounded() bool { return o.until != "" || o.idleExit > 0 }
 // dump runs the command.
 func (p *program) dump(ctx context.Context, o dumpOptions) error {
 	open, err := p.stores.findFeed(o)
+	if err == nil {
+		err = p.stores.checkCompactEvery(o.sink, o.compactEvery)
+	}
 	if err == nil {
 		err = p.stores.checkLatest(o.sink, o.latest, o.changelog, o.layout.asked())
 	}
@@ -218,6 +223,7 @@ func (p *program) drain(ctx context.Context, o dumpOptions, open feedEnds, strea
 	if err != nil {
 		return err
 	}
+	defer p.tending(ctx, o.compactEvery, o.sink, open.sink, store, besideOptions(reader.Selection{Include: o.tables, Exclude: o.exclude}))()
 	err = move.Dump(ctx, feed, sink, move.DumpOptions{
 		Match: tables.match, Shape: o.shape, Shared: o.group != "",
 		IdleExit: o.idleExit, CommitInterval: o.commitInterval, CommitSize: int64(o.commitSize),

@@ -89,6 +89,7 @@ type sinkKind struct {
 	// layout finds what is wrong with a layout whatever the table; may be nil.
 	layout func(layout) error
 	unused []string // flags that mean nothing to it
+	tended bool     // its tables need upkeep
 	// asIs says that it takes values as they are, in types of the source's or much like them.
 	asIs bool
 }

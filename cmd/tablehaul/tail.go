@@ -37,6 +37,7 @@ type tailOptions struct {
 	onPurged       *oneOf
 	schemaChange   *oneOf
 	retryTime      time.Duration
+	compactEvery   time.Duration
 }
 
 func newTail(run func(context.Context, tailOptions) error) *cobra.Command {
@@ -91,6 +92,7 @@ was cut, is tried again.
 	f.Var(o.onPurged, "on-purged", "when the log no longer holds what follows a table's position:\nsnapshot copies the table anew")
 	f.DurationVar(&o.retryTime, "retry-time", o.retryTime, "`time` for which errors that may pass are met by trying again;\n0 ends the run at the first one")
 	f.Lookup("retry-time").DefValue = "10m"
+	compactEveryFlag(f, &o.compactEvery)
 	f.Uint32Var(&o.serverID, "server-id", 0, "`number` to be known by as a replica of the source, which nobody else\nmay have (default one that is free)")
 	f.DurationVar(&o.heartbeat, "heartbeat", o.heartbeat, "`time` after which a source without news is to give a sign of life;\nits connection is lost if three are missing")
 	o.storeFlags(f)
@@ -112,6 +114,7 @@ func (o *tailOptions) check(given func(flag string) bool) error {
 		{"commit-interval", o.commitInterval, time.Millisecond},
 		{"retry-time", o.retryTime, 0},
 		{"heartbeat", o.heartbeat, time.Millisecond},
+		{"compact-every", o.compactEvery, time.Second},
 	} {
 		if given(d.flag) && d.value < d.least {
 			return fmt.Errorf("--%s must be at least %s", d.flag, d.least)
@@ -196,6 +199,9 @@ func (p *program) tail(ctx context.Context, o tailOptions) (err error) {
 		err = errors.Join(p.stores.check(o.moveOptions), o.route.takes(p, o.sink))
 	}
 	open.sink = o.route.open(open.sink)
+	if err == nil {
+		err = p.stores.checkCompactEvery(o.sink, o.compactEvery)
+	}
 	if err == nil {
 		err = p.stores.checkLatest(o.sink, o.latest, o.changelog, o.layout.asked())
 	}
@@ -293,6 +299,8 @@ func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *
 	if err := p.checkSinkBefore(ctx, o.sink, sink, tables, mode, purpose); err != nil {
 		return err
 	}
+	sel := o.selection(src.DB())
+	defer p.tending(ctx, o.compactEvery, o.sink, open.sink, store, besideOptions(sel))()
 	retryTime := o.retryTime
 	if retryTime == 0 {
 		retryTime = -1 // not at all
