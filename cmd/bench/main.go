@@ -56,7 +56,7 @@ func dispatch(ctx context.Context, args []string) error {
 	parts := map[string]func(context.Context, []string, io.Writer) error{
 		"load": loadMain, "scale": scaleMain, "drain": drainMain, "throwaway": throwawayMain,
 		"log": logMain, "decode": decodeMain, "prove": proveMain, "rows": rowsMain, "frames": framesMain, "feed": feedMain,
-		"topic": topicMain, "fetch": fetchMain, "count": countMain,
+		"topic": topicMain, "fetch": fetchMain, "count": countMain, "compact": compactMain,
 	}
 	if len(args) > 0 && parts[args[0]] != nil {
 		return parts[args[0]](ctx, args[1:], os.Stdout)
