@@ -31,6 +31,8 @@ type compaction struct {
 	o   writer.Upkeep
 	out writer.Compacted
 	tbl *table.Table // as it was when the work was planned
+
+	cache manifestCache
 }
 
 // Compact tends the tables, see writer.Compactor.
@@ -77,7 +79,7 @@ func (s *Sink) compactTable(ctx context.Context, ident table.Identifier, pick fu
 	if props[positionProperty] == "" || !pick(writer.Held{Name: out.Name, Source: out.Table}) {
 		return out, false
 	}
-	c := &compaction{Writer: &Writer{sink: s, ident: ident, mode: writer.Append, tends: true, src: schema.New("", out.Name, nil, nil)}, o: o, out: out, tbl: tbl}
+	c := &compaction{Writer: &Writer{sink: s, ident: ident, mode: writer.Append, tends: true, src: schema.New("", out.Name, nil, nil)}, o: o, out: out, tbl: tbl, cache: manifestCache{}}
 	if err := c.tend(ctx); err != nil {
 		c.out.Err = advise(fmt.Errorf("compact %s: %w", out.Name, err))
 	}
@@ -119,7 +121,7 @@ func (c *compaction) adoptAsIs(ctx context.Context, tbl *table.Table) error {
 	return err
 }
 
-// leave notes what is not done, and why.
+// leaves notes what is not done, and why.
 func (c *compaction) leaves(format string, args ...any) {
 	if text := fmt.Sprintf(format, args...); !slices.Contains(c.out.Left, text) {
 		c.out.Left = append(c.out.Left, text)

@@ -23,13 +23,17 @@ const readRows = 4096
 // have reached the same rows in the files from before, and those of the snapshot, which
 // are applied, do not.
 func (c *compaction) rewriteFiles(ctx context.Context) error {
-	all, err := contentsOf(c.tbl, c.st.files())
+	all, err := contentsOf(c.tbl, c.st.files(), c.cache)
 	if err != nil {
 		return err
 	}
 	c.out.FilesBefore, c.out.DeletesBefore = len(all.data), len(all.keys)+len(all.positions)
 	c.out.FilesAfter, c.out.DeletesAfter = c.out.FilesBefore, c.out.DeletesBefore
 	if all.snapshot == nil {
+		return nil
+	}
+	if v := c.layout.version; v < formatVersion || v > maxVersion {
+		c.leaves("its data files stay as they are: it is of format version %d", v)
 		return nil
 	}
 	chosen := c.choose(all)
@@ -260,7 +264,7 @@ func (r *rewrite) build(ctx context.Context, tbl *table.Table, tx *table.Transac
 	if err != nil {
 		return err
 	}
-	now, err := contentsOf(tbl, fs)
+	now, err := contentsOf(tbl, fs, r.cache)
 	if err != nil {
 		return err
 	}

@@ -32,8 +32,12 @@ type contents struct {
 	positions []*liveFile // position deletes and deletion vectors
 }
 
+// A manifestCache has what manifests list, by their names: they never change, and a commit
+// that others come before is built again and again.
+type manifestCache map[string][]*liveFile
+
 // contentsOf reads the manifests of the current snapshot.
-func contentsOf(tbl *table.Table, fs iceio.IO) (*contents, error) {
+func contentsOf(tbl *table.Table, fs iceio.IO, cache manifestCache) (*contents, error) {
 	c := &contents{snapshot: tbl.CurrentSnapshot()}
 	if c.snapshot == nil {
 		return c, nil
@@ -44,19 +48,18 @@ func contentsOf(tbl *table.Table, fs iceio.IO) (*contents, error) {
 	}
 	bounds := boundsOf(tbl.Metadata())
 	for _, m := range manifests {
-		for e, err := range m.Entries(fs, true) {
-			if err != nil {
+		files, known := cache[m.FilePath()]
+		if !known {
+			if files, err = readManifest(m, fs, bounds); err != nil {
 				return nil, fmt.Errorf("read %s: %w", m.FilePath(), err)
 			}
-			f := &liveFile{df: e.DataFile(), seq: e.SequenceNum(), where: placeOf(e.DataFile())}
+			cache[m.FilePath()] = files
+		}
+		for _, f := range files {
 			switch f.df.ContentType() {
 			case iceberg.EntryContentData:
-				f.low, f.high = bounds.of(f.df)
 				c.data = append(c.data, f)
 			case iceberg.EntryContentEqDeletes:
-				if bounds != nil && slices.Contains(f.df.EqualityFieldIDs(), bounds.field) {
-					f.low, f.high = bounds.of(f.df)
-				}
 				c.keys = append(c.keys, f)
 			default:
 				c.positions = append(c.positions, f)
@@ -65,6 +68,22 @@ func contentsOf(tbl *table.Table, fs iceio.IO) (*contents, error) {
 	}
 	slices.SortStableFunc(c.keys, func(a, b *liveFile) int { return cmp.Compare(a.seq, b.seq) })
 	return c, nil
+}
+
+// readManifest returns the files that a manifest lists.
+func readManifest(m iceberg.ManifestFile, fs iceio.IO, bounds *keyBounds) (files []*liveFile, err error) {
+	for e, err := range m.Entries(fs, true) {
+		if err != nil {
+			return nil, err
+		}
+		f := &liveFile{df: e.DataFile(), seq: e.SequenceNum(), where: placeOf(e.DataFile())}
+		content := f.df.ContentType()
+		if content == iceberg.EntryContentData || content == iceberg.EntryContentEqDeletes && bounds != nil && slices.Contains(f.df.EqualityFieldIDs(), bounds.field) {
+			f.low, f.high = bounds.of(f.df)
+		}
+		files = append(files, f)
+	}
+	return files, nil
 }
 
 // placeOf returns a name of the partition that a file is of.

@@ -60,7 +60,10 @@ type Options struct {
 	// "manifests written", "commit sent" (it is about to be), "commit landed" and
 	// "tidied". A commit that is tried again repeats some of them. Before them come, of
 	// stock that is kept, "kept stock taken over" and "stock kept", and when a table is
-	// opened, of each run that has died before, "dead run discarded".
+	// opened, of each run that has died before, "dead run discarded". Those of upkeep are
+	// "compact: planned", "rows written", "compact: files durable", then of each of its
+	// commits "compact: manifests written", "compact: commit sent" and "compact: commit
+	// landed", and in the end "compact: expired" and "compact: orphans found".
 	Step func(name string)
 	// KeepEvery is how long stock that is kept may stay in a file that is not full,
 	// while others are read: what is lost if the process dies. The default is 30 s.
