@@ -33,6 +33,7 @@ type compaction struct {
 	tbl *table.Table // as it was when the work was planned
 
 	cache manifestCache
+	known *knownFiles
 }
 
 // Compact tends the tables, see writer.Compactor.
@@ -79,7 +80,7 @@ func (s *Sink) compactTable(ctx context.Context, ident table.Identifier, pick fu
 	if props[positionProperty] == "" || !pick(writer.Held{Name: out.Name, Source: out.Table}) {
 		return out, false
 	}
-	c := &compaction{Writer: &Writer{sink: s, ident: ident, mode: writer.Append, tends: true, src: schema.New("", out.Name, nil, nil)}, o: o, out: out, tbl: tbl, cache: manifestCache{}}
+	c := &compaction{Writer: &Writer{sink: s, ident: ident, mode: writer.Append, tends: true, src: schema.New("", out.Name, nil, nil)}, o: o, out: out, tbl: tbl, cache: manifestCache{}, known: newKnownFiles()}
 	if err := c.tend(ctx); err != nil {
 		c.out.Err = advise(fmt.Errorf("compact %s: %w", out.Name, err))
 	}

@@ -39,7 +39,9 @@ func (c *compaction) publish(ctx context.Context, b build) (before *table.Table,
 	failures := 0
 	for n := 0; n < upkeepTurns && failures < c.sink.retry.attempts; n++ {
 		if n > 0 {
-			if err := c.sink.retry.wait(ctx, min(n-1, 5)); err != nil {
+			// After another's commit there is no better time than now: the longer it takes to
+			// build this one, the likelier the next comes first.
+			if err := c.sink.retry.wait(ctx, failures); err != nil {
 				last = errors.Join(err, last)
 				break
 			}

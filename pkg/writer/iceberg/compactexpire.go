@@ -53,7 +53,7 @@ func (c *compaction) expire(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if unnamed, err = unnamedBy(ctx, files, old, kept); err != nil {
+		if unnamed, err = c.known.unnamedBy(ctx, files, old, kept); err != nil {
 			return err
 		}
 		return c.noteUnnamed(unnamed)
@@ -109,12 +109,12 @@ func (c *compaction) expiring(tx *table.Transaction, meta table.Metadata) (old, 
 }
 
 // unnamedBy lists the files that the old snapshots name and none of those that stay does.
-func unnamedBy(ctx context.Context, files iceio.IO, old, kept []table.Snapshot) ([]string, error) {
-	stay, err := manifestsOf(ctx, files, kept)
+func (k *knownFiles) unnamedBy(ctx context.Context, files iceio.IO, old, kept []table.Snapshot) ([]string, error) {
+	stay, err := k.manifestsOf(ctx, files, kept)
 	if err != nil {
 		return nil, err
 	}
-	gone, err := manifestsOf(ctx, files, old)
+	gone, err := k.manifestsOf(ctx, files, old)
 	if err != nil {
 		return nil, err
 	}
@@ -130,11 +130,11 @@ func unnamedBy(ctx context.Context, files iceio.IO, old, kept []table.Snapshot) 
 	for name := range gone {
 		out = append(out, name)
 	}
-	data, err := dataOf(ctx, files, gone, false)
+	data, err := k.dataOf(ctx, files, gone, false)
 	if err != nil || len(data) == 0 {
 		return out, err
 	}
-	live, err := dataOf(ctx, files, stay, true)
+	live, err := k.dataOf(ctx, files, stay, true)
 	if err != nil {
 		return nil, err
 	}
@@ -146,8 +146,64 @@ func unnamedBy(ctx context.Context, files iceio.IO, old, kept []table.Snapshot) 
 	return out, nil
 }
 
+// knownFiles is what lists and manifests hold, by their names: they never change, and a
+// commit that others come before is built again and again.
+type knownFiles struct {
+	mu    sync.Mutex
+	lists map[string][]iceberg.ManifestFile
+	named map[string]namedFiles
+}
+
+// namedFiles are the names in a manifest.
+type namedFiles struct{ all, live []string }
+
+func newKnownFiles() *knownFiles {
+	return &knownFiles{lists: make(map[string][]iceberg.ManifestFile), named: make(map[string]namedFiles)}
+}
+
+func (k *knownFiles) list(files iceio.IO, s table.Snapshot) ([]iceberg.ManifestFile, error) {
+	k.mu.Lock()
+	known, ok := k.lists[s.ManifestList]
+	k.mu.Unlock()
+	if ok {
+		return known, nil
+	}
+	manifests, err := s.Manifests(files)
+	if err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if s.ManifestList != "" {
+		k.lists[s.ManifestList] = manifests
+	}
+	return manifests, nil
+}
+
+func (k *knownFiles) names(files iceio.IO, m iceberg.ManifestFile) (out namedFiles, err error) {
+	k.mu.Lock()
+	known, ok := k.named[m.FilePath()]
+	k.mu.Unlock()
+	if ok {
+		return known, nil
+	}
+	for e, err := range m.Entries(files, false) {
+		if err != nil {
+			return out, err
+		}
+		name := e.DataFile().FilePath()
+		if out.all = append(out.all, name); e.Status() != iceberg.EntryStatusDELETED {
+			out.live = append(out.live, name)
+		}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.named[m.FilePath()] = out
+	return out, nil
+}
+
 // manifestsOf returns the manifests of snapshots by name.
-func manifestsOf(ctx context.Context, files iceio.IO, snaps []table.Snapshot) (map[string]iceberg.ManifestFile, error) {
+func (k *knownFiles) manifestsOf(ctx context.Context, files iceio.IO, snaps []table.Snapshot) (map[string]iceberg.ManifestFile, error) {
 	var mu sync.Mutex
 	all := make(map[string]iceberg.ManifestFile)
 	g, ctx := errgroup.WithContext(ctx)
@@ -157,7 +213,7 @@ func manifestsOf(ctx context.Context, files iceio.IO, snaps []table.Snapshot) (m
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			manifests, err := s.Manifests(files)
+			manifests, err := k.list(files, s)
 			if err != nil {
 				return err
 			}
@@ -174,20 +230,25 @@ func manifestsOf(ctx context.Context, files iceio.IO, snaps []table.Snapshot) (m
 
 // dataOf returns the names of the files that manifests list, those alone that are live, or
 // also those that are told to have been removed.
-func dataOf(ctx context.Context, files iceio.IO, manifests map[string]iceberg.ManifestFile, live bool) (map[string]bool, error) {
+func (k *knownFiles) dataOf(ctx context.Context, files iceio.IO, manifests map[string]iceberg.ManifestFile, live bool) (map[string]bool, error) {
 	var mu sync.Mutex
 	all := make(map[string]bool)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)
 	for _, m := range manifests {
 		g.Go(func() error {
-			for e, err := range m.Entries(files, live) {
-				if err != nil {
-					return err
-				}
-				mu.Lock()
-				all[e.DataFile().FilePath()] = true
-				mu.Unlock()
+			names, err := k.names(files, m)
+			if err != nil {
+				return err
+			}
+			list := names.all
+			if live {
+				list = names.live
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for _, name := range list {
+				all[name] = true
 			}
 			return ctx.Err()
 		})
