@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/move"
 	"github.com/tablehaul/tablehaul/pkg/progress"
 	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/route"
 	"github.com/tablehaul/tablehaul/pkg/writer"
 )
 
@@ -170,7 +172,10 @@ func compactTables(ctx context.Context, sink writer.Sink, u writer.Upkeep, o *co
 		return nil, err
 	}
 	var told error
-	err = c.Compact(ctx, func(h writer.Held) bool { return selects(m, h, !o.beside) }, u, func(c writer.Compacted) {
+	err = c.Compact(ctx, func(h writer.Held) bool {
+		// Of a table that routes have made, any that goes there will do.
+		return slices.ContainsFunc(route.Expand([]writer.Held{h}), func(h writer.Held) bool { return selects(m, h, !o.beside) }) || selects(m, h, !o.beside)
+	}, u, func(c writer.Compacted) {
 		tended = append(tended, c)
 		if err := tell(c); err != nil && told == nil {
 			told = err

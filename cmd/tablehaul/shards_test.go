@@ -29,7 +29,7 @@ func TestShards(t *testing.T) {
 	}
 	each := int(n) / shards //nolint:gosec // some thousands at most
 	s := newShards(t, each)
-	run := exec.Command("tablehaul", append(s.args, "--commit-interval", "500ms")...)
+	run := exec.Command("tablehaul", append(s.args, "--commit-interval", "500ms", "--compact-every", "1s")...)
 	var out bytes.Buffer
 	run.Stdout, run.Stderr = &out, &out
 	if err := run.Start(); err != nil {

@@ -37,6 +37,7 @@ var (
 	_ writer.Forker    = (*Sink)(nil)
 	_ writer.Checker   = (*Sink)(nil)
 	_ writer.Describer = (*Sink)(nil)
+	_ writer.Compactor = (*Sink)(nil)
 )
 
 // NewSink decorates a sink, which is closed with it. Its tables have to be those of a
@@ -207,6 +208,15 @@ func Expand(held []writer.Held) []writer.Held {
 		return strings.Compare(a.Source, b.Source)
 	})
 	return out
+}
+
+// Compact has the sink tend its tables.
+func (s *Sink) Compact(ctx context.Context, pick func(writer.Held) bool, o writer.Upkeep, done func(writer.Compacted)) error {
+	c, ok := s.inner.(writer.Compactor)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return c.Compact(ctx, pick, o, done)
 }
 
 // Check has the sink look at the targets.

@@ -13,6 +13,7 @@ import (
 	"github.com/apache/iceberg-go/catalog"
 	"github.com/apache/iceberg-go/table"
 
+	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
 )
@@ -77,7 +78,8 @@ func (s *Sink) compactTable(ctx context.Context, ident table.Identifier, pick fu
 	}
 	props := tbl.Properties()
 	out.Table = props[sourceProperty]
-	if props[positionProperty] == "" || !pick(writer.Held{Name: out.Name, Source: out.Table}) {
+	pos := batch.Position(props[positionProperty])
+	if pos == "" || !pick(writer.Held{Name: out.Name, Source: out.Table, Position: pos}) {
 		return out, false
 	}
 	c := &compaction{Writer: &Writer{sink: s, ident: ident, mode: writer.Append, tends: true, src: schema.New("", out.Name, nil, nil)}, o: o, out: out, tbl: tbl, cache: manifestCache{}, known: newKnownFiles()}
