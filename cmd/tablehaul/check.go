@@ -69,6 +69,8 @@ them before anything is copied, warnings are printed.
 	f.Var(o.purpose, "for", "what is going to be done")
 	o.selectFlags(f)
 	o.route.flags(f)
+	o.choose.whereFlag(f)
+	o.choose.shapeFlags(f)
 	o.login.register(f)
 	f.Var(o.mode, "mode", "that of the snapshot")
 	f.Var(o.keyless, "keyless", "that of the tail")
@@ -117,27 +119,21 @@ func (p *program) checkAll(ctx context.Context, o checkOptions) error {
 		return fmt.Errorf("open %s: %w", p.hide.redact(o.source), err)
 	}
 	defer src.Close()
-	tables, err := o.list(ctx, src)
+	topic := p.stores.isTopic(o.sink)
+	o.choose.follows = o.tails()
+	o.choose.changes = topic || o.tails() && (o.changelog || p.stores.takesChanges(o.sink, o.latest))
+	src, tables, err := o.wrapped(ctx, src)
 	if err != nil {
 		return err
 	}
-	topic := p.stores.isTopic(o.sink)
 	purpose := finding.Purpose{Snapshot: o.purpose.value != "tail", Tail: o.tails(), Parallel: o.parallel, AsIs: p.stores.sinks[scheme(o.sink)].asIs}
 	found, err := checkSource(ctx, src, tables, purpose)
 	if err != nil {
 		return err
 	}
-	if o.tails() {
-		t := tailOptions{moveOptions: o.moveOptions, keyless: o.keyless, latest: o.latest, changelog: o.changelog || p.stores.takesChanges(o.sink, o.latest), refuseKeyless: p.stores.refusesKeyless(o.sink, o.keyless)}
-		shaped, more, err := t.shape(tables)
-		if found = append(found, more...); err != nil {
-			return err
-		}
-		tables = shaped
-	} else if topic {
-		if tables, err = changelogs(tables); err != nil {
-			return err
-		}
+	tables, more, err := p.asFollowed(o, tables)
+	if found = append(found, more...); err != nil {
+		return err
 	}
 	if openSink != nil {
 		tables := seenWhole(tables, found)
@@ -155,6 +151,20 @@ func (p *program) checkAll(ctx context.Context, o checkOptions) error {
 		return fmt.Errorf("%w: %s", errFound, progress.Plural(int64(n), "error"))
 	}
 	return nil
+}
+
+// asFollowed gives tables the form that they are to have at the sink, and tells which cannot be
+// followed.
+func (p *program) asFollowed(o checkOptions, tables []*schema.Table) (shaped []*schema.Table, found []finding.Finding, err error) {
+	switch {
+	case o.tails():
+		t := tailOptions{moveOptions: o.moveOptions, keyless: o.keyless, latest: o.latest, changelog: o.changelog || p.stores.takesChanges(o.sink, o.latest), refuseKeyless: p.stores.refusesKeyless(o.sink, o.keyless)}
+		return t.shape(tables)
+	case p.stores.isTopic(o.sink):
+		shaped, err = changelogs(tables)
+		return shaped, nil, err
+	}
+	return tables, nil, nil
 }
 
 // seenWhole leaves out tables whose columns the user does not all see: the sink would

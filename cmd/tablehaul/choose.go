@@ -12,12 +12,14 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/shape"
 )
 
 // chooseOptions say which part of tables is copied.
 type chooseOptions struct {
 	where, columns perTable
 	splitRows      int64
+	shapeOptions
 }
 
 func (o *chooseOptions) columnFlag(f *pflag.FlagSet) {
@@ -25,7 +27,7 @@ func (o *chooseOptions) columnFlag(f *pflag.FlagSet) {
 }
 
 func (o *chooseOptions) whereFlag(f *pflag.FlagSet) {
-	f.Var(&o.where, "where", "only rows that meet this condition, in the source's SQL, as in\n'orders: total > 5'; such a table cannot be followed by tail")
+	f.Var(&o.where, "where", "only rows that meet this condition, in the source's SQL, as in\n'orders: total > 5'; a log's are told by what docs/shape.md lists")
 }
 
 func (o *chooseOptions) splitFlag(f *pflag.FlagSet) {
@@ -36,7 +38,7 @@ func (o *chooseOptions) check(given func(flag string) bool) error {
 	if given("split-rows") && o.splitRows < 1 {
 		return errors.New("--split-rows must be at least 1")
 	}
-	return errors.Join(o.where.check("where"), o.columns.check("columns"))
+	return errors.Join(o.where.check("where"), o.columns.check("columns"), o.shapeOptions.check(given))
 }
 
 // apply gives tables the columns and the condition that were chosen for them.
@@ -50,7 +52,13 @@ func (o *chooseOptions) apply(ctx context.Context, src source, tables []*schema.
 	if err != nil {
 		return err
 	}
+	for i := range o.set.entries {
+		if _, err := o.set.entries[i].texts.resolve("set", src.DB(), tables); err != nil {
+			return err
+		}
+	}
 	for i, t := range tables {
+		plain := t
 		if cond := where[t]; cond != "" {
 			filters, ok := src.(reader.Filterer)
 			if !ok {
@@ -65,6 +73,12 @@ func (o *chooseOptions) apply(ctx context.Context, src source, tables []*schema.
 				f.Bytes = int64(float64(t.Bytes) * min(1, float64(f.Rows)/float64(t.Rows)))
 			}
 			tables[i] = &f
+		}
+		if s, ok := src.(*shape.Source); ok {
+			if tables[i], err = o.shaped(s, plain, where[t], columns[t], src.DB()); err != nil {
+				return err
+			}
+			continue
 		}
 		if list := columns[t]; list != "" {
 			keep, err := pickColumns(t, list)

@@ -109,6 +109,10 @@ func TestConfigIsFlags(t *testing.T) {
 			"what is said of tables as flags do", ends + "where: ['orders: a > 5', 'b < 3']\npartition: {orders: day(at), '*': [a, b]}\n", nil,
 			[]string{"snapshot", "fake://h/shop", "folder:lake", "--where=orders: a > 5", "--where=b < 3", "--partition=orders: day(at)", "--partition=a, b"},
 		},
+		{
+			"assignments", ends + "tables:\n  orders: {set: [a = b + 1, 'c=concat(d, e)']}\n  x: {set: a=1}\n", nil,
+			[]string{"snapshot", "fake://h/shop", "folder:lake", "--tables=orders,x", "--set=orders: a=b + 1", "--set=orders: c=concat(d, e)", "--set=x: a=1"},
+		},
 		{"a condition over lines", ends + "tables:\n  orders:\n    where: |\n      a > 5\n      AND b < 3\n", nil, []string{"snapshot", "fake://h/shop", "folder:lake", "--tables=orders", "--where=orders: a > 5\nAND b < 3"}},
 		{
 			"aliases and merges", ends + "x-of: &of {partition: day(at), sort: id}\ntables: {a: *of, b: {<<: *of, sort: at}}\n", nil,
@@ -117,7 +121,7 @@ func TestConfigIsFlags(t *testing.T) {
 		{"sections", ends + "memory: 1GiB\nsnapshot: {mode: append, memory: 2GiB}\ntail: {commit-interval: 30s}\ndump:\n", nil, []string{"snapshot", "fake://h/shop", "folder:lake", "--memory=2GiB", "--mode=append"}},
 		{"the section of another command", ends + "snapshot: {mode: append}\ntail: {commit-interval: 30s}\n", []string{"tail"}, []string{"tail", "fake://h/shop", "folder:lake", "--commit-interval=30s"}},
 		{"topics", "source: kafka://h:9092/t\nsink: file:out\nformat: csv\nfile-format: tsv\ngroup: g", []string{"dump"}, []string{"dump", "kafka://h:9092/t", "file:out", "--format=csv", "--file-format=tsv", "--group=g"}},
-		{"check", ends + "tables: {orders: {where: a > 5, columns: id}}\nsnapshot: {mode: append}\ntail: {keyless: append}\n", []string{"check", "--for=snapshot"}, []string{"check", "fake://h/shop", "folder:lake", "--for=snapshot", "--tables=orders", "--columns=orders: id", "--mode=append"}},
+		{"check", ends + "tables: {orders: {where: a > 5, columns: id}}\nsnapshot: {mode: append}\ntail: {keyless: append}\n", []string{"check", "--for=snapshot"}, []string{"check", "fake://h/shop", "folder:lake", "--for=snapshot", "--tables=orders", "--where=orders: a > 5", "--columns=orders: id", "--mode=append"}},
 		{"check of a source alone", "source: fake://h/shop\ntail: {server-id: 7}", []string{"check"}, []string{"check", "fake://h/shop", "--server-id=7"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -181,7 +185,7 @@ func TestConfigMistakes(t *testing.T) {
 		{ends + "tail: {mode: append}\n", "job.yaml:3: mode: tail has no such flag", "snapshot has it"},
 		{ends + "tail:\n  mod: append\n", `job.yaml:4: unknown key "mod"`, ""},
 		{ends + "tail: [a]\n", "job.yaml:3: tail: wants keys of its own, not a list", ""},
-		{ends + "tail: {tables: {orders: {where: a}}}\n", "job.yaml:3: orders: tail has no --where", "snapshot has it"},
+		{ends + "check: {tables: {orders: {partition: a}}}\n", "job.yaml:3: orders: check has no --partition", "snapshot, tail and dump have it"},
 
 		// Values.
 		{ends + "parallel: many\n", `job.yaml:3: parallel: wants a whole number, not "many"`, ""},
@@ -221,7 +225,7 @@ func TestConfigMistakes(t *testing.T) {
 		{ends + "tables:\n- a: {sort: id}\n", "job.yaml:4: tables: wants a table or a pattern, not keys and values", "without a dash"},
 		{ends + "tables:\n  a: day(at)\n", `job.yaml:4: a: wants keys and values, not "day(at)"`, ""},
 		{ends + "tables:\n  a: {sorted: id}\n", `job.yaml:4: a: unknown key "sorted"`, "did you mean sort?"},
-		{ends + "tables:\n  a: {mode: append}\n", "job.yaml:4: a: mode is not said of single tables", "columns, partition, sort, where"},
+		{ends + "tables:\n  a: {mode: append}\n", "job.yaml:4: a: mode is not said of single tables", "columns, partition, set, sort, where"},
 		{ends + "tables:\n  a:\n    sort:\n", "job.yaml:5: a: sort: has no value", ""},
 		{ends + "tables:\n  a:\n    sort: ''\n", "job.yaml:5: a: sort: \"\": it is empty", ""},
 		{ends + "tables:\n  a: {sort: {id: desc}}\n", "job.yaml:4: a: sort: wants a text or a list of them, not keys and values", ""},
@@ -257,7 +261,6 @@ func TestConfigChecked(t *testing.T) {
 		{file: ends + "commit-interval: 30s\n", args: []string{"--for=tail"}},
 		{file: ends + "commit-interval: 30s\n", args: []string{"--for=both"}, want: []string{"job.yaml:3: commit-interval: snapshot has no such flag"}},
 		{file: ends + "commit-interval: 30s\nmode: append\n", want: []string{"job.yaml:3: commit-interval: snapshot has no", "job.yaml:4: mode: tail has no"}},
-		{file: ends + "tables: {a: {where: b}}\ncheck: {for: tail}\n", want: []string{"job.yaml:3: a: tail has no --where"}},
 		{file: ends + "tail: {commit-interval: -3s}\nsnapshot: {parallel: 0}\nmemroy: 3\n", want: []string{"job.yaml:5: unknown key \"memroy\""}},
 		{file: ends + "tail: {commit-interval: -3s}\nsnapshot: {parallel: -1}\n", want: []string{"job.yaml:3: commit-interval: --commit-interval must be at least 1ms", "job.yaml:4: parallel: --parallel must be at least 1"}},
 		{file: "source: kafka://h/t\nsink: iceberg:lake\nuntil: now\n", want: []string{"job.yaml:3: until: --until now is not known"}},

@@ -204,14 +204,16 @@ func (a *appliedJob) table(t setting, from layer, section string) {
 		if !a.reader.affords(s.value) {
 			return
 		}
-		text, err := tableText(f, s.value)
-		if err == nil {
-			a.places[s.key] = append(a.places[s.key], place{s.line, t.key + ": " + s.key, t.key, text})
-			// That a pattern of the file matches no table is told of the selection.
-			err = setFor(f, t.key, text, from, true)
-		}
-		if err != nil {
-			a.reader.fail(s.line, t.key, fmt.Errorf("%s: %w", s.key, err))
+		for _, value := range textNodes(f, s.value) {
+			text, err := tableText(f, value)
+			if err == nil {
+				a.places[s.key] = append(a.places[s.key], place{s.line, t.key + ": " + s.key, t.key, text})
+				// That a pattern of the file matches no table is told of the selection.
+				err = setFor(f, t.key, text, from, true)
+			}
+			if err != nil {
+				a.reader.fail(s.line, t.key, fmt.Errorf("%s: %w", s.key, err))
+			}
 		}
 	}
 }

@@ -98,13 +98,15 @@ func setPerTable(f *pflag.Flag, v *yaml.Node, from layer, lax bool, said func(pa
 			if k.Kind != yaml.ScalarNode {
 				return fmt.Errorf("wants tables before colons, not %s", kindOf(k))
 			}
-			text, err := tableText(f, dealias(v.Content[i+1]))
-			if err == nil {
-				said(k.Value, text, k.Line)
-				err = setFor(f, k.Value, text, from, lax)
-			}
-			if err != nil {
-				errs = append(errs, fmt.Errorf("%s: %w", k.Value, err))
+			for _, value := range textNodes(f, dealias(v.Content[i+1])) {
+				text, err := tableText(f, value)
+				if err == nil {
+					said(k.Value, text, k.Line)
+					err = setFor(f, k.Value, text, from, lax)
+				}
+				if err != nil {
+					errs = append(errs, fmt.Errorf("%s: %w", k.Value, err))
+				}
 			}
 		}
 		return errors.Join(errs...)
@@ -128,6 +130,19 @@ func setPerTable(f *pflag.Flag, v *yaml.Node, from layer, lax bool, said func(pa
 		}
 	}
 	return nil
+}
+
+// textNodes are the values that a flag has for one table: a list is one text with commas, but of
+// assignments, of which each is one.
+func textNodes(f *pflag.Flag, v *yaml.Node) []*yaml.Node {
+	if _, ok := f.Value.(*setValue); !ok || v.Kind != yaml.SequenceNode {
+		return []*yaml.Node{v}
+	}
+	nodes := make([]*yaml.Node, len(v.Content))
+	for i, n := range v.Content {
+		nodes[i] = dealias(n)
+	}
+	return nodes
 }
 
 // setFor gives a flag a text for the tables of one pattern; * alone is all of them.

@@ -15,6 +15,7 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/progress"
 	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/shape"
 )
 
 // dumpOptions are the command line of `tablehaul dump`.
@@ -88,6 +89,9 @@ ICEBERG_REST_TOKEN, ICEBERG_REST_CREDENTIAL, AWS_… and TABLEHAUL_DORIS_PASSWOR
 	f.StringSliceVar(&o.tables, "tables", nil, "only these `patterns`: database.table or table; * and ? as in a\nshell; separated by commas or repeated")
 	f.StringSliceVar(&o.exclude, "exclude", nil, "not these `patterns`")
 	o.route.flags(f)
+	o.choose.columnFlag(f)
+	o.choose.whereFlag(f)
+	o.choose.shapeFlags(f)
 	f.Var(messageFormat{o.format}, "format", "how messages are written; auto has each topic's messages tell; json\nand csv are lines that are no changes of tables (docs/topics.md)")
 	o.log.register(f)
 	f.StringVar(&o.start, "start", o.start, "`place` where partitions start that no table has a position in:\nearliest, latest, time:RFC3339 or\noffsets:TOPIC/PARTITION=OFFSET,…")
@@ -205,6 +209,9 @@ func (p *program) drain(ctx context.Context, o dumpOptions, open feedEnds, strea
 		return fmt.Errorf("open %s: %w", p.hide.redact(o.source), err)
 	}
 	defer feed.Close()
+	if feed, err = o.choose.wrapFeed(feed); err != nil {
+		return err
+	}
 	stream.Phase("opening " + p.hide.redact(o.sink))
 	sink, err := open.sink(ctx, o.sink, store)
 	if err != nil {
@@ -225,7 +232,7 @@ func (p *program) drain(ctx context.Context, o dumpOptions, open feedEnds, strea
 	}
 	defer p.tending(ctx, o.compactEvery, o.sink, open.sink, store, besideOptions(reader.Selection{Include: o.tables, Exclude: o.exclude}))()
 	err = move.Dump(ctx, feed, sink, move.DumpOptions{
-		Match: tables.match, Shape: o.shape, Shared: o.group != "",
+		Match: tables.match, Shape: func(t *schema.Table) (*schema.Table, error) { return o.shape(feed, t) }, Shared: o.group != "",
 		IdleExit: o.idleExit, CommitInterval: o.commitInterval, CommitSize: int64(o.commitSize),
 		RetryTime: retryTime, Memory: int64(o.memory) / queueShare,
 		Progress: stream, Warn: p.console.warn,
@@ -240,9 +247,15 @@ func (p *program) drain(ctx context.Context, o dumpOptions, open feedEnds, strea
 }
 
 // shape gives a table that has turned up the form that it is to have at the sink.
-func (o *dumpOptions) shape(t *schema.Table) (*schema.Table, error) {
+func (o *dumpOptions) shape(feed reader.Feed, t *schema.Table) (*schema.Table, error) {
 	if err := o.layout.clash("", t); err != nil {
 		return nil, err
+	}
+	if f, ok := feed.(*shape.Feed); ok {
+		var err error
+		if t, err = o.made(f, t); err != nil {
+			return nil, err
+		}
 	}
 	keyless, log := len(t.Key) == 0, isLog(o.format.value)
 	refused := keyless && !log && o.refuseKeyless

@@ -163,6 +163,7 @@ func (o *moveOptions) terms() string {
 	if columns := o.choose.columns.String(); columns != "" {
 		terms += " columns=" + columns
 	}
+	terms += o.choose.shapeOptions.terms()
 	return terms
 }
 

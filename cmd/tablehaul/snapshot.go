@@ -58,6 +58,7 @@ a table has no key, or the sink is of plain files, it is begun again.
 	o.selectFlags(f)
 	o.route.flags(f)
 	o.choose.whereFlag(f)
+	o.choose.shapeFlags(f)
 	f.Var(o.mode, "mode", "what to do with tables that are there: create refuses those it did\nnot make, append adds to them, evolve does too and adapts their\ncolumns first, replace exchanges their content and columns")
 	f.BoolVar(&o.restart, "restart", false, "begin tables again that an earlier run has left unfinished, instead of\ngoing on with them")
 	o.storeFlags(f)
@@ -120,6 +121,10 @@ func (p *program) copyTables(ctx context.Context, o snapshotOptions, open ends, 
 	}
 	defer src.Close()
 
+	o.choose.changes = p.stores.isTopic(o.sink)
+	if src, err = o.choose.wrap(src); err != nil {
+		return err
+	}
 	run.Phase("listing tables")
 	tables, err := o.list(ctx, src)
 	if err != nil {

@@ -79,6 +79,8 @@ was cut, is tried again.
 	o.login.register(f)
 	o.selectFlags(f)
 	o.route.flags(f)
+	o.choose.whereFlag(f)
+	o.choose.shapeFlags(f)
 	f.StringVar(&o.start, "start", o.start, "`place` where tables start that hold no position yet: snapshot (the\ndefault) copies them first; now, earliest, gtid:SET, file:NAME:POS\nand time:RFC3339 are places in the log: older rows are left out")
 	f.Lookup("start").DefValue = ""
 	f.StringVar(&o.until, "until", "", "end once all before this `place` is committed: now, gtid:SET,\nfile:NAME:POS or time:RFC3339")
@@ -245,6 +247,11 @@ func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *
 		return fmt.Errorf("open %s: %w", p.hide.redact(o.source), err)
 	}
 	defer src.Close()
+	o.changelog = o.changelog || p.stores.takesChanges(o.sink, o.latest)
+	o.choose.follows, o.choose.changes = true, o.changelog
+	if src, err = o.choose.wrap(src); err != nil {
+		return err
+	}
 	log, ok := src.(logSource)
 	if !ok {
 		return fmt.Errorf("%s has no log that could be followed", p.hide.redact(o.source))
@@ -255,7 +262,6 @@ func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *
 		return err
 	}
 	tables = p.withoutGhosts(o, tables)
-	o.changelog = o.changelog || p.stores.takesChanges(o.sink, o.latest)
 	o.refuseKeyless = p.stores.refusesKeyless(o.sink, o.keyless)
 	shaped, refused, err := o.shape(tables)
 	if err == nil {
@@ -308,7 +314,7 @@ func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *
 	return move.Tail(ctx, log, sink, tables, move.TailOptions{
 		Start: o.start, Until: o.until, IdleExit: o.idleExit,
 		CommitInterval: o.commitInterval, CommitSize: int64(o.commitSize),
-		Evolve: store.evolve, Selection: o.selection(src.DB()), Form: o.former(src.DB()), Beside: p.beside(o, open, store), Resnapshot: o.onPurged.value == "snapshot", RetryTime: retryTime,
+		Evolve: store.evolve, Selection: o.selection(src.DB()), Form: o.former(src), Beside: p.beside(o, open, store), Resnapshot: o.onPurged.value == "snapshot", RetryTime: retryTime,
 		Parallel: o.gentle.maxParallel, Memory: int64(o.memory) / queueShare,
 		Progress: stream, Throttle: throttle, Warn: p.console.warn, Terms: o.terms(),
 	})

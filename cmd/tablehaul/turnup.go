@@ -11,6 +11,7 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/move"
 	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/shape"
 )
 
 // beside returns what opens the source once more, for tables that are copied while the run goes
@@ -25,7 +26,11 @@ func (p *program) beside(o tailOptions, open ends, store storeOptions) func(cont
 		if err != nil {
 			return nil, fmt.Errorf("open %s: %w", p.hide.redact(o.source), err)
 		}
-		if b, ok := src.(besideSource); ok {
+		shaped, err := o.choose.wrap(src)
+		if err != nil {
+			return nil, errors.Join(err, src.Close())
+		}
+		if b, ok := shaped.(besideSource); ok {
 			return turnUps{b, &o}, nil
 		}
 		return nil, errors.Join(fmt.Errorf("%s tells nothing of single tables", p.hide.redact(o.source)), src.Close())
@@ -63,7 +68,7 @@ func (u turnUps) Table(ctx context.Context, name string) (*schema.Table, error) 
 			}
 		}
 		if t != nil {
-			return u.o.asWanted(u.DB(), t)
+			return u.o.asWanted(u.besideSource, t)
 		}
 	}
 	return nil, nil
@@ -71,11 +76,11 @@ func (u turnUps) Table(ctx context.Context, name string) (*schema.Table, error) 
 
 // former returns what gives tables that are no more at the source the form that they have at the
 // sink; nil where that cannot be told.
-func (o *tailOptions) former(db string) func(*schema.Table) (*schema.Table, error) {
-	if o.choose.columns.String() != "" {
+func (o *tailOptions) former(src source) func(*schema.Table) (*schema.Table, error) {
+	if _, shaped := src.(*shape.Source); !shaped && o.choose.columns.String() != "" {
 		return nil
 	}
-	return func(t *schema.Table) (*schema.Table, error) { return o.asWanted(db, t) }
+	return func(t *schema.Table) (*schema.Table, error) { return o.asWanted(src, t) }
 }
 
 // withoutGhosts leaves tables out by which tools alter others, while these tools are at work or
@@ -101,10 +106,18 @@ func (o *tailOptions) names(t *schema.Table) bool {
 }
 
 // asWanted gives a table that has turned up the form that it is to have at the sink.
-func (o *tailOptions) asWanted(db string, t *schema.Table) (*schema.Table, error) {
+func (o *tailOptions) asWanted(src source, t *schema.Table) (*schema.Table, error) {
 	unfit := func(err error) error { return &schema.TableError{Table: t.String(), Err: err} }
-	list, err := o.choose.columns.of("columns", db, t)
-	if err == nil && list != "" {
+	list, err := o.choose.columns.of("columns", src.DB(), t)
+	if s, ok := src.(*shape.Source); ok && err == nil {
+		where, e := o.choose.where.of("where", src.DB(), t)
+		if e == nil {
+			t, e = o.choose.shaped(s, t, where, list, src.DB())
+		}
+		if e != nil {
+			return nil, unfit(e)
+		}
+	} else if err == nil && list != "" {
 		var keep []string
 		if keep, err = pickColumns(t, list); err == nil {
 			t = t.Choose(keep)

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"fmt"
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -24,6 +25,17 @@ type Column interface {
 	// cut drops what was appended behind the first n rows.
 	cut(n int)
 }
+
+// NewColumn returns an empty column of an Arrow type.
+func NewColumn(dt arrow.DataType, mem memory.Allocator) (Column, error) {
+	if c := newColumn(dt, mem); c != nil {
+		return c, nil
+	}
+	return nil, fmt.Errorf("no builder for %s", dt)
+}
+
+// Array returns the n values that were appended to a column since the last call.
+func Array(c Column, n int) arrow.Array { return c.array(n) }
 
 // validity is the null bitmap of a column. Most batches of most columns hold no
 // null at all, so the bitmap is made when the first one comes.

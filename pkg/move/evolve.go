@@ -36,14 +36,14 @@ func (f *tailer) known(ctx context.Context, tables []*schema.Table) ([]*schema.T
 	out = append(out, dropped...)
 	for i, t := range tables {
 		old, ok := shapes[t.String()]
-		if !ok || t.Whole != nil || t.Filter != "" {
+		if plain := f.plain(t); !ok || plain.Whole != nil || plain.Filter != "" {
 			continue
 		}
 		if t.Since(old) == "" {
 			f.alike[t] = true
 			continue
 		}
-		was, err := formerly(t, old)
+		was, err := f.formerly(t, old)
 		if err != nil {
 			return nil, err
 		}
@@ -96,7 +96,32 @@ func (f *tailer) dropped(ctx context.Context, held []writer.Held) ([]*schema.Tab
 	return out, nil
 }
 
+// plain is what a table of rows that are made of others is made of.
+func (f *tailer) plain(t *schema.Table) *schema.Table {
+	if t.Base != nil {
+		return t.Base
+	}
+	return t
+}
+
+// A Reshaper is a source whose tables are made of another one's.
+type Reshaper interface {
+	// Reshape returns a table made of another Base, in the way in which t is.
+	Reshape(t, base *schema.Table) (*schema.Table, error)
+}
+
 // formerly is a table in the shape that it had.
+func (f *tailer) formerly(t *schema.Table, shape string) (*schema.Table, error) {
+	if r, ok := f.src.(Reshaper); ok && t.Base != nil {
+		was, err := formerly(t.Base, shape)
+		if err != nil {
+			return nil, err
+		}
+		return r.Reshape(t, was)
+	}
+	return formerly(t, shape)
+}
+
 func formerly(t *schema.Table, shape string) (*schema.Table, error) {
 	was, err := schema.FromShape(t.DB, t.Name, shape)
 	if err != nil {
@@ -107,6 +132,9 @@ func formerly(t *schema.Table, shape string) (*schema.Table, error) {
 		c := &was.Columns[i]
 		if at := t.Index(c.Name); at >= 0 {
 			c.Comment = t.Columns[at].Comment
+			if c.Charset == t.Columns[at].Charset {
+				c.Collation = t.Columns[at].Collation // as far as that can be known: no shape tells it
+			}
 		}
 	}
 	if t.IsChangelog() {

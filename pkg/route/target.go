@@ -80,6 +80,10 @@ func (g *target) open(ctx context.Context, t, form *schema.Table, mode writer.Mo
 			return nil, &schema.TableError{Table: t.String(), Err: writer.Unlike(err)}
 		}
 	}
+	if diff := t.ShapedSince(at.shape); diff != "" && at.shape != "" {
+		err := hint.Wrap(fmt.Errorf("%s %s", g.name, diff), "give the --set, --meta and --soft-delete that it was made with")
+		return nil, &schema.TableError{Table: t.String(), Err: err}
+	}
 	if diff := t.KeySince(at.shape); diff != "" {
 		return nil, &schema.TableError{Table: t.String(), Err: g.remedy(fmt.Errorf("%s holds its rows by another key: %s", g.name, diff))}
 	}

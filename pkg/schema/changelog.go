@@ -61,12 +61,33 @@ func Changelog(t *Table) (*Table, error) {
 	}
 	c := New(t.DB, t.Name, append(columns, metaColumns...), nil)
 	c.Comment, c.Rows, c.Bytes, c.Filter, c.Whole = t.Comment, t.Rows, t.Bytes, t.Filter, t.Whole
-	c.RowKey = t.Key
+	c.RowKey, c.Shaping = t.Key, t.Shaping
+	if t.Base != nil {
+		var err error
+		if c.Base, err = Changelog(t.Base); err != nil {
+			return nil, err
+		}
+	}
 	return c, nil
 }
 
+// Imaged returns a table with a key in the form in which a log tells all of each change: rows
+// that went, or were others, come with all of their columns, each update with its Before, and
+// the columns of a changelog say whence.
+func Imaged(t *Table) *Table {
+	c := New(t.DB, t.Name, append(slices.Clone(t.Columns), metaColumns...), t.Key)
+	c.Comment, c.Rows, c.Bytes, c.Filter, c.Whole = t.Comment, t.Rows, t.Bytes, t.Filter, t.Whole
+	return c
+}
+
 // IsChangelog reports whether the table has the shape that Changelog makes.
-func (t *Table) IsChangelog() bool {
+func (t *Table) IsChangelog() bool { return t.HasMeta() && len(t.Key) == 0 }
+
+// IsImaged reports whether the table has the shape that Imaged makes.
+func (t *Table) IsImaged() bool { return t.HasMeta() && len(t.Key) > 0 }
+
+// HasMeta reports whether it is either of the two.
+func (t *Table) HasMeta() bool {
 	n := len(t.Columns)
 	return n > 0 && t.Columns[n-1].Meta != NotMeta
 }

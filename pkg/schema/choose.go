@@ -33,6 +33,9 @@ func (t *Table) Choose(keep []string) *Table {
 // SourceKey is the primary key that the table has at the source, be it a changelog
 // here: indexes into the columns of AtSource. Nil if it has none.
 func (t *Table) SourceKey() []int {
+	if t.Base != nil {
+		return t.Base.SourceKey()
+	}
 	if t.Whole == nil && t.IsChangelog() {
 		return t.RowKey
 	}
@@ -41,7 +44,10 @@ func (t *Table) SourceKey() []int {
 
 // AtSource returns the table with all columns that it has at the source.
 func (t *Table) AtSource() *Table {
-	if t.Whole != nil {
+	switch {
+	case t.Base != nil:
+		return t.Base.AtSource()
+	case t.Whole != nil:
 		return t.Whole
 	}
 	return t

@@ -14,9 +14,16 @@ import (
 type shape struct {
 	Columns [][3]string `json:"columns"` // name, native type, charset
 	Key     []string    `json:"key,omitempty"`
+	// Shaping is what the rows are made by of those of that table.
+	Shaping string `json:"shaping,omitempty"`
 }
 
 func (t *Table) shape() shape {
+	if t.Base != nil {
+		s := t.Base.shape()
+		s.Shaping = t.Shaping
+		return s
+	}
 	var s shape
 	for _, c := range t.Columns {
 		if c.Meta == NotMeta {
@@ -71,6 +78,21 @@ func (t *Table) Since(old string) string {
 
 func keyWas(was, now []string) string {
 	return fmt.Sprintf("its primary key was (%s) and is (%s)", strings.Join(was, ", "), strings.Join(now, ", "))
+}
+
+// ShapedSince tells how rows are made otherwise than those of what Shape once returned, or "".
+func (t *Table) ShapedSince(old string) string {
+	var was shape
+	if old == "" || json.Unmarshal([]byte(old), &was) != nil || was.Shaping == t.Shaping {
+		return ""
+	}
+	by := func(how string) string {
+		if how == "" {
+			return "as they are at the source"
+		}
+		return "made by " + how
+	}
+	return fmt.Sprintf("holds rows %s, and rows %s are asked for", by(was.Shaping), by(t.Shaping))
 }
 
 // KeySince tells how the columns by which a row is told differ from those of what Shape

@@ -18,7 +18,9 @@ type Column struct {
 	Nullable bool           // of the destination: wider than the source's where a value may have no image
 	Comment  string
 	Charset  string // the source's name of what its log has text in; "" for other types
-	Meta     Meta   // not NotMeta: the source has no such column, its reader fills it in
+	// Collation is the source's name of how texts are compared; "" where it is not known.
+	Collation string
+	Meta      Meta // not NotMeta: the source has no such column, its reader fills it in
 	// Guessed says that the source does not tell the type: it was made out from values, and
 	// any other that takes them does as well.
 	Guessed bool
@@ -35,11 +37,15 @@ type Table struct {
 	Arrow    *arrow.Schema // one field per column, in column order
 
 	// Filter is the condition, in the source's own words, that the rows meet which
-	// are copied; "" is all rows. Such a table cannot be followed: a log tells of all.
+	// are copied; "" is all rows. A source cannot follow such a table: its log tells of all.
 	Filter string
 	// Whole is the table as it is at the source, if only some of its columns are in
 	// Columns; else nil.
 	Whole *Table
+	// Base is the table of the source that this one is made of, row by row, in the way that
+	// Shaping tells apart from others; nil for one that is as the source has it.
+	Base    *Table
+	Shaping string
 
 	// Rows and Bytes are the source's own estimates at the time the table was
 	// listed, for progress and planning only; 0 if unknown.

@@ -326,7 +326,7 @@ func (r *stream) changes(typ binlog.EventType, body []byte) error {
 		f.touched, f.base = true, f.b.Rows()
 		r.tx.touched = append(r.tx.touched, f)
 	}
-	if f.t.IsChangelog() {
+	if f.t.HasMeta() {
 		r.describe()
 	}
 	rows, size := f.b.Rows(), f.b.Bytes()

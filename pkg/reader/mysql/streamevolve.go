@@ -198,12 +198,17 @@ func (r *stream) shaped(t *schema.Table, def *ddl.Table) (*schema.Table, error) 
 	}
 	next := schema.New(t.DB, t.Name, columns, key)
 	next.Comment, next.Rows, next.Bytes = t.Comment, t.Rows, t.Bytes
-	if t.IsChangelog() {
+	switch {
+	case t.IsChangelog():
 		return schema.Changelog(next)
+	case t.IsImaged() && len(next.Key) == 0:
+		return nil, errors.New("it has no primary key any more")
+	case t.IsImaged():
+		return schema.Imaged(next), nil
 	}
 	return next, nil
 }
 
 func sameShape(a, b *schema.Table) bool {
-	return a.Shape() == b.Shape() && slices.EqualFunc(a.Columns, b.Columns, func(x, y schema.Column) bool { return x.Nullable == y.Nullable })
+	return a.Shape() == b.Shape() && slices.EqualFunc(a.Columns, b.Columns, func(x, y schema.Column) bool { return x.Nullable == y.Nullable && x.Collation == y.Collation })
 }

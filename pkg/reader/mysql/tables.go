@@ -144,14 +144,14 @@ func (s *Stock) listColumns(ctx context.Context, scope string, found map[string]
 			scope = oneTable(t.db, t.name)
 		}
 	}
-	rows, err := s.control.query(ctx, `SELECT table_schema, table_name, column_name, column_type, is_nullable, COALESCE(column_comment,''), COALESCE(character_set_name,'')
+	rows, err := s.control.query(ctx, `SELECT table_schema, table_name, column_name, column_type, is_nullable, COALESCE(column_comment,''), COALESCE(character_set_name,''), COALESCE(collation_name,'')
 		FROM information_schema.columns WHERE `+scope+` ORDER BY table_schema, table_name, ordinal_position`)
 	if err != nil {
 		return err
 	}
 	for _, r := range rows {
 		if t := found[r[0]+"\x00"+r[1]]; t != nil {
-			t.columns = append(t.columns, schema.Column{Name: r[2], Native: r[3], Nullable: r[4] == "YES", Comment: r[5], Charset: r[6]})
+			t.columns = append(t.columns, schema.Column{Name: r[2], Native: r[3], Nullable: r[4] == "YES", Comment: r[5], Charset: r[6], Collation: r[7]})
 		}
 	}
 	rows, err = s.control.query(ctx, `SELECT table_schema, table_name, column_name

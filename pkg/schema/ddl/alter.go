@@ -227,7 +227,7 @@ func (a *altering) finish() error {
 // convert gives a column the table's character set.
 func (a *altering) convert(c *schema.Column, declared bool) {
 	c.Native = converted(c.Native, c.Charset, a.Charset, declared)
-	c.Charset = a.Charset
+	c.Charset, c.Collation = a.Charset, "" // that of the character set, or of the table
 	if t, err := schema.ParseMySQL(c.Native); err == nil {
 		c.Type, c.Arrow = t, t.Arrow()
 	}

@@ -46,7 +46,7 @@ func (a *altering) column(def *ast.ColumnDef) (c schema.Column, err error) {
 	switch c.Type.Kind {
 	case schema.String, schema.Enum, schema.Set:
 		if lacking[c.Native] == "" && (charset != "binary" || a.Maria) {
-			c.Charset = charset
+			c.Charset, c.Collation = charset, strings.ToLower(collation)
 		}
 	}
 	return c, nil

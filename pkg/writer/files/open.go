@@ -80,7 +80,7 @@ func (w *Writer) anew(ctx context.Context, want []kept.Column) error {
 		}
 		return w.admit(ctx)
 	}
-	if w.known.Number > 0 && w.known.IsChangelog() && kept.Find(want, schema.MetaOp.Column()) == nil {
+	if w.known.Number > 0 && w.known.IsChangelog() && kept.Find(want, schema.MetaPos.Column()) == nil {
 		w.sink.opts.Warn(fmt.Sprintf("%s holds a row for each change: the source's rows take their place, and the changes are gone with the replace after this one", w.place()))
 	}
 	return w.begin(want)

@@ -14,9 +14,12 @@ import (
 func (w *Writer) sameRows() error {
 	had, want := w.props[filterProperty], w.src.Filter
 	switch {
-	case w.follows() && had != "":
-		err := fmt.Errorf("table %s holds only rows that met a condition when they were copied (%s), and the log tells of all rows", w.name(), had)
-		return w.tableError(hint.Wrap(err, "%s, or leave it out with --exclude", w.wholly("copy all of it")))
+	case w.follows() && had != want:
+		err := fmt.Errorf("table %s holds %s, and %s are to be followed", w.name(), rowsOf(had), rowsOf(want))
+		return w.tableError(hint.Wrap(err, "give the --where that it was copied with, or %s, or leave it out with --exclude", w.wholly("copy it anew")))
+	case (w.follows() || w.mode == writer.Create) && w.src.ShapedSince(w.props[shapeProperty]) != "":
+		err := fmt.Errorf("table %s %s", w.name(), w.src.ShapedSince(w.props[shapeProperty]))
+		return w.tableError(hint.Wrap(err, "give the --set, --meta and --soft-delete that it was made with, or %s", w.wholly("copy it anew")))
 	case w.follows() && w.props[addedProperty] != "" && !w.src.IsChangelog():
 		err := fmt.Errorf("table %s holds rows that snapshot --mode %s has added to others: some may be there twice, and changes from before that are not in the others",
 			w.name(), w.props[addedProperty])

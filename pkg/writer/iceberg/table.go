@@ -141,9 +141,9 @@ func (w *Writer) goesOn(tbl *table.Table) error {
 
 // sameKind tells tables of rows from tables in which each change is a row.
 func (w *Writer) sameKind(have *iceberg.Schema) error {
-	op := schema.MetaOp.Column()
-	_, log := fieldByName(have, op)
-	_, own := fieldByName(w.want, op) // of the source's, or of its changes
+	pos := schema.MetaPos.Column() // rows may have the others too, by --meta
+	_, log := fieldByName(have, pos)
+	_, own := fieldByName(w.want, pos) // of the source's, or of its changes
 	switch {
 	case log && !own:
 		return w.tableError(hint.Wrap(fmt.Errorf("table %s holds a row for each change, and not the source's rows", w.name()),

@@ -13,6 +13,9 @@ import (
 func source(t *schema.Table) *schema.Table {
 	src := *t
 	src.Key = t.RowKey
+	if t.Base != nil {
+		src.Base = source(t.Base)
+	}
 	return &src
 }
 

@@ -50,6 +50,9 @@ func (r Rules) GoesOn(t Table, src *schema.Table, want []Column) error {
 	if same && t.Filter != src.Filter {
 		return hint.Wrap(fmt.Errorf("%s holds the rows %s, and those %s are asked for", r.Place, rowsBy(t.Filter), rowsBy(src.Filter)), "%s", r.Remedy(src))
 	}
+	if what := src.ShapedSince(t.Shape); same && what != "" {
+		return hint.Wrap(fmt.Errorf("%s %s", r.Place, what), "give the --set, --meta and --soft-delete that it was made with, or: %s", r.Remedy(src))
+	}
 	if follows && t.RowsAdded != "" && !src.IsChangelog() {
 		return hint.Wrap(fmt.Errorf("--mode %s has added rows to those of %s, which may be there twice", t.RowsAdded, r.Place), "%s", r.Remedy(src))
 	}
@@ -71,7 +74,7 @@ func (r Rules) asChanges() string { return cmp.Or(r.AsChanges, "without --latest
 
 // sameKind tells tables of rows from tables in which each change is a row.
 func (r Rules) sameKind(t Table, src *schema.Table, want []Column) error {
-	switch log, own := t.IsChangelog(), Find(want, schema.MetaOp.Column()) != nil; {
+	switch log, own := t.IsChangelog(), Find(want, schema.MetaPos.Column()) != nil; {
 	case log && !own:
 		return hint.Wrap(fmt.Errorf("%s holds a row for each change, and not the source's rows", r.Place),
 			"tail and dump go on with it, %s; or write elsewhere, %s", r.asChanges(), r.Elsewhere)
@@ -101,7 +104,7 @@ func (r Rules) diff(t Table, src *schema.Table, want []Column) string {
 }
 
 // IsChangelog reports whether each change is a row of the table.
-func (t Table) IsChangelog() bool { return Find(t.Columns, schema.MetaOp.Column()) != nil }
+func (t Table) IsChangelog() bool { return Find(t.Columns, schema.MetaPos.Column()) != nil }
 
 // Unkeyable returns the column of a key that cannot identify rows, or "".
 func Unkeyable(t *schema.Table, key []int) string {

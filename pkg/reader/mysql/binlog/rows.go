@@ -49,7 +49,8 @@ type Decoder struct {
 	fields    []field
 	visible   int   // fields that are columns of the table; MariaDB hides some behind them
 	rowEnd    int   // field that says whether a row is history; -1 if none
-	changelog *meta // nil for tables that are kept up to date
+	changelog *meta // nil for tables of rows alone
+	log       bool  // its changes are rows: there are no ops
 	keys      []int // fields of the key
 	keyEnd    int   // behind the last of them
 	inKey     []bool
@@ -66,7 +67,8 @@ type Decoder struct {
 func NewDecoder(t *schema.Table, m *TableMap, b *batch.Builder, o Options) (*Decoder, error) {
 	d := &Decoder{table: t, builder: b, opts: o}
 	n, whole := len(t.Columns), t.AtSource()
-	if t.IsChangelog() {
+	d.log = t.IsChangelog()
+	if t.HasMeta() {
 		for n > 0 && t.Columns[n-1].Meta != schema.NotMeta {
 			n--
 		}
@@ -104,7 +106,7 @@ func NewDecoder(t *schema.Table, m *TableMap, b *batch.Builder, o Options) (*Dec
 	}
 	d.before, d.after, d.inKey = make([]span, all), make([]span, all), make([]bool, all)
 	key := t.Key
-	if o.Upsert && d.changelog != nil { // else whether the key has changed is of no interest
+	if o.Upsert && d.log { // else whether the key has changed is of no interest
 		key = t.RowKey
 	}
 	if key != nil { // then all of it is in t

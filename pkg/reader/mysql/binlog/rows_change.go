@@ -97,7 +97,7 @@ func (d *Decoder) change(p []byte, i int, partial bool) (int, error) {
 	begin := i // of what the row that is yet to come weighs
 	if d.changelog != nil {
 		name := schema.OpBefore
-		if d.keys != nil { // a row of the new key may be there already
+		if d.log && d.keys != nil { // a row of the new key may be there already
 			if _, err = d.frame(p, after, d.after, d.keyEnd); err != nil {
 				return 0, err
 			}
@@ -160,7 +160,9 @@ func (d *Decoder) endRow(op batch.Op, name string, size int) error {
 	d.grown = 0
 	if d.changelog != nil {
 		d.changelog.row(name)
-		return nil
+		if d.log {
+			return nil
+		}
 	}
 	if op == batch.Insert && d.ops == nil {
 		d.inserts++
