@@ -27,7 +27,18 @@ import (
 // sink's readers see is what the source has, in the columns that it has. TABLEHAUL_TEST_ALTERED is
 // how many such workloads each sink gets, or FIRST-LAST.
 func TestAlteredAtRandom(t *testing.T) {
-	first, last := uint64(0), uint64(2)
+	atRandom(t, 3, func(t *testing.T, sink string, seed uint64) {
+		a := newAlteredAt(t, "MYSQL", sink)
+		a.rnd = rand.New(rand.NewPCG(seed, 9)) //nolint:gosec // to be had again
+		a.workload(a.step)
+		a.equal()
+	})
+}
+
+// atRandom runs so many workloads for each sink, or those that TABLEHAUL_TEST_ALTERED tells.
+func atRandom(t *testing.T, n uint64, run func(t *testing.T, sink string, seed uint64)) {
+	t.Helper()
+	first, last := uint64(0), n-1
 	if text := os.Getenv("TABLEHAUL_TEST_ALTERED"); text != "" {
 		from, to, ok := strings.Cut(text, "-")
 		first, last = number(t, from), number(t, cmp.Or(to, from))
@@ -37,25 +48,26 @@ func TestAlteredAtRandom(t *testing.T) {
 	}
 	for seed := first; seed <= last; seed++ {
 		for _, sink := range []string{"iceberg", "file", "doris"} {
-			t.Run(fmt.Sprint(sink, " ", seed), func(t *testing.T) {
-				a := newAlteredAt(t, "MYSQL", sink)
-				a.rnd = rand.New(rand.NewPCG(seed, 9)) //nolint:gosec // to be had again
-				for range 2 + a.rnd.IntN(4) {
-					for range 1 + a.rnd.IntN(12) {
-						a.step()
-					}
-					switch a.rnd.IntN(3) {
-					case 0:
-						a.during(a.step)
-					case 1:
-						a.tail()
-					}
-				}
-				a.tail()
-				a.equal()
-			})
+			t.Run(fmt.Sprint(sink, " ", seed), func(t *testing.T) { run(t, sink, seed) })
 		}
 	}
+}
+
+// workload takes steps before, between and during runs of tail, and has the last one come to the end.
+func (a *altered) workload(step func()) {
+	a.t.Helper()
+	for range 2 + a.rnd.IntN(4) {
+		for range 1 + a.rnd.IntN(12) {
+			step()
+		}
+		switch a.rnd.IntN(3) {
+		case 0:
+			a.during(step)
+		case 1:
+			a.tail()
+		}
+	}
+	a.tail()
 }
 
 func number(t *testing.T, text string) uint64 {

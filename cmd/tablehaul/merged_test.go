@@ -1,10 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -15,36 +13,16 @@ import (
 // before, between and during runs of tail, of which some are killed: the one table has the rows of
 // all of them. TABLEHAUL_TEST_ALTERED is as in TestAlteredAtRandom.
 func TestMergedAtRandom(t *testing.T) {
-	first, last := uint64(0), uint64(1)
-	if text := os.Getenv("TABLEHAUL_TEST_ALTERED"); text != "" {
-		from, to, ok := strings.Cut(text, "-")
-		first, last = number(t, from), number(t, cmp.Or(to, from))
-		if !ok {
-			first, last = 0, last-1
+	atRandom(t, 2, func(t *testing.T, sink string, seed uint64) {
+		m := merged{newAlteredAt(t, "MYSQL", sink)}
+		m.rnd = rand.New(rand.NewPCG(seed, 10)) //nolint:gosec // to be had again
+		m.args = append(m.args, "--route", m.db+`\.t[0-9]+ -> `+m.db+".merged", "--shard-columns")
+		if sink == "iceberg" {
+			m.args = append(m.args, "--compact-every", "1s")
 		}
-	}
-	for seed := first; seed <= last; seed++ {
-		for _, sink := range []string{"iceberg", "file", "doris"} {
-			t.Run(fmt.Sprint(sink, " ", seed), func(t *testing.T) {
-				m := merged{newAlteredAt(t, "MYSQL", sink)}
-				m.rnd = rand.New(rand.NewPCG(seed, 10)) //nolint:gosec // to be had again
-				m.args = append(m.args, "--route", m.db+`\.t[0-9]+ -> `+m.db+".merged", "--shard-columns")
-				for range 2 + m.rnd.IntN(4) {
-					for range 1 + m.rnd.IntN(12) {
-						m.step()
-					}
-					switch m.rnd.IntN(3) {
-					case 0:
-						m.during(m.step)
-					case 1:
-						m.tail()
-					}
-				}
-				m.tail()
-				m.equal()
-			})
-		}
-	}
+		m.workload(m.step)
+		m.equal()
+	})
 }
 
 // A merged is a database whose tables become one.

@@ -74,19 +74,7 @@ func (s *Sink) tables(ctx context.Context, prefix string) ([]table.Identifier, e
 			return nil, err
 		}
 	}
-	var idents []table.Identifier
-	for _, ns := range namespaces {
-		for ident, err := range s.cat.ListTables(ctx, ns) {
-			if errors.Is(err, catalog.ErrNoSuchNamespace) {
-				break
-			}
-			if err != nil {
-				return nil, err
-			}
-			idents = append(idents, ident)
-		}
-	}
-	return idents, nil
+	return s.tablesIn(ctx, namespaces)
 }
 
 // allTables lists the tables of the catalog, whoever has written them.
@@ -95,6 +83,10 @@ func (s *Sink) allTables(ctx context.Context) ([]table.Identifier, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.tablesIn(ctx, namespaces)
+}
+
+func (s *Sink) tablesIn(ctx context.Context, namespaces []table.Identifier) ([]table.Identifier, error) {
 	var idents []table.Identifier
 	for _, ns := range namespaces {
 		for ident, err := range s.cat.ListTables(ctx, ns) {
