@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
 )
@@ -18,6 +19,7 @@ type member struct {
 	merge  func(held, known, next batch.Position) (batch.Position, error)
 	own    *stream // of stock, and of what is committed alone; nil if there is none
 	rows   bool    // some are staged
+	lost   bool    // what was staged has gone with the stream: nothing can be committed any more
 
 	adapt   *adapter
 	written tally
@@ -44,6 +46,9 @@ func (m *member) stream(ctx context.Context) (*stream, error) {
 	g := m.target
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if m.lost {
+		return nil, hint.Transient(fmt.Errorf("rows of %s that were staged for %s are gone with those of another table", m.table, g.name))
+	}
 	st := &g.log
 	if m.mode == writer.Create || m.mode == writer.Replace {
 		if m.own == nil {
@@ -131,6 +136,9 @@ func (m *member) emptied(ctx context.Context) error {
 	g := m.target
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if err := g.log.ready(ctx); err != nil {
+		return err
+	}
 	held, err := g.log.held(ctx)
 	if err != nil {
 		return err

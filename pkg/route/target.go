@@ -305,6 +305,9 @@ func (s *stream) close() error {
 	}
 	err := s.w.Close()
 	s.w, s.table = nil, nil
+	for m := range s.staged {
+		m.lost = true
+	}
 	clear(s.staged)
 	return err
 }
