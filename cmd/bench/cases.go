@@ -45,7 +45,7 @@ func (g goal) String() string {
 	return fmt.Sprintf("≤ %g", g.limit)
 }
 
-var cases = slices.Concat(snapshotCases(), fileCases(), tailCases(), dorisCases(), topicCases(), scaleCases())
+var cases = slices.Concat(snapshotCases(), fileCases(), tailCases(), shapeCases(), dorisCases(), topicCases(), scaleCases())
 
 func snapshotCases() []*benchCase {
 	return []*benchCase{

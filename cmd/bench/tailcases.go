@@ -14,6 +14,8 @@ type logCase struct {
 	reads  reads
 	// sums are SQL that the source and the lake must answer alike.
 	sums string
+	// flags are those that the product's command has beside the others.
+	flags []string
 }
 
 // A stage is a part of the workload that is read in one go.

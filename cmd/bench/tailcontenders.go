@@ -81,10 +81,10 @@ func (e *env) tailProduct(ctx context.Context, c *benchCase, rows int64, ranges 
 
 // tailCommand is how the product is told to follow the case's table.
 func (e *env) tailCommand(c *benchCase, rows int64, out string) []string {
-	return []string{
+	return append([]string{
 		e.product, "tail", "mysql://root@" + e.addr + "/" + logDatabase(rows), "iceberg:" + filepath.Join(out, "lake"),
 		"--tables", c.table, "--quiet",
-	}
+	}, c.log.flags...)
 }
 
 // rawLog is the limit of all readers of logs: the server's own program, which
