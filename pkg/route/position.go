@@ -26,6 +26,7 @@ const placesPrefix = `{"merged":`
 
 type placesText struct {
 	Merged []placesGroup `json:"merged"`
+	Shard  []string      `json:"shard,omitempty"` // Routes.Shard
 }
 
 type placesGroup struct {
@@ -35,9 +36,12 @@ type placesGroup struct {
 }
 
 // text is what the sink holds.
-func (p places) text() (batch.Position, error) {
+func (p places) text(shard [2]string) (batch.Position, error) {
 	at := map[place]*placesGroup{}
 	out := placesText{Merged: []placesGroup{}}
+	if shard[0] != "" {
+		out.Shard = shard[:]
+	}
 	var order []place
 	for _, name := range slices.Sorted(maps.Keys(p)) {
 		g := at[p[name]]
@@ -77,4 +81,13 @@ func parsePlaces(pos batch.Position) (places, bool) {
 		}
 	}
 	return p, true
+}
+
+// shardOf reads the names of the columns that tell the rows of a target apart, "" for none.
+func shardOf(pos batch.Position) (shard [2]string) {
+	var t placesText
+	if json.Unmarshal([]byte(pos), &t) == nil && len(t.Shard) == len(shard) {
+		shard = [2]string(t.Shard)
+	}
+	return shard
 }

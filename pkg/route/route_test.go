@@ -117,7 +117,7 @@ func TestTargets(t *testing.T) {
 
 func TestPlaces(t *testing.T) {
 	p := places{"a.x": {"p1", "s"}, "b.x": {"p1", "s"}, "c.x": {"<p2>", "s"}}
-	text, err := p.text()
+	text, err := p.text([2]string{})
 	if want := `{"merged":[{"at":"p1","shape":"s","tables":["a.x","b.x"]},{"at":"<p2>","shape":"s","tables":["c.x"]}]}`; err != nil || string(text) != want {
 		t.Errorf("got %s, %v; want %s", text, err, want)
 	}

@@ -167,7 +167,7 @@ func (r *Routes) union(have, form, of *schema.Table) (*schema.Table, error) {
 	u, err := schema.Union(have, form)
 	var te *schema.TableError
 	if errors.As(err, &te) {
-		err = hint.Wrap(te.Err, "a route of its own takes %s elsewhere", of)
+		err = hint.Wrap(te.Err, "a route of its own takes %s elsewhere, --exclude %s leaves it out", of, of)
 		return nil, &schema.TableError{Table: of.String(), Err: err}
 	}
 	if err != nil {

@@ -179,20 +179,39 @@ func (s *Sink) List(ctx context.Context) ([]writer.Held, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Expand(held), nil
+	// A table may be at the sink more than once: as it was before there were routes, or by others.
+	return expand(held, func(source, at string) bool {
+		db, name, _ := strings.Cut(source, ".")
+		toDB, to, routed := s.routes.Target(db, name)
+		if !routed {
+			return at == ""
+		}
+		return at == toDB+"."+to
+	}), nil
 }
 
 // Expand puts the tables that routes have sent to one in place of that one. Rows of them
 // alone are not known.
 func Expand(held []writer.Held) []writer.Held {
+	return expand(held, func(string, string) bool { return true })
+}
+
+// expand leaves out what is not wanted, which is told the target that holds a table, "" for one that
+// no route has made.
+func expand(held []writer.Held, want func(source, target string) bool) []writer.Held {
 	var out []writer.Held
 	for _, h := range held {
 		p, ok := parsePlaces(h.Position)
 		if !ok || h.Position == "" {
-			out = append(out, h)
+			if want(h.Source, "") {
+				out = append(out, h)
+			}
 			continue
 		}
 		for name, at := range p {
+			if !want(name, h.Source) {
+				continue
+			}
 			one := h
 			one.Source, one.Position, one.Shape = name, at.pos, at.shape
 			if len(p) > 1 {

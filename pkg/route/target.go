@@ -212,6 +212,14 @@ func (s *stream) held(ctx context.Context) (places, error) {
 		err := hint.Wrap(errors.New("it is at the sink, and was not made by a route"), "name another target, or leave it to the table of its name")
 		return nil, &schema.TableError{Table: s.target.name, Err: err}
 	}
+	if was, now := shardOf(pos), s.target.sink.routes.Shard; len(p) > 0 && was != now {
+		remedy := "leave --shard-columns out"
+		if was[0] != "" {
+			remedy = "give --shard-columns=" + was[0] + "," + was[1]
+		}
+		err := hint.Wrap(errors.New("the rows of its shards are told apart in another way"), "%s, as it was made", remedy)
+		return nil, &schema.TableError{Table: s.target.name, Err: err}
+	}
 	return p, nil
 }
 
@@ -265,7 +273,7 @@ func (s *stream) merge(held, known, next batch.Position) (batch.Position, error)
 		}
 		at[name] = place{pos, m.table.Shape()}
 	}
-	return at.text()
+	return at.text(s.target.sink.routes.Shard)
 }
 
 // committed takes note of a commit.
@@ -392,7 +400,7 @@ func (r *replacing) done(ctx context.Context, m *member, pos batch.Position) err
 	if len(r.broken) > 0 {
 		return &schema.TableError{Table: r.target.name, Err: fmt.Errorf("it keeps its old content: %s could not be copied", strings.Join(r.broken, ", "))}
 	}
-	text, err := r.at.text()
+	text, err := r.at.text(r.target.sink.routes.Shard)
 	if err != nil {
 		return err
 	}

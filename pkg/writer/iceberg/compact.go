@@ -106,7 +106,13 @@ func (c *compaction) tend(ctx context.Context) (err error) {
 		defer func() { err = errors.Join(err, c.Close()) }()
 	}
 	for _, step := range []func(context.Context) error{c.rewriteFiles, c.mergeManifests, c.expire, c.removeOrphans} {
-		if err := step(ctx); err != nil {
+		err := step(ctx)
+		var stale *staleError
+		if errors.As(err, &stale) {
+			c.leaves("a step of upkeep is left to the next run: %s", stale.why)
+			continue
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -36,6 +36,7 @@ const upkeepTurns = 30
 func (c *compaction) publish(ctx context.Context, b build) (before *table.Table, after table.Metadata, err error) {
 	var tries []attempt
 	var last error
+	others := false // whose commit came before the last try
 	failures := 0
 	for n := 0; n < upkeepTurns && failures < c.sink.retry.attempts; n++ {
 		if n > 0 {
@@ -58,6 +59,7 @@ func (c *compaction) publish(ctx context.Context, b build) (before *table.Table,
 			return before, tbl.Metadata(), c.landed(ctx, tries, landed, before, tbl.Metadata())
 		}
 		p, sent, o, err := c.tryUpkeep(ctx, tbl, b)
+		others = o == conflict
 		if last = err; o == done {
 			return tbl, p.meta, c.landed(ctx, tries, &p.attempt, tbl, p.meta)
 		}
@@ -72,8 +74,15 @@ func (c *compaction) publish(ctx context.Context, b build) (before *table.Table,
 			tries, before = append(tries, p.attempt), tbl
 		}
 	}
+	if others { // whether the last try is one of the conflicts with itself
+		if tbl, landed, err := c.lookFor(ctx, &tries); err == nil && landed != nil {
+			return before, tbl.Metadata(), c.landed(ctx, tries, landed, before, tbl.Metadata())
+		}
+	}
 	if len(tries) > 0 {
 		c.attempts = tries // so that Close leaves the record, by which the next run finds out
+	} else if others {
+		return nil, nil, &staleError{fmt.Sprintf("others have committed %d times in a row before it could", upkeepTurns)}
 	}
 	return nil, nil, fmt.Errorf("gave up: %w", last)
 }
