@@ -66,6 +66,14 @@ func TestGhosts(t *testing.T) {
 
 // writer changes rows until it is told to end.
 func (a *altered) writer(table string) (end func()) {
+	return meanwhile(func(n int) {
+		a.sql(fmt.Sprintf("UPDATE DB.%s SET c1 = %d WHERE id %% 7 = %d; INSERT IGNORE INTO DB.%s (id, c0) VALUES (%d, 'new'); DELETE FROM DB.%s WHERE id = %d",
+			table, n, n%7, table, 1000+n, table, 1000+n-3))
+	})
+}
+
+// meanwhile does something again and again, until it is told to end.
+func meanwhile(do func(n int)) (end func()) {
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -74,8 +82,7 @@ func (a *altered) writer(table string) (end func()) {
 			case <-done:
 				return
 			default:
-				a.sql(fmt.Sprintf("UPDATE DB.%s SET c1 = %d WHERE id %% 7 = %d; INSERT IGNORE INTO DB.%s (id, c0) VALUES (%d, 'new'); DELETE FROM DB.%s WHERE id = %d",
-					table, n, n%7, table, 1000+n, table, 1000+n-3))
+				do(n)
 			}
 		}
 	})

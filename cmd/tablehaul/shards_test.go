@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -104,20 +103,10 @@ func (s *sharded) sql(statements string) string {
 
 // write changes rows here and there, with keys that are the same in all of the databases.
 func (s *sharded) write(each int) (end func()) {
-	done := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for n := 0; ; n++ {
-			select {
-			case <-done:
-				return
-			default:
-			}
-			at := fmt.Sprintf("DB_%d.t%d", n%shards, n*7%each)
-			s.sql(fmt.Sprintf("UPDATE %s SET note = 'changed %d' WHERE id %% 5 = %d; REPLACE INTO %s (id, note, n) VALUES (%d, 'new', %d); DELETE FROM %s WHERE id = %d", at, n, n%5, at, 100+n%50, n, at, 1+n%20))
-		}
+	return meanwhile(func(n int) {
+		at := fmt.Sprintf("DB_%d.t%d", n%shards, n*7%each)
+		s.sql(fmt.Sprintf("UPDATE %s SET note = 'changed %d' WHERE id %% 5 = %d; REPLACE INTO %s (id, note, n) VALUES (%d, 'new', %d); DELETE FROM %s WHERE id = %d", at, n, n%5, at, 100+n%50, n, at, 1+n%20))
 	})
-	return func() { close(done); wg.Wait() }
 }
 
 // until waits.

@@ -18,7 +18,6 @@ type member struct {
 	known  batch.Position // of the table, when it was last looked at
 	merge  func(held, known, next batch.Position) (batch.Position, error)
 	own    *stream // of stock, and of what is committed alone; nil if there is none
-	rows   bool    // some are staged
 	lost   bool    // what was staged has gone with the stream: nothing can be committed any more
 
 	adapt   *adapter
@@ -107,7 +106,7 @@ func (m *member) open(ctx context.Context) (writer.Writer, *adapter, error) {
 	if err := m.adaptTo(st.table); err != nil {
 		return nil, nil, err
 	}
-	st.staged[m], m.rows = true, true
+	st.staged[m] = true
 	return st.w, m.adapt, nil
 }
 
@@ -167,7 +166,7 @@ func (m *member) Commit(ctx context.Context, pos batch.Position) error {
 	if err != nil {
 		return m.target.of(m.table, err)
 	}
-	if st == &m.target.log && !m.rows && len(st.staged) > 0 {
+	if st == &m.target.log && !st.staged[m] && len(st.staged) > 0 {
 		// The others' rows are for a commit of their own: this position goes alone.
 		st = &stream{target: m.target}
 		defer st.close()
@@ -198,7 +197,7 @@ func (m *member) Close() error {
 	case !g.members[m]: // it was closed before
 	case m.replacing != nil:
 		err = m.replacing.left(m)
-	case m.rows && m.mode != writer.Create:
+	case g.log.staged[m]:
 		err = g.log.close()
 	}
 	g.mu.Unlock()

@@ -50,12 +50,18 @@ func (r *Routes) Target(db, name string) (toDB, to string, ok bool) {
 	if r == nil {
 		return "", "", false
 	}
-	for _, rule := range r.Rules {
-		if toDB, to, ok = rule.target(db + "." + name); ok {
-			return toDB, to, true
+	i, toDB, to := r.rule(db + "." + name)
+	return toDB, to, i >= 0
+}
+
+// rule returns the number of the rule that is about a table, and where that sends it; -1 if none is.
+func (r *Routes) rule(table string) (i int, db, name string) {
+	for i := range r.Rules {
+		if db, name, ok := r.Rules[i].target(table); ok {
+			return i, db, name
 		}
 	}
-	return "", "", false
+	return -1, "", ""
 }
 
 // Targets returns the tables that the sink is to hold: those of no rule as they are, and those that
@@ -64,18 +70,17 @@ func (r *Routes) Targets(tables []*schema.Table) ([]*schema.Table, error) {
 	if r == nil || len(r.Rules) == 0 {
 		return tables, nil
 	}
-	var out []*schema.Table
+	var out, plain []*schema.Table
 	made := map[string]int{}     // where those are that rules make
 	first := map[string]string{} // a table that goes there
 	used := make([]bool, len(r.Rules))
 	for _, t := range tables {
-		i := slices.IndexFunc(r.Rules, func(rule Rule) bool { return rule.pattern.MatchString(t.String()) })
+		i, db, name := r.rule(t.String())
 		if i < 0 {
-			out = append(out, t)
+			out, plain = append(out, t), append(plain, t)
 			continue
 		}
 		used[i] = true
-		db, name, _ := r.Rules[i].target(t.String())
 		form, err := r.form(t, db, name)
 		if err != nil {
 			return nil, err
@@ -87,14 +92,14 @@ func (r *Routes) Targets(tables []*schema.Table) ([]*schema.Table, error) {
 			continue
 		}
 		if err = r.tells(form, t.String(), first[form.String()]); err == nil {
-			out[at], err = r.union(out[at], form, t)
+			out[at], err = r.sum(out[at], form, t)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("merge %s and %s: %w", first[form.String()], t, err)
 		}
 	}
-	for _, t := range tables {
-		if _, _, routed := r.Target(t.DB, t.Name); !routed && first[t.String()] != "" {
+	for _, t := range plain {
+		if first[t.String()] != "" {
 			return nil, hint.Wrap(fmt.Errorf("%s goes to %s, which is a table of the source too", first[t.String()], t), "name another target, or leave %s out with --exclude", t)
 		}
 	}
@@ -116,7 +121,11 @@ func (r *Routes) form(t *schema.Table, db, name string) (*schema.Table, error) {
 				err := hint.Wrap(fmt.Errorf("it has a column %s of its own", t.Columns[i].Name), "--shard-columns takes other names: --shard-columns _shard_db,_shard_table")
 				return nil, &schema.TableError{Table: t.String(), Err: err}
 			}
-			columns = append(columns, shardColumn(shard, t.IsChangelog()))
+			c, err := shardColumn(shard, t.IsChangelog())
+			if err != nil {
+				return nil, err
+			}
+			columns = append(columns, c)
 		}
 	}
 	n := len(columns)
@@ -141,12 +150,9 @@ func (r *Routes) form(t *schema.Table, db, name string) (*schema.Table, error) {
 // shardType holds any name of a database or a table.
 const shardType = "varchar(64)"
 
-func shardColumn(name string, nullable bool) schema.Column {
+func shardColumn(name string, nullable bool) (schema.Column, error) {
 	typ, err := schema.ParseMySQL(shardType)
-	if err != nil {
-		panic(err) // it is a constant
-	}
-	return schema.Column{Name: name, Native: shardType, Type: typ, Arrow: typ.Arrow(), Nullable: nullable, Charset: "utf8mb4"}
+	return schema.Column{Name: name, Native: shardType, Type: typ, Arrow: typ.Arrow(), Nullable: nullable, Charset: "utf8mb4"}, err
 }
 
 // tells refuses to merge a table with another one if rows of equal keys could not be told apart.
@@ -159,7 +165,8 @@ func (r *Routes) tells(form *schema.Table, table, other string) error {
 	return &schema.TableError{Table: table, Err: err}
 }
 
-// union takes the form of a further table in.
+// union takes the form of a further table in. It is have itself where that takes the rows as it is:
+// what is open at the sink stays open.
 func (r *Routes) union(have, form, of *schema.Table) (*schema.Table, error) {
 	if have.Filter != form.Filter {
 		return nil, errors.New("--where is another for each of them")
@@ -170,11 +177,14 @@ func (r *Routes) union(have, form, of *schema.Table) (*schema.Table, error) {
 		err = hint.Wrap(te.Err, "a route of its own takes %s elsewhere, --exclude %s leaves it out", of, of)
 		return nil, &schema.TableError{Table: of.String(), Err: err}
 	}
+	return u, err
+}
+
+// sum is union with the estimates of both, for planning.
+func (r *Routes) sum(have, form, of *schema.Table) (*schema.Table, error) {
+	u, err := r.union(have, form, of)
 	if err != nil {
 		return nil, err
-	}
-	if u == have && form.Rows+form.Bytes == 0 {
-		return have, nil
 	}
 	sum := *u
 	sum.Rows, sum.Bytes = have.Rows+form.Rows, have.Bytes+form.Bytes

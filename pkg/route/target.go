@@ -286,7 +286,6 @@ func (s *stream) committed(ctx context.Context) error {
 	defer s.target.mu.Unlock()
 	for i, m := range s.pending {
 		m.known = held[m.table.String()].pos
-		m.rows = false
 		if i == 0 {
 			s.told.counts(s.w, m)
 		}

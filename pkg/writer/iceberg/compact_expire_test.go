@@ -2,6 +2,7 @@ package iceberg
 
 import (
 	"context"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/iceberg-go/table"
 
@@ -53,10 +55,16 @@ func TestCompactExpires(t *testing.T) {
 }
 
 // snapshotRows reads a snapshot, as sorted text.
-func snapshotRows(t *testing.T, s *Sink, tbl *schema.Table, id int64) (out []string) {
+func snapshotRows(t *testing.T, s *Sink, tbl *schema.Table, id int64) []string {
 	t.Helper()
 	_, recs, err := loaded(t, s, tbl).Scan(table.WithSnapshotID(id)).ToArrowRecords(context.Background())
 	must(t, err)
+	return sortedRows(t, recs)
+}
+
+// sortedRows writes rows as text, in order.
+func sortedRows(t *testing.T, recs iter.Seq2[arrow.RecordBatch, error]) (out []string) {
+	t.Helper()
 	for rec, err := range recs {
 		must(t, err)
 		rows, err := batchtest.Rows(rec)
@@ -109,7 +117,7 @@ func TestCompactMergesManifests(t *testing.T) {
 }
 
 // rowNumbers reads the rows with the numbers that format version 3 gives them.
-func rowNumbers(t *testing.T, s *Sink, tbl *schema.Table) (out []string) {
+func rowNumbers(t *testing.T, s *Sink, tbl *schema.Table) []string {
 	t.Helper()
 	it := loaded(t, s, tbl)
 	if it.Metadata().Version() < 3 {
@@ -117,16 +125,7 @@ func rowNumbers(t *testing.T, s *Sink, tbl *schema.Table) (out []string) {
 	}
 	_, recs, err := it.Scan(table.WithRowLineage()).ToArrowRecords(context.Background())
 	must(t, err)
-	for rec, err := range recs {
-		must(t, err)
-		rows, err := batchtest.Rows(rec)
-		must(t, err)
-		for _, r := range rows {
-			out = append(out, r.String())
-		}
-	}
-	slices.Sort(out)
-	return out
+	return sortedRows(t, recs)
 }
 
 // Files that nothing names go once they are old, but those of runs that are on record, and
