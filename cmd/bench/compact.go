@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -27,6 +29,7 @@ type compactOptions struct {
 	points                 int
 	limit                  time.Duration
 	svg                    string
+	only                   string
 }
 
 // A curve is what commits cost as there are more of them.
@@ -57,6 +60,7 @@ func compactMain(ctx context.Context, args []string, out io.Writer) error {
 	f.IntVar(&o.keepLast, "keep-last", 100, "snapshots that stay")
 	f.IntVar(&o.points, "points", 100, "points of a curve")
 	f.DurationVar(&o.limit, "limit", 0, "end a curve after so long")
+	f.StringVar(&o.only, "only", "", "draw this `curve` alone: with or without")
 	f.StringVar(&o.svg, "svg", "", "draw the curves into this `file`")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -69,6 +73,9 @@ func compactMain(ctx context.Context, args []string, out io.Writer) error {
 		name    string
 		compact bool
 	}{{"with compaction", true}, {"without", false}} {
+		if word, _, _ := strings.Cut(c.name, " "); o.only != "" && word != o.only {
+			continue
+		}
 		fmt.Fprintf(os.Stderr, "%s: %d commits\n", c.name, o.commits)
 		points, err := o.draw(ctx, c.compact)
 		if err != nil {
@@ -122,6 +129,7 @@ func (o compactOptions) draw(ctx context.Context, compact bool) (points []point,
 				return points, err
 			}
 			points, took = append(points, p), nil
+			fmt.Fprintf(os.Stderr, "%d commits: %.1f ms, planning %.1f ms, metadata %d KiB, heap %d MiB\n", p.Commits, ms(p.Commit), ms(p.Planning), p.Metadata>>10, heap())
 		}
 		if compact && (n+1)%o.every == 0 {
 			if err := o.tend(ctx, lake); err != nil {
@@ -133,6 +141,13 @@ func (o compactOptions) draw(ctx context.Context, compact bool) (points []point,
 		}
 	}
 	return points, nil
+}
+
+// heap returns the memory in use, garbage included.
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapInuse >> 20
 }
 
 // middle returns the median.

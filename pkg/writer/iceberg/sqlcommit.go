@@ -108,6 +108,7 @@ func (c *sqlCatalog) CommitTable(ctx context.Context, ident table.Identifier, re
 			return nil, "", err
 		}
 	}
+	unalias(updates)
 	if meta, err = table.UpdateTableMetadata(meta, updates, before); err != nil {
 		return nil, "", err
 	}
