@@ -30,7 +30,7 @@ func newCheck(run func(context.Context, checkOptions) error) *cobra.Command {
 		mode: newOneOf(string(writer.Create), string(writer.Append), string(writer.Evolve), string(writer.Replace)),
 	}
 	cmd := &cobra.Command{
-		Use:   "check SOURCE [SINK]",
+		Use:   "check SOURCE... [SINK]",
 		Short: "Look for what would keep tables from being copied or followed",
 		Long: `Look at SOURCE, and at SINK if it is given, for what would keep tables from being
 copied or followed, or would have their copies differ: grants, settings of the log,
@@ -48,20 +48,17 @@ them before anything is copied, warnings are printed.
 		Annotations: map[string]string{exitCodes: `  0 no errors were found, 1 the check could not be done, 2 wrong usage, 3 errors
   were found, 130 interrupted`},
 		Args: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case len(args) == 0:
+			if len(args) == 0 {
 				return &usageError{cmd, errors.New("SOURCE is missing")}
-			case len(args) > 2:
-				return &usageError{cmd, fmt.Errorf("unexpected argument %q", args[2])}
 			}
 			return nil
 		},
 	}
 	cmd.RunE = checked(func(cmd *cobra.Command, args []string) error {
-		o.source, o.sink = args[0], ""
-		if len(args) > 1 {
-			o.sink = args[1]
+		if n := len(args); n == 1 || isSource(args[n-1]) {
+			args = append(args, "")
 		}
+		o.takeEnds(args)
 		return o.check(cmd.Flags().Changed)
 	}, func(ctx context.Context) error { return run(ctx, o) })
 	f := cmd.Flags()
@@ -92,6 +89,27 @@ var errFound = errors.New("what was asked for would fail")
 
 // checkAll runs the command.
 func (p *program) checkAll(ctx context.Context, o checkOptions) error {
+	sources, err := p.several(&o.moveOptions)
+	if err != nil {
+		return &usageError{nil, err}
+	}
+	if err := p.logInAll(ctx, &o.moveOptions, sources); err != nil {
+		return err
+	}
+	if len(sources) == 0 {
+		return p.checkOne(ctx, o)
+	}
+	g := gather(sources, p.labels(sources))
+	g.quiet = true
+	return p.each(ctx, g, func(ctx context.Context, pt part) error {
+		one := o
+		one.moveOptions = o.moveOptions.of(pt)
+		return p.checkOne(ctx, one)
+	})
+}
+
+// checkOne looks at one source, and at the sink as it would be for that.
+func (p *program) checkOne(ctx context.Context, o checkOptions) error {
 	openSource, err := p.stores.findSource(o.source, has(p.stores.sinks, o.source), sourceFirst)
 	if err != nil {
 		return &usageError{nil, err}
@@ -109,9 +127,6 @@ func (p *program) checkAll(ctx context.Context, o checkOptions) error {
 	if err := p.stores.checkLatest(o.sink, o.latest, o.changelog, o.layout.asked()); err != nil {
 		return &usageError{nil, err}
 	}
-	if err := p.logIn(ctx, &o.login, o.source); err != nil {
-		return err
-	}
 	store := o.store(p)
 	store.serverID, store.existing, store.look = o.serverID, true, true
 	src, err := openSource(ctx, o.source, store)
@@ -124,6 +139,9 @@ func (p *program) checkAll(ctx context.Context, o checkOptions) error {
 	o.choose.changes = topic || o.tails() && (o.changelog || p.stores.takesChanges(o.sink, o.latest))
 	src, tables, err := o.wrapped(ctx, src)
 	if err != nil {
+		return err
+	}
+	if err := o.part.meet(ctx, tables, &o.route); err != nil {
 		return err
 	}
 	purpose := finding.Purpose{Snapshot: o.purpose.value != "tail", Tail: o.tails(), Parallel: o.parallel, AsIs: p.stores.sinks[scheme(o.sink)].asIs}
@@ -144,6 +162,9 @@ func (p *program) checkAll(ctx context.Context, o checkOptions) error {
 		found = append(found, more...)
 	}
 	finding.Sort(found)
+	if err := o.part.turn(ctx); err != nil {
+		return err
+	}
 	if err := writeFindings(p.stdout, o.json, p.hide.redact(o.source), p.hide.redact(o.sink), len(tables), found); err != nil {
 		return fmt.Errorf("write to standard output: %w", err)
 	}

@@ -70,7 +70,7 @@ func words(all ...string) completer {
 func argumentNames(cmd *cobra.Command) []string {
 	var out []string
 	for _, word := range strings.Fields(cmd.Use)[1:] {
-		out = append(out, strings.Trim(word, "[]"))
+		out = append(out, strings.Trim(word, "[]."))
 	}
 	return out
 }

@@ -145,6 +145,10 @@ func (p *program) ends(job *appliedJob, c *cobra.Command, args []string) []strin
 
 // isSink reports whether the last argument is SINK. behind says that others stand before it.
 func (p *program) isSink(c *cobra.Command, url string, behind bool) bool {
+	if isList(url) {
+		return false
+	}
+	url = parseSource(url).url
 	asSource := has(p.stores.sources, url)
 	if c.Name() == "dump" {
 		asSource = has(p.stores.feeds, url)

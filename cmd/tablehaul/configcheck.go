@@ -56,10 +56,10 @@ func (p *program) onlyChecking() *cobra.Command {
 	root := &cobra.Command{Use: "tablehaul"}
 	root.AddCommand(
 		newSnapshot(func(_ context.Context, o snapshotOptions) error {
-			return asUsage(p.checkEnds(o.moveOptions))
+			return asUsage(p.checkGiven(o.moveOptions))
 		}),
 		newTail(func(_ context.Context, o tailOptions) error {
-			return asUsage(errors.Join(p.checkEnds(o.moveOptions), p.stores.checkLatest(o.sink, o.latest, o.changelog, o.layout.asked())))
+			return asUsage(errors.Join(p.checkGiven(o.moveOptions), p.stores.checkLatest(o.sink, o.latest, o.changelog, o.layout.asked())))
 		}),
 		newDump(func(_ context.Context, o dumpOptions) error {
 			if o.sink == "" {
@@ -72,14 +72,12 @@ func (p *program) onlyChecking() *cobra.Command {
 	return root
 }
 
-func (p *program) checkEnds(o moveOptions) error {
+func (p *program) checkGiven(o moveOptions) error {
 	if o.sink == "" {
 		return nil
 	}
-	if _, err := p.stores.find(o.source, o.sink); err != nil {
-		return err
-	}
-	return p.stores.check(o)
+	_, err := p.checkEnds(&o)
+	return err
 }
 
 func asUsage(err error) error {

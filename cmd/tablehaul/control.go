@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
-	"github.com/tablehaul/tablehaul/pkg/move"
 )
 
 // A controlServer answers whoever may open its socket: HTTP, one resource, /.
@@ -27,7 +26,7 @@ type controlServer struct {
 
 // serveControl listens at a socket that this user alone may open. One that a dead
 // run has left is replaced, one that answers is not.
-func serveControl(path string, t *move.Throttle, hide secrets, warn func(string)) (*controlServer, error) {
+func serveControl(path string, t throttles, hide secrets, warn func(string)) (*controlServer, error) {
 	l, file, err := listenSocket(path)
 	if err != nil {
 		return nil, fmt.Errorf("--control: %w", err)
@@ -100,7 +99,7 @@ type refusal struct {
 	Hint  string `json:"hint,omitempty"`
 }
 
-func controlHandler(t *move.Throttle, hide secrets) http.Handler {
+func controlHandler(t throttles, hide secrets) http.Handler {
 	answer := func(w http.ResponseWriter, status int, v any) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
@@ -133,7 +132,7 @@ func controlHandler(t *move.Throttle, hide secrets) http.Handler {
 }
 
 // apply changes all that the adjustment names, or nothing.
-func (a adjustment) apply(ctx context.Context, t *move.Throttle) error {
+func (a adjustment) apply(ctx context.Context, t throttles) error {
 	change, err := a.change()
 	if err != nil {
 		return err

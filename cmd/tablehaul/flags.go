@@ -19,7 +19,9 @@ import (
 
 // moveOptions are what the commands that move rows have in common.
 type moveOptions struct {
-	source, sink    string
+	source, sink    string   // source is "" if there are several
+	sources         []string // as they were given
+	part            part
 	tables, exclude []string
 	parallel        int
 	gentle          gentleOptions
@@ -62,6 +64,7 @@ func newMoveOptions() moveOptions {
 
 // endsHelp tells what SOURCE and SINK can be.
 const endsHelp = `SOURCE  mysql://user@host:3306/database or mariadb://…; without a database, all of them
+        several of them, NAME=URL, or @FILE with one a line (docs/routes.md)
 SINK    iceberg:FOLDER                  a lake in a folder, with its own catalog
         iceberg+rest://host:8181        a REST catalog (iceberg+rests:// with TLS)
         iceberg+sql:FILE?warehouse=…    a catalog in SQLite, files in a folder or on s3://
@@ -153,8 +156,17 @@ func (o *moveOptions) store(p *program) storeOptions {
 		files:  o.layout.asked(),
 		memory: int64(o.memory), parallel: o.gentle.maxParallel, targetFileSize: int64(size), keepEvery: o.keepEvery,
 		splitRows: o.choose.splitRows, replicas: o.gentle.replicas, lockWait: o.gentle.lockWait,
-		warn: p.console.warn, step: p.step, login: o.login.found,
+		warn: o.warn(p), step: p.step, login: o.login.found,
 	}
+}
+
+// warn is how the operator is told of something: with the source, if there are several.
+func (o *moveOptions) warn(p *program) func(string) {
+	label := o.part.label
+	if label == "" {
+		return p.console.warn
+	}
+	return func(msg string) { p.console.warn(label + ": " + msg) }
 }
 
 // terms are what rows of the same tables differ by, for move.SnapshotOptions.
@@ -169,7 +181,7 @@ func (o *moveOptions) terms() string {
 
 // selection is by which tables are selected.
 func (o *moveOptions) selection(db string) reader.Selection {
-	return reader.Selection{Include: o.tables, Exclude: o.exclude, DB: db}
+	return reader.Selection{Include: o.tables, Exclude: o.exclude, DB: db, Missed: o.part.missing()}
 }
 
 // list asks the source for the tables that are selected.

@@ -70,15 +70,7 @@ func (p *program) logIn(ctx context.Context, o *sourceFlags, source string) erro
 	if home := p.getenv("HOME"); home != "" {
 		l.userFile = filepath.Join(home, ".my.cnf")
 	}
-	if u, err := url.Parse(source); err == nil {
-		switch password, _ := u.User.Password(); {
-		case password == "":
-		case p.sourceFile != "":
-			p.warnReadable(p.sourceFile)
-		default:
-			p.console.warn("the password in SOURCE could be seen by every user of this machine when the program was started: TABLEHAUL_PASSWORD and --password-file keep it hidden")
-		}
-	}
+	p.warnTyped(source)
 	var password string
 	var err error
 	switch {
@@ -100,6 +92,21 @@ func (p *program) logIn(ctx context.Context, o *sourceFlags, source string) erro
 	}
 	o.found = l
 	return nil
+}
+
+// warnTyped warns of a password in the URL of a source.
+func (p *program) warnTyped(source string) {
+	u, err := url.Parse(source)
+	if err != nil {
+		return
+	}
+	switch password, _ := u.User.Password(); {
+	case password == "":
+	case p.sourceFile != "":
+		p.warnReadable(p.sourceFile)
+	default:
+		p.console.warn("the password in SOURCE could be seen by every user of this machine when the program was started: TABLEHAUL_PASSWORD and --password-file keep it hidden")
+	}
 }
 
 // maxPassword is how long the first line of a password's file may be.

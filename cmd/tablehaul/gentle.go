@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -63,21 +65,60 @@ func (o *gentleOptions) check(parallel int, given func(flag string) bool) error 
 	return nil
 }
 
-// throttle returns what holds the run back, and listens at the control socket if
-// there is to be one, until end is called.
-func (p *program) throttle(o moveOptions, run *progress.Run) (t *move.Throttle, end func(), err error) {
+// throttle returns what holds the run back, for each of its sources, and listens at the control socket
+// if there is to be one, until end is called.
+func (p *program) throttle(o moveOptions, runs []*progress.Run) (all throttles, end func(), err error) {
 	g := o.gentle
-	t = move.NewThrottle(move.Limits{Parallel: o.parallel, Rate: g.rate.Rate, MaxLoad: g.load.bounds, MaxLag: g.lag.most}, g.maxParallel)
-	t.Tell(func(s move.ThrottleState) {
-		run.Pace(paceOf(s))
-		run.Paused(s.Paused...)
-	})
-	if g.control == "" || o.dryRun {
-		return t, func() {}, nil
+	for _, run := range runs {
+		parallel, most := max(1, o.parallel/len(runs)), max(1, g.maxParallel/len(runs))
+		t := move.NewThrottle(move.Limits{Parallel: parallel, Rate: g.rate.Rate, MaxLoad: g.load.bounds, MaxLag: g.lag.most}, max(parallel, most))
+		t.Tell(func(s move.ThrottleState) {
+			run.Pace(paceOf(s))
+			run.Paused(s.Paused...)
+		})
+		all = append(all, t)
 	}
-	s, err := serveControl(g.control, t, p.hide, p.console.warn)
+	if g.control == "" || o.dryRun {
+		return all, func() {}, nil
+	}
+	s, err := serveControl(g.control, all, p.hide, p.console.warn)
 	if err != nil {
 		return nil, nil, err
 	}
-	return t, s.close, nil
+	return all, s.close, nil
+}
+
+// Throttles hold the sources of one run back, each by the same limits.
+type throttles []*move.Throttle
+
+// State returns the state of the first one, with what is read of all.
+func (t throttles) State() move.ThrottleState {
+	s := t[0].State()
+	for _, o := range t[1:] {
+		more := o.State()
+		s.Reading += more.Reading
+		for _, why := range more.Paused {
+			if !slices.Contains(s.Paused, why) {
+				s.Paused = append(s.Paused, why)
+			}
+		}
+	}
+	return s
+}
+
+// Adjust changes the limits of all, or of those before one that does not take them.
+func (t throttles) Adjust(ctx context.Context, change func(*move.Limits)) error {
+	for _, o := range t {
+		if err := o.Adjust(ctx, change); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Pause stops all, or no longer stops them.
+func (t throttles) Pause(on bool) {
+	for _, o := range t {
+		o.Pause(on)
+	}
 }

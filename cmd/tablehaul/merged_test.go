@@ -14,7 +14,7 @@ import (
 // all of them. TABLEHAUL_TEST_ALTERED is as in TestAlteredAtRandom.
 func TestMergedAtRandom(t *testing.T) {
 	atRandom(t, 2, func(t *testing.T, sink string, seed uint64) {
-		m := merged{newAlteredAt(t, "MYSQL", sink)}
+		m := merged{newAlteredAt(t, "MYSQL", sink), ""}
 		m.rnd = rand.New(rand.NewPCG(seed, 10)) //nolint:gosec // to be had again
 		m.args = append(m.args, "--route", m.db+`\.t[0-9]+ -> `+m.db+".merged", "--shard-columns")
 		if sink == "iceberg" {
@@ -26,7 +26,10 @@ func TestMergedAtRandom(t *testing.T) {
 }
 
 // A merged is a database whose tables become one.
-type merged struct{ *altered }
+type merged struct {
+	*altered
+	source string // its name and a slash, if there are several
+}
 
 func (m merged) step() {
 	table := m.tables[m.rnd.IntN(len(m.tables))]
@@ -72,7 +75,7 @@ func (m merged) alter(table string) {
 func (m merged) equal() {
 	m.t.Helper()
 	for _, table := range m.tables {
-		names, texts := []string{"_table", "id"}, []string{"'" + table + "'", "id"}
+		names, texts := []string{"_db", "_table", "id"}, []string{"'" + m.source + m.db + "'", "'" + table + "'", "id"}
 		for _, c := range m.columns(table) {
 			names, texts = append(names, c[0]), append(texts, "COALESCE("+c[0]+", 'None')")
 		}
@@ -81,7 +84,7 @@ func (m merged) equal() {
 		if m.sink == "doris" {
 			all = m.dorisRows
 		}
-		got := slices.DeleteFunc(all("merged", names), func(row string) bool { return !strings.HasPrefix(row, table+" ") })
+		got := slices.DeleteFunc(all("merged", names), func(row string) bool { return !strings.HasPrefix(row, m.source+m.db+" "+table+" ") })
 		if len(got) == 0 {
 			got = []string{""} // as of no lines there is one
 		}

@@ -47,6 +47,7 @@ type streamCollector struct {
 // docs/metrics.md lists them.
 var (
 	descLag       = desc("lag_seconds", "How long ago the source committed the oldest change that may not be visible yet; 0 if all is.")
+	descSourceLag = desc("source_lag_seconds", "The same of one of several sources.", "source")
 	descFollowing = desc("following", "1 once the log is followed, 0 before.")
 	descQueue     = desc("queue_bytes", "Changes between the reader of the log and the writers.")
 	descErrors    = desc("errors_total", "Errors after which the run was begun again.")
@@ -66,7 +67,7 @@ var (
 // Describe sends all descriptions.
 func (*streamCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descLag, descFollowing, descQueue, descErrors, descRefused, descCommit,
+		descLag, descSourceLag, descFollowing, descQueue, descErrors, descRefused, descCommit,
 		descRows, descBytes, descFiles, descWritten, descCommits, descCommitTime, descLast, descFailed,
 	} {
 		ch <- d
@@ -84,6 +85,9 @@ func (c *streamCollector) Collect(ch chan<- prometheus.Metric) {
 		following = 1
 	}
 	send(descLag, prometheus.GaugeValue, v.Lag.Seconds())
+	for _, s := range v.Sources {
+		ch <- prometheus.MustNewConstMetric(descSourceLag, prometheus.GaugeValue, s.Lag.Seconds(), s.Source)
+	}
 	send(descFollowing, prometheus.GaugeValue, following)
 	send(descQueue, prometheus.GaugeValue, float64(v.Queued))
 	send(descErrors, prometheus.CounterValue, float64(v.Errors))

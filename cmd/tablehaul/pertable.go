@@ -24,6 +24,8 @@ type perTable struct {
 	index   *reader.PatternIndex // of the entries that have a pattern
 	indexed []int                // which of the entries these are
 	general []int                // and which are the others
+	// missed, if set, is told of patterns that are about none of the tables; else they are an error.
+	missed func(flag, pattern string)
 }
 
 type perTableEntry struct {
@@ -178,7 +180,11 @@ func (p *perTable) resolve(flag, db string, tables []*schema.Table) (map[*schema
 		}
 	}
 	for i, e := range p.entries {
-		if !met[i] && !e.lax {
+		switch {
+		case met[i] || e.lax:
+		case p.missed != nil:
+			p.missed(flag, e.pattern)
+		default:
 			return nil, hint.Wrap(fmt.Errorf("--%s: no selected table matches %s", flag, e.pattern), "check the spelling, --tables and --exclude")
 		}
 	}

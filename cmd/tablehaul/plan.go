@@ -89,6 +89,9 @@ func (p *program) snapshotPlan(ctx context.Context, o snapshotOptions, store sto
 	if err != nil {
 		return err
 	}
+	for i := range plan {
+		plan[i].Table = o.part.prefix() + plan[i].Table
+	}
 	if err := writePlan(p.stdout, o.json, plan, all); err != nil {
 		return err
 	}

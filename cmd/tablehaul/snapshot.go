@@ -28,7 +28,7 @@ func newSnapshot(run func(context.Context, snapshotOptions) error) *cobra.Comman
 		mode:        newOneOf(string(writer.Create), string(writer.Append), string(writer.Evolve), string(writer.Replace)),
 	}
 	cmd := &cobra.Command{
-		Use:   "snapshot SOURCE SINK",
+		Use:   "snapshot SOURCE... SINK",
 		Short: "Copy tables, or a whole database, as of one moment",
 		Long: `Copy what tables hold now, all of them as of one moment, and while they are
 written to. Each table appears at the sink in one commit, once it is whole.
@@ -46,10 +46,10 @@ a table has no key, or the sink is of plain files, it is begun again.
 		Example: `  tablehaul snapshot mysql://app@db:3306/shop iceberg:./lake
   tablehaul snapshot mysql://app@db:3306/shop iceberg:./lake --tables 'orders,user_*'
   tablehaul snapshot mysql://app@db:3306 iceberg+rest://catalog:8181 --exclude 'test.*' --json`,
-		Args: wantArgs("SOURCE", "SINK"),
+		Args: wantSources,
 	}
 	cmd.RunE = checked(func(cmd *cobra.Command, args []string) error {
-		o.source, o.sink = args[0], args[1]
+		o.takeEnds(args)
 		return o.check(cmd.Flags().Changed)
 	}, func(ctx context.Context) error { return run(ctx, o) })
 	f := cmd.Flags()
@@ -68,18 +68,14 @@ a table has no key, or the sink is of plain files, it is begun again.
 
 // snapshot runs the command.
 func (p *program) snapshot(ctx context.Context, o snapshotOptions) error {
-	open, err := p.stores.find(o.source, o.sink)
-	if err == nil {
-		err = errors.Join(p.stores.check(o.moveOptions), o.route.takes(p, o.sink))
-	}
-	open.sink = o.route.open(open.sink)
+	sources, err := p.checkEnds(&o.moveOptions)
 	if err != nil {
 		return &usageError{nil, err}
 	}
 	keepWithin(o.memory)
 	start := progress.Start{
 		Version: versionNumber(), Command: "snapshot",
-		Source: p.hide.redact(o.source), Sink: p.hide.redact(o.sink),
+		Source: p.sourceText(o.moveOptions, sources), Sink: p.hide.redact(o.sink),
 		Tables: o.tables, Exclude: o.exclude,
 		Mode: o.mode.value, Parallel: o.parallel, Memory: int64(o.memory),
 	}
@@ -89,10 +85,15 @@ func (p *program) snapshot(ctx context.Context, o snapshotOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := p.logIn(ctx, &o.login, o.source); err != nil {
+	if err := p.logInAll(ctx, &o.moveOptions, sources); err != nil {
 		return w.fail(ctx, err)
 	}
-	throttle, end, err := p.throttle(o.moveOptions, run)
+	runs := []*progress.Run{run}
+	g := gather(sources, p.labels(sources))
+	for i, pt := range g.parts {
+		runs = append(runs[:i], run.Part(pt.label, pt.prefix()))
+	}
+	throttles, end, err := p.throttle(o.moveOptions, runs)
 	if err != nil {
 		return w.fail(ctx, err)
 	}
@@ -100,7 +101,15 @@ func (p *program) snapshot(ctx context.Context, o snapshotOptions) error {
 	printer := append(p.printer(o.moveOptions, start, w.log), status)
 	p.console.use(printer)
 	stop := progress.Watch(run, printer)
-	err = p.copyTables(ctx, o, open, run, throttle)
+	if len(sources) == 0 {
+		err = p.copyTables(ctx, o, run, throttles[0])
+	} else {
+		err = p.each(ctx, g, func(ctx context.Context, pt part) error {
+			one := o
+			one.moveOptions = o.moveOptions.of(pt)
+			return p.copyTables(ctx, one, runs[pt.index], throttles[pt.index])
+		})
+	}
 	written := stop()
 	p.console.use(w.after())
 	if written == nil && (!o.dryRun || err != nil) {
@@ -113,7 +122,12 @@ func (p *program) snapshot(ctx context.Context, o snapshotOptions) error {
 }
 
 // copyTables opens both ends and moves.
-func (p *program) copyTables(ctx context.Context, o snapshotOptions, open ends, run *progress.Run, throttle *move.Throttle) (err error) {
+func (p *program) copyTables(ctx context.Context, o snapshotOptions, run *progress.Run, throttle *move.Throttle) (err error) {
+	open, err := p.stores.find(o.source, o.sink)
+	if err != nil {
+		return err
+	}
+	open.sink = o.route.open(open.sink)
 	run.Phase("connecting to " + p.hide.redact(o.source))
 	src, err := open.source(ctx, o.source, o.store(p))
 	if err != nil {
@@ -136,11 +150,17 @@ func (p *program) copyTables(ctx context.Context, o snapshotOptions, open ends, 
 			return err
 		}
 	}
+	if err := o.part.meet(ctx, tables, &o.route); err != nil {
+		return err
+	}
 	store := o.store(p)
 	if store.layout, err = o.route.layout(&o.layout, src.DB(), tables); err != nil {
 		return err
 	}
 	if o.dryRun {
+		if err := o.part.turn(ctx); err != nil {
+			return err
+		}
 		return p.snapshotPlan(ctx, o, store, src, open.sink, tables)
 	}
 	purpose := finding.Purpose{Snapshot: true, Before: true, Parallel: o.parallel}
@@ -163,7 +183,7 @@ func (p *program) copyTables(ctx context.Context, o snapshotOptions, open ends, 
 	}
 	return move.Snapshot(ctx, src, sink, tables, move.SnapshotOptions{
 		Mode: writer.Mode(o.mode.value), Parallel: o.gentle.maxParallel, Progress: run, Throttle: throttle,
-		Terms: o.terms(), Restart: o.restart, Warn: p.console.warn,
+		Terms: o.terms(), Restart: o.restart, Warn: o.warn(p),
 		Tell: func(msg string) { p.console.Note("tablehaul: " + msg) },
 	})
 }

@@ -32,7 +32,7 @@ func TestSnapshotDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := snapshotOptions{moveOptions: moveOptions{
-		source: "mysql://h/shop", sink: "iceberg:./lake",
+		source: "mysql://h/shop", sources: []string{"mysql://h/shop"}, sink: "iceberg:./lake",
 		parallel: defaultParallel(), memory: 512 << 20, layout: newLayoutOptions(), keepEvery: 30 * time.Second,
 		gentle: gentleOptions{maxParallel: defaultParallel(), lockWait: 2 * time.Second},
 	}}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,7 +23,8 @@ import (
 
 // statusOptions are the command line of `tablehaul status`.
 type statusOptions struct {
-	sink, source string // source may be ""
+	sink, source string   // source may be ""
+	sources      []string // as they were given
 	json         bool
 	printDDL     bool // and nothing else
 	login        sourceFlags
@@ -30,7 +33,7 @@ type statusOptions struct {
 func newStatus(run func(context.Context, statusOptions) error) *cobra.Command {
 	var o statusOptions
 	cmd := &cobra.Command{
-		Use:   "status SINK [SOURCE]",
+		Use:   "status SINK [SOURCE...]",
 		Short: "Show which tables hold a position, and how they stand to the source",
 		Long: `Show the tables at SINK that hold a position, that is those that were copied or
 are followed: the position, the last commit, the rows. With SOURCE, a server or
@@ -46,19 +49,16 @@ does not change shows a lag of up to that.`,
 		Annotations: map[string]string{exitCodes: `  0 done, 1 failed, 2 wrong usage, 3 the source's log no longer holds what follows
   a table's position, 130 interrupted`},
 		Args: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case len(args) == 0:
+			if len(args) == 0 {
 				return &usageError{cmd, errors.New("SINK is missing")}
-			case len(args) > 2:
-				return &usageError{cmd, fmt.Errorf("unexpected argument %q", args[2])}
 			}
 			return nil
 		},
 	}
 	cmd.RunE = checked(func(cmd *cobra.Command, args []string) error {
-		o.sink = args[0]
-		if len(args) > 1 {
-			o.source = args[1]
+		o.sink, o.sources = args[0], args[1:]
+		if len(o.sources) == 1 {
+			o.source = parseSource(o.sources[0]).url
 		}
 		return o.login.check(cmd.Flags().Changed, o.source)
 	}, func(ctx context.Context) error { return run(ctx, o) })
@@ -85,19 +85,25 @@ func (p *program) status(ctx context.Context, o statusOptions) error {
 	if err != nil {
 		return &usageError{nil, err}
 	}
-	var openSource openPlacer
-	if o.source != "" {
-		if openSource, err = p.stores.findPlacer(o.source, order); err != nil {
+	sources, err := p.readSources(o.sources)
+	if err != nil {
+		return &usageError{nil, err}
+	}
+	var openSources []openPlacer
+	for _, s := range sources {
+		open, err := p.stores.findPlacer(s.url, order)
+		if err != nil {
 			return &usageError{nil, err}
 		}
+		openSources = append(openSources, open)
 	}
 	defaults := newMoveOptions()
-	if openSource != nil && !has(p.stores.feeds, o.source) {
-		if err := p.logIn(ctx, &o.login, o.source); err != nil {
+	defaults.login = o.login
+	if servers := slices.DeleteFunc(slices.Clone(sources), func(s sourceEnd) bool { return has(p.stores.feeds, s.url) }); len(servers) > 0 {
+		if err := p.logInAll(ctx, &defaults, servers); err != nil {
 			return err
 		}
 	}
-	defaults.login = o.login
 	store := defaults.store(p)
 	store.existing = true
 
@@ -109,18 +115,18 @@ func (p *program) status(ctx context.Context, o statusOptions) error {
 		return p.writeHeldDDL(tables)
 	}
 	var failed error
-	if openSource != nil {
-		failed = p.compare(ctx, o, openSource, store, tables)
+	for i, s := range sources {
+		failed = errors.Join(failed, p.compare(ctx, s.url, openSources[i], store, tables))
 	}
 	if failed != nil && ctx.Err() != nil {
 		return failed
 	}
 	// What the sink holds is told whatever became of the source.
-	if err := writeStatus(p.stdout, o.json, time.Now(), p.hide.redact(o.sink), p.hide.redact(o.source), tables, failed); err != nil {
+	if err := writeStatus(p.stdout, o.json, time.Now(), p.hide.redact(o.sink), strings.Join(p.labels(sources), ", "), tables, failed); err != nil {
 		return fmt.Errorf("write to standard output: %w", err)
 	}
 	remedy := "tablehaul tail --on-purged snapshot copies them anew"
-	if has(p.stores.feeds, o.source) {
+	if len(sources) == 1 && has(p.stores.feeds, sources[0].url) {
 		remedy = "tablehaul dump --on-purged earliest goes on with what there is"
 	}
 	if err := p.judge(tables, remedy); failed == nil {
@@ -169,15 +175,18 @@ func (p *program) listHeld(ctx context.Context, o statusOptions, open openSink, 
 // compare asks the source how it stands with each position: once, however many
 // tables hold it. A position that it cannot place is no reason not to ask for
 // the others; a source that is gone is.
-func (p *program) compare(ctx context.Context, o statusOptions, open openPlacer, store storeOptions, tables []standing) error {
-	src, err := open(ctx, o.source, store)
+func (p *program) compare(ctx context.Context, url string, open openPlacer, store storeOptions, tables []standing) error {
+	src, err := open(ctx, url, store)
 	if err != nil {
-		return fmt.Errorf("open %s: %w", p.hide.redact(o.source), err)
+		return fmt.Errorf("open %s: %w", p.hide.redact(url), err)
 	}
 	defer src.Close()
 	known := map[batch.Position]standing{}
 	for i := range tables {
 		t := &tables[i]
+		if t.asked && !t.foreign {
+			continue // another of several sources knows it
+		}
 		a, ok := known[t.Position]
 		if !ok {
 			if a.foreign = src.Owns(t.Position) != nil; !a.foreign {

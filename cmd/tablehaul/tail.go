@@ -47,7 +47,7 @@ func newTail(run func(context.Context, tailOptions) error) *cobra.Command {
 		keyless: newOneOf("refuse", "append"), onPurged: newOneOf("fail", "snapshot"), schemaChange: newOneOf("evolve", "fail"),
 	}
 	cmd := &cobra.Command{
-		Use:   "tail SOURCE SINK",
+		Use:   "tail SOURCE... SINK",
 		Short: "Follow what changes, and keep the sink's tables equal to the source's",
 		Long: `Copy what tables hold now, then follow the source's log and apply every change:
 the sink's tables are kept equal to the source's, whole transactions at a time,
@@ -65,13 +65,13 @@ was cut, is tried again.
 		Example: `  tablehaul tail mysql://app@db:3306/shop iceberg:./lake
   tablehaul tail mysql://app@db:3306/shop iceberg:./lake --until now
   tablehaul tail mysql://app@db:3306 iceberg+rest://catalog:8181 --exclude 'test.*' --metrics :9100 --json`,
-		Args: wantArgs("SOURCE", "SINK"),
+		Args: wantSources,
 		Annotations: map[string]string{exitCodes: `  0 done, or stopped by a signal without --until and --idle-exit, 1 failed,
   2 wrong usage, 3 incomplete: some tables were left behind, 130 interrupted
   before --until or --idle-exit was reached`},
 	}
 	cmd.RunE = checked(func(cmd *cobra.Command, args []string) error {
-		o.source, o.sink = args[0], args[1]
+		o.takeEnds(args)
 		return o.check(cmd.Flags().Changed)
 	}, func(ctx context.Context) error { return run(ctx, o) })
 	f := cmd.Flags()
@@ -196,13 +196,12 @@ func (o *tailOptions) bounded() bool { return o.until != "" || o.idleExit > 0 }
 
 // tail runs the command.
 func (p *program) tail(ctx context.Context, o tailOptions) (err error) {
-	open, err := p.stores.find(o.source, o.sink)
-	if err == nil {
-		err = errors.Join(p.stores.check(o.moveOptions), o.route.takes(p, o.sink))
-	}
-	open.sink = o.route.open(open.sink)
+	sources, err := p.checkEnds(&o.moveOptions)
 	if err == nil {
 		err = p.stores.checkCompactEvery(o.sink, o.compactEvery)
+	}
+	if err == nil && len(sources) > 0 {
+		err = o.checkSeveral()
 	}
 	if err == nil {
 		err = p.stores.checkLatest(o.sink, o.latest, o.changelog, o.layout.asked())
@@ -214,7 +213,7 @@ func (p *program) tail(ctx context.Context, o tailOptions) (err error) {
 	stream := progress.NewStream()
 	start := progress.StreamStart{
 		Version: versionNumber(), Command: "tail",
-		Source: p.hide.redact(o.source), Sink: p.hide.redact(o.sink),
+		Source: p.sourceText(o.moveOptions, sources), Sink: p.hide.redact(o.sink),
 		Tables: o.tables, Exclude: o.exclude,
 		Start: o.start, Until: o.until, IdleExit: o.idleExit.Seconds(),
 		CommitInterval: o.commitInterval.Seconds(), CommitSize: int64(o.commitSize),
@@ -226,19 +225,59 @@ func (p *program) tail(ctx context.Context, o tailOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := p.logIn(ctx, &o.login, o.source); err != nil {
+	if err := p.logInAll(ctx, &o.moveOptions, sources); err != nil {
 		return w.fail(ctx, err)
 	}
-	throttle, end, err := p.throttle(o.moveOptions, stream.Stock())
+	streams, runs := []*progress.Stream{stream}, []*progress.Run{stream.Stock()}
+	g := gather(sources, p.labels(sources))
+	for i, pt := range g.parts {
+		streams = append(streams[:i], stream.Part(pt.label, pt.prefix()))
+		runs = append(runs[:i], streams[i].Stock())
+	}
+	throttles, end, err := p.throttle(o.moveOptions, runs)
 	if err != nil {
 		return w.fail(ctx, err)
 	}
 	defer end()
-	return p.show(ctx, shown{o.moveOptions, w, start, stream, status, o.bounded()}, func() error { return p.follow(ctx, o, open, stream, throttle) })
+	return p.show(ctx, shown{o.moveOptions, w, start, stream, status, o.bounded()}, func() error {
+		if len(sources) == 0 {
+			return p.follow(ctx, o, stream, throttles[0])
+		}
+		return p.each(ctx, g, func(ctx context.Context, pt part) error {
+			return p.follow(ctx, o.of(pt), streams[pt.index], throttles[pt.index])
+		})
+	})
+}
+
+// of returns the options for one of several sources.
+func (o tailOptions) of(pt part) tailOptions {
+	o.moveOptions = o.moveOptions.of(pt)
+	if o.serverID != 0 {
+		o.serverID += uint32(pt.index) // two sources may be one server
+	}
+	if pt.index > 0 {
+		o.compactEvery = 0 // the first one tends the tables of all
+	}
+	return o
+}
+
+// checkSeveral refuses places that are of one source's log alone.
+func (o *tailOptions) checkSeveral() error {
+	for _, f := range [][2]string{{"start", o.start}, {"until", o.until}} {
+		if kind, _, _ := strings.Cut(f[1], ":"); kind == "gtid" || kind == "file" {
+			return hint.Wrap(fmt.Errorf("--%s %s is a place in the log of one source, and there are several", f[0], f[1]), "time:RFC3339 is one in those of all")
+		}
+	}
+	return nil
 }
 
 // follow opens both ends and follows the log.
-func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *progress.Stream, throttle *move.Throttle) (err error) {
+func (p *program) follow(ctx context.Context, o tailOptions, stream *progress.Stream, throttle *move.Throttle) (err error) {
+	open, err := p.stores.find(o.source, o.sink)
+	if err != nil {
+		return err
+	}
+	open.sink = o.route.open(open.sink)
 	store := o.store(p)
 	store.serverID, store.heartbeat, store.evolve = o.serverID, o.heartbeat, o.evolves(p)
 	stream.Phase("connecting to " + p.hide.redact(o.source))
@@ -257,26 +296,12 @@ func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *
 		return fmt.Errorf("%s has no log that could be followed", p.hide.redact(o.source))
 	}
 	stream.Phase("listing tables")
-	tables, err := o.list(ctx, src)
-	if err != nil {
-		return err
-	}
-	tables = p.withoutGhosts(o, tables)
 	o.refuseKeyless = p.stores.refusesKeyless(o.sink, o.keyless)
-	shaped, refused, err := o.shape(tables)
-	if err == nil {
-		err = p.report(p.hide.redact(o.source), refused)
-	}
+	purpose := finding.Purpose{Tail: true, Snapshot: o.start == move.StartSnapshot, Before: true, Parallel: o.parallel}
+	tables, err := p.toFollow(ctx, o, src, purpose)
 	if err != nil {
 		return err
 	}
-	purpose := finding.Purpose{Tail: true, Snapshot: o.start == move.StartSnapshot, Before: true, Parallel: o.parallel}
-	if !o.dryRun { // whose plan has it all
-		if err := p.checkBefore(ctx, o.source, src, tables, purpose); err != nil {
-			return err
-		}
-	}
-	tables = shaped
 	if store.layout, err = o.route.layout(&o.layout, src.DB(), tables); err != nil {
 		return err
 	}
@@ -288,6 +313,9 @@ func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *
 	stream.Phase("opening " + p.hide.redact(o.sink))
 	sink, err := open.sink(ctx, o.sink, store)
 	if o.dryRun {
+		if err := o.part.turn(ctx); err != nil {
+			return errors.Join(err, sink.Close())
+		}
 		return p.tailPlan(ctx, o, src, sink, err, tables)
 	}
 	if err != nil {
@@ -306,7 +334,11 @@ func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *
 		return err
 	}
 	sel := o.selection(src.DB())
-	defer p.tending(ctx, o.compactEvery, o.sink, open.sink, store, besideOptions(sel))()
+	tended := sel
+	if o.part.among != nil {
+		tended.DB = "" // the other ones' as well
+	}
+	defer p.tending(ctx, o.compactEvery, o.sink, open.sink, store, besideOptions(tended))()
 	retryTime := o.retryTime
 	if retryTime == 0 {
 		retryTime = -1 // not at all
@@ -314,10 +346,33 @@ func (p *program) follow(ctx context.Context, o tailOptions, open ends, stream *
 	return move.Tail(ctx, log, sink, tables, move.TailOptions{
 		Start: o.start, Until: o.until, IdleExit: o.idleExit,
 		CommitInterval: o.commitInterval, CommitSize: int64(o.commitSize),
-		Evolve: store.evolve, Selection: o.selection(src.DB()), Form: o.former(src), Beside: p.beside(o, open, store), Resnapshot: o.onPurged.value == "snapshot", RetryTime: retryTime,
+		Evolve: store.evolve, Selection: sel, Form: o.former(src), Beside: p.beside(o, open, store), Resnapshot: o.onPurged.value == "snapshot", RetryTime: retryTime,
 		Parallel: o.gentle.maxParallel, Memory: int64(o.memory) / queueShare,
-		Progress: stream, Throttle: throttle, Warn: p.console.warn, Terms: o.terms(),
+		Progress: stream, Throttle: throttle, Warn: o.warn(p), Terms: o.terms(),
 	})
+}
+
+// toFollow returns the tables that are to be followed, in the form that they are to have at the sink,
+// once all sources are found well.
+func (p *program) toFollow(ctx context.Context, o tailOptions, src source, purpose finding.Purpose) ([]*schema.Table, error) {
+	tables, err := o.list(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	tables = p.withoutGhosts(o, tables)
+	shaped, refused, err := o.shape(tables)
+	if err == nil {
+		err = p.report(p.hide.redact(o.source), refused)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !o.dryRun { // whose plan has it all
+		if err := p.checkBefore(ctx, o.source, src, tables, purpose); err != nil {
+			return nil, err
+		}
+	}
+	return shaped, o.part.meet(ctx, shaped, &o.route)
 }
 
 // evolves reports whether tables are followed through statements that alter them.

@@ -81,6 +81,7 @@ func (p *program) tailPlan(ctx context.Context, o tailOptions, src source, sink 
 		if plan[i].Start == move.StartSnapshot {
 			plan[i].plannedTable, part = part[0], part[1:]
 		}
+		plan[i].Table = o.part.prefix() + plan[i].Table
 	}
 	return writeTailPlan(p.stdout, o.json, plan, all)
 }

@@ -67,9 +67,13 @@ func (u turnUps) Table(ctx context.Context, name string) (*schema.Table, error) 
 				return nil, err
 			}
 		}
-		if t != nil {
-			return u.o.asWanted(u.besideSource, t)
+		if t == nil {
+			continue
 		}
+		if err := u.o.part.claim(t, &u.o.route); err != nil {
+			return nil, err
+		}
+		return u.o.asWanted(u.besideSource, t)
 	}
 	return nil, nil
 }

@@ -18,11 +18,16 @@ type Pace struct {
 
 // Pace notes how hard the run may work its source from now on.
 func (r *Run) Pace(p Pace) {
-	if r != nil {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.pace = p
+	if r == nil {
+		return
 	}
+	if r.of != nil {
+		r.of.Pace(p) // it is the same for all of them
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pace = p
 }
 
 // Paused says why nothing is read at the moment; without a reason reading goes on.

@@ -18,6 +18,10 @@ type Run struct {
 	position string
 	paused   []string
 	pace     Pace
+
+	parts          []*Run // one for each source, if there are several
+	of             *Run   // the run that this is a part of; nil if it is one itself
+	source, prefix string // of a part
 }
 
 // NewRun starts the clock.
@@ -64,6 +68,9 @@ func (r *Run) Table(name string, estimate int64) *Table {
 	if r == nil {
 		return nil
 	}
+	if r.of != nil {
+		return r.of.Table(r.prefix+name, estimate)
+	}
 	t := &Table{Name: name, Estimate: estimate}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -82,11 +89,16 @@ func (r *Run) Table(name string, estimate int64) *Table {
 // Phase says what the run is busy with before the first row flows, such as
 // "listing tables". It is shown until then.
 func (r *Run) Phase(text string) {
-	if r != nil {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.phase = text
+	if r == nil {
+		return
 	}
+	if r.of != nil {
+		r.of.Phase(r.source + ": " + text)
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.phase = text
 }
 
 // Pinned notes the point that the run reads, as soon as it is known.

@@ -32,6 +32,9 @@ type Stream struct {
 	times   Durations
 	retry   Retry
 	errors  int64
+
+	parts          []*Stream // one for each source, if there are several
+	source, prefix string    // of a part
 }
 
 // A point is a position in the log and when the source committed it.
@@ -71,7 +74,7 @@ func (s *Stream) Table(name string) *StreamTable {
 	if t := s.byName[name]; t != nil {
 		return t
 	}
-	t := &StreamTable{Name: name, stream: s}
+	t := &StreamTable{Name: s.prefix + name, stream: s}
 	s.byName[name] = t
 	s.tables = append(s.tables, t)
 	return t

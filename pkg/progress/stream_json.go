@@ -30,15 +30,16 @@ type StreamStart struct {
 
 type followEvent struct {
 	event
-	Seconds  float64 `json:"seconds"`
-	Rate     float64 `json:"rows_per_second"`
-	Lag      float64 `json:"lag_seconds"`
-	Position string  `json:"position"`
-	Queued   int64   `json:"queue_bytes"`
-	Rows     int64   `json:"rows"`
-	Commits  int64   `json:"commits"`
-	Errors   int64   `json:"errors"`
-	Refused  int64   `json:"messages_refused,omitempty"`
+	Seconds  float64        `json:"seconds"`
+	Rate     float64        `json:"rows_per_second"`
+	Lag      float64        `json:"lag_seconds"`
+	Position string         `json:"position"`
+	Sources  []sourceReport `json:"sources,omitempty"`
+	Queued   int64          `json:"queue_bytes"`
+	Rows     int64          `json:"rows"`
+	Commits  int64          `json:"commits"`
+	Errors   int64          `json:"errors"`
+	Refused  int64          `json:"messages_refused,omitempty"`
 
 	Paused []string `json:"paused,omitempty"`
 }
@@ -124,7 +125,7 @@ func (j *StreamJSON) Show(v StreamView) {
 func followOf(name string, v StreamView, m *meter) followEvent {
 	return followEvent{
 		event: head(name, v.Now), Seconds: seconds(v.Elapsed), Rate: math.Round(m.rate()), Lag: seconds(v.Lag),
-		Position: v.Position, Queued: v.Queued, Rows: v.Rows, Commits: v.Last.Seq, Errors: v.Errors, Refused: v.Refused, Paused: v.Stock.Paused,
+		Position: v.Position, Sources: sourceReports(v.Sources), Queued: v.Queued, Rows: v.Rows, Commits: v.Last.Seq, Errors: v.Errors, Refused: v.Refused, Paused: v.Stock.Paused,
 	}
 }
 

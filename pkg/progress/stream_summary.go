@@ -28,25 +28,26 @@ func WriteStreamSummary(w io.Writer, s StreamStart, stream *Stream, o Outcome) e
 	v := stream.View()
 	e := struct {
 		event
-		Status   string  `json:"status"`
-		Exit     int     `json:"exit"`
-		Source   string  `json:"source"`
-		Sink     string  `json:"sink"`
-		Position string  `json:"position"`
-		Seconds  float64 `json:"seconds"`
-		Stock    int64   `json:"stock_rows"`
-		Rows     int64   `json:"rows"`
-		Bytes    int64   `json:"bytes"`
-		Commits  int64   `json:"commits"`
-		Errors   int64   `json:"errors"`
-		Refused  int64   `json:"messages_refused,omitempty"`
+		Status   string         `json:"status"`
+		Exit     int            `json:"exit"`
+		Source   string         `json:"source"`
+		Sink     string         `json:"sink"`
+		Position string         `json:"position"`
+		Sources  []sourceReport `json:"sources,omitempty"`
+		Seconds  float64        `json:"seconds"`
+		Stock    int64          `json:"stock_rows"`
+		Rows     int64          `json:"rows"`
+		Bytes    int64          `json:"bytes"`
+		Commits  int64          `json:"commits"`
+		Errors   int64          `json:"errors"`
+		Refused  int64          `json:"messages_refused,omitempty"`
 		outputReport
 		Tables []streamTableReport `json:"tables"`
 		Error  string              `json:"error,omitempty"`
 		Hint   string              `json:"hint,omitempty"`
 	}{
 		event: head("summary", v.Now), Status: o.Status, Exit: o.Exit, Source: s.Source, Sink: s.Sink,
-		Position: v.committed(), Seconds: seconds(v.Elapsed),
+		Position: v.committed(), Sources: endReports(v.Sources), Seconds: seconds(v.Elapsed),
 		Rows: v.Rows, Bytes: v.Bytes, Commits: v.Last.Seq, Errors: v.Errors, Refused: v.Refused,
 		Tables: []streamTableReport{}, Error: o.Error, Hint: o.Hint,
 	}
@@ -165,9 +166,7 @@ func WriteStreamText(w io.Writer, stream *Stream) error {
 		}
 	}
 	b.WriteString("\n")
-	if p := v.committed(); p != "" {
-		fmt.Fprintf(&b, "position: %s\n", Printable(p))
-	}
+	writePositions(&b, v.committed(), v.Sources)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -25,6 +25,9 @@ type StreamView struct {
 	Times         Durations // of commits
 	Errors        int64
 	Retry         Retry
+	// Sources are those that are followed, if there are several. Then all else is of all of them
+	// together: Position is that of the one that is furthest behind.
+	Sources []SourceView
 }
 
 // A Commit is one commit of a Stream.
@@ -99,6 +102,17 @@ const grace = 15 * time.Second
 
 // View copies the counters.
 func (s *Stream) View() StreamView {
+	s.mu.Lock()
+	parts := s.parts
+	s.mu.Unlock() // they only ever grow
+	if len(parts) > 0 {
+		return s.sum(parts)
+	}
+	return s.own()
+}
+
+// own is the view of one that has no parts.
+func (s *Stream) own() StreamView {
 	v := StreamView{Stock: s.stock.View(), Staged: s.rows.Load(), Bytes: s.bytes.Load(), Queued: s.queued.Load(), Refused: s.refused.Load()}
 	v.Now, v.Elapsed = v.Stock.Now, v.Stock.Elapsed
 	s.mu.Lock()
@@ -133,11 +147,14 @@ func (s *Stream) lag(v StreamView) time.Duration {
 // Tables copies the counters of all tables.
 func (s *Stream) Tables() []StreamTableView {
 	s.mu.Lock()
-	tables := s.tables
-	s.mu.Unlock() // tables only ever grows
-	out := make([]StreamTableView, len(tables))
-	for i, t := range tables {
-		out[i] = t.view()
+	tables, parts := s.tables, s.parts
+	s.mu.Unlock() // they only ever grow
+	out := make([]StreamTableView, 0, len(tables))
+	for _, t := range tables {
+		out = append(out, t.view())
+	}
+	for _, p := range parts {
+		out = append(out, p.Tables()...)
 	}
 	return out
 }

@@ -19,23 +19,24 @@ func WriteSummary(w io.Writer, s Start, v View, o Outcome) error {
 	sum := v.Totals()
 	e := struct {
 		event
-		Status   string  `json:"status"`
-		Exit     int     `json:"exit"`
-		Source   string  `json:"source"`
-		Sink     string  `json:"sink"`
-		Mode     string  `json:"mode"`
-		Position string  `json:"position"`
-		Seconds  float64 `json:"seconds"`
-		Rows     int64   `json:"rows"`
-		Bytes    int64   `json:"bytes"`
-		Rate     int64   `json:"rows_per_second"`
+		Status   string         `json:"status"`
+		Exit     int            `json:"exit"`
+		Source   string         `json:"source"`
+		Sink     string         `json:"sink"`
+		Mode     string         `json:"mode"`
+		Position string         `json:"position"`
+		Sources  []sourceReport `json:"sources,omitempty"`
+		Seconds  float64        `json:"seconds"`
+		Rows     int64          `json:"rows"`
+		Bytes    int64          `json:"bytes"`
+		Rate     int64          `json:"rows_per_second"`
 		outputReport
 		Tables []tableReport `json:"tables"`
 		Error  string        `json:"error,omitempty"`
 		Hint   string        `json:"hint,omitempty"`
 	}{
 		event: head("summary", v.Now), Status: o.Status, Exit: o.Exit,
-		Source: s.Source, Sink: s.Sink, Mode: s.Mode, Position: v.Position,
+		Source: s.Source, Sink: s.Sink, Mode: s.Mode, Position: v.Position, Sources: endReports(v.Sources),
 		Seconds: seconds(v.Elapsed), Rows: sum.Rows, Bytes: sum.Bytes, Rate: int64(v.Rate()),
 		outputReport: reportOutput(sum.Output, sum.Resumed),
 		Tables:       []tableReport{}, Error: o.Error, Hint: o.Hint,
@@ -81,9 +82,7 @@ func WriteText(w io.Writer, v View) error {
 			}
 		}
 		b.WriteString("\n")
-		if v.Position != "" {
-			fmt.Fprintf(&b, "position: %s\n", Printable(v.Position))
-		}
+		writePositions(&b, v.Position, v.Sources)
 	}
 	if skipped > 0 {
 		verb := "are"

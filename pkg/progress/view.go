@@ -15,6 +15,7 @@ type View struct {
 	Paused   []string // why nothing is read at the moment; nil while something is
 	Pace     Pace     // how hard the source may be worked
 	Tables   []TableView
+	Sources  []SourceView // if there are several; then Position is ""
 }
 
 // A TableView is one table of a View.
@@ -71,8 +72,9 @@ func (r *Run) View() View {
 	now := time.Now()
 	r.mu.Lock()
 	v := View{Now: now, Elapsed: now.Sub(r.start), Phase: r.phase, Position: r.position, Paused: r.paused, Pace: r.pace}
-	tables := r.tables
-	r.mu.Unlock() // tables only ever grows, so what is in it can be read
+	tables, parts := r.tables, r.parts
+	r.mu.Unlock() // they only ever grow, so what is in them can be read
+	r.addParts(&v, parts)
 
 	v.Tables = make([]TableView, len(tables))
 	for i, t := range tables {

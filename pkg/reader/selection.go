@@ -15,6 +15,9 @@ type Selection struct {
 	// DB is the database that a pattern of a table alone is about, and the only
 	// one that an empty Include covers; "" means all.
 	DB string
+	// Missed, if set, is told of the patterns that match no table, if others do; else these are an
+	// error of Tables.
+	Missed func(patterns []string)
 }
 
 // A Matcher is a Selection ready for use. It remembers which patterns have

@@ -32,6 +32,9 @@ var (
 	_ writer.Counter = (*member)(nil)
 )
 
+// place is the name by which the target's position has the table.
+func (m *member) place() string { return m.target.sink.routes.named(m.table.String()) }
+
 // Position returns that of the table alone.
 func (m *member) Position(context.Context) (batch.Position, error) { return m.known, nil }
 
@@ -51,9 +54,6 @@ func (m *member) stream(ctx context.Context) (*stream, error) {
 	st := &g.log
 	if m.mode == writer.Create || m.mode == writer.Replace {
 		if m.own == nil {
-			if err := g.log.ready(ctx); err != nil {
-				return nil, err
-			}
 			if err := g.log.born(ctx); err != nil {
 				return nil, err
 			}
@@ -125,7 +125,7 @@ func (m *member) replaces(ctx context.Context) (bool, error) {
 
 func (m *member) adaptTo(t *schema.Table) (err error) {
 	if m.adapt == nil || m.adapt.to != t {
-		m.adapt, err = newAdapter(m.table, t, m.target.sink.routes.Shard)
+		m.adapt, err = newAdapter(m.table, t, m.target.sink.routes)
 	}
 	return err
 }
@@ -142,7 +142,7 @@ func (m *member) emptied(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	delete(held, m.table.String())
+	delete(held, m.place())
 	if len(held) == 0 {
 		return nil
 	}

@@ -107,7 +107,11 @@ func TestTargets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.Targets(c.tables); err == nil || !strings.Contains(err.Error(), c.want) {
+		_, err = r.Targets(c.tables)
+		if err == nil {
+			err = r.Unused(r.Named(c.tables))
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got %v, want %q", err, c.want)
 		} else if hint.Of(err) == "" {
 			t.Errorf("%v has no remedy", err)

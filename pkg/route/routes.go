@@ -20,11 +20,44 @@ type Routes struct {
 	// Distinct says that no two tables that go to the same one have a key in common. Nobody checks:
 	// rows of equal keys would take each other's places, or be there twice.
 	Distinct bool
+	// Source names the source of the tables, if the run has several: rules, and the columns of Shard,
+	// have it with a slash in front of the database. "" for none.
+	Source string
+	// Several says that tables of other sources may go to the same ones, by Sinks of their own.
+	Several bool
+
+	done *commits // of all Sinks; nil: each has its own
+}
+
+// From returns the same routes for the tables of one of several sources, which may have a name.
+func (r *Routes) From(source string) *Routes {
+	if r == nil {
+		return nil
+	}
+	of := *r
+	of.Source, of.Several = source, true
+	return &of
+}
+
+// named is a table or a database as rules and positions name it.
+func (r *Routes) named(name string) string {
+	if r == nil || r.Source == "" {
+		return name
+	}
+	return r.Source + "/" + name
+}
+
+// plain takes the source's name off again; false if the name is one of another source.
+func (r *Routes) plain(name string) (string, bool) {
+	if r.Source == "" {
+		return name, true
+	}
+	return strings.CutPrefix(name, r.Source+"/")
 }
 
 // Parse reads rules, and the names of the columns of Routes.Shard, of which there are none or two.
 func Parse(rules, shard []string) (*Routes, error) {
-	r := &Routes{}
+	r := &Routes{done: newCommits()}
 	for _, text := range rules {
 		rule, err := ParseRule(text)
 		if err != nil {
@@ -50,11 +83,12 @@ func (r *Routes) Target(db, name string) (toDB, to string, ok bool) {
 	if r == nil {
 		return "", "", false
 	}
-	i, toDB, to := r.rule(db + "." + name)
+	i, toDB, to := r.rule(r.named(db + "." + name))
 	return toDB, to, i >= 0
 }
 
-// rule returns the number of the rule that is about a table, and where that sends it; -1 if none is.
+// rule returns the number of the rule that is about a table, by its name here, and where that sends
+// it; -1 if none is.
 func (r *Routes) rule(table string) (i int, db, name string) {
 	for i := range r.Rules {
 		if db, name, ok := r.Rules[i].target(table); ok {
@@ -73,20 +107,18 @@ func (r *Routes) Targets(tables []*schema.Table) ([]*schema.Table, error) {
 	var out, plain []*schema.Table
 	made := map[string]int{}     // where those are that rules make
 	first := map[string]string{} // a table that goes there
-	used := make([]bool, len(r.Rules))
 	for _, t := range tables {
-		i, db, name := r.rule(t.String())
-		if i < 0 {
+		db, name, ok := r.Target(t.DB, t.Name)
+		if !ok {
 			out, plain = append(out, t), append(plain, t)
 			continue
 		}
-		used[i] = true
 		form, err := r.form(t, db, name)
 		if err != nil {
 			return nil, err
 		}
-		at, ok := made[form.String()]
-		if !ok {
+		at, more := made[form.String()]
+		if !more {
 			made[form.String()], first[form.String()] = len(out), t.String()
 			out = append(out, form)
 			continue
@@ -103,10 +135,33 @@ func (r *Routes) Targets(tables []*schema.Table) ([]*schema.Table, error) {
 			return nil, hint.Wrap(fmt.Errorf("%s goes to %s, which is a table of the source too", first[t.String()], t), "name another target, or leave %s out with --exclude", t)
 		}
 	}
-	if i := slices.Index(used, false); i >= 0 && len(tables) > 0 {
-		return nil, hint.Wrap(fmt.Errorf("the route %q is about none of the tables", r.Rules[i].text), "its expression has to match a whole DB.TABLE, such as %s", tables[0])
-	}
 	return out, nil
+}
+
+// Unused refuses a rule that is about none of the tables, which are named as Named does.
+func (r *Routes) Unused(tables []string) error {
+	if r == nil || len(tables) == 0 {
+		return nil
+	}
+	used := make([]bool, len(r.Rules))
+	for _, t := range tables {
+		if i, _, _ := r.rule(t); i >= 0 {
+			used[i] = true
+		}
+	}
+	if i := slices.Index(used, false); i >= 0 {
+		return hint.Wrap(fmt.Errorf("the route %q is about none of the tables", r.Rules[i].text), "its expression has to match a whole DB.TABLE, such as %s", tables[0])
+	}
+	return nil
+}
+
+// Named returns the names by which rules are about tables.
+func (r *Routes) Named(tables []*schema.Table) []string {
+	out := make([]string, len(tables))
+	for i, t := range tables {
+		out[i] = r.named(t.String())
+	}
+	return out
 }
 
 // form is a table as it is at the sink, were it the only one that goes there.
@@ -116,12 +171,16 @@ func (r *Routes) form(t *schema.Table, db, name string) (*schema.Table, error) {
 	}
 	var columns []schema.Column
 	if r.Shard[0] != "" {
-		for _, shard := range r.Shard {
-			if i := t.Index(shard); i >= 0 {
-				err := hint.Wrap(fmt.Errorf("it has a column %s of its own", t.Columns[i].Name), "--shard-columns takes other names: --shard-columns _shard_db,_shard_table")
+		for i, shard := range r.Shard {
+			if at := t.Index(shard); at >= 0 {
+				err := hint.Wrap(fmt.Errorf("it has a column %s of its own", t.Columns[at].Name), "--shard-columns takes other names: --shard-columns _shard_db,_shard_table")
 				return nil, &schema.TableError{Table: t.String(), Err: err}
 			}
-			c, err := shardColumn(shard, t.IsChangelog())
+			native := shardType
+			if i == 0 && r.Source != "" {
+				native = longType
+			}
+			c, err := shardColumn(shard, native, t.IsChangelog())
 			if err != nil {
 				return nil, err
 			}
@@ -147,12 +206,16 @@ func (r *Routes) form(t *schema.Table, db, name string) (*schema.Table, error) {
 	return out, nil
 }
 
-// shardType holds any name of a database or a table.
-const shardType = "varchar(64)"
+// Types that hold any name of a database or a table, and that of a database behind the one of a
+// source.
+const (
+	shardType = "varchar(64)"
+	longType  = "varchar(192)"
+)
 
-func shardColumn(name string, nullable bool) (schema.Column, error) {
-	typ, err := schema.ParseMySQL(shardType)
-	return schema.Column{Name: name, Native: shardType, Type: typ, Arrow: typ.Arrow(), Nullable: nullable, Charset: "utf8mb4"}, err
+func shardColumn(name, native string, nullable bool) (schema.Column, error) {
+	typ, err := schema.ParseMySQL(native)
+	return schema.Column{Name: name, Native: native, Type: typ, Arrow: typ.Arrow(), Nullable: nullable, Charset: "utf8mb4"}, err
 }
 
 // tells refuses to merge a table with another one if rows of equal keys could not be told apart.

@@ -21,7 +21,8 @@ type adapter struct {
 	columns []source
 
 	mu    sync.Mutex // stock is written concurrently
-	fixed [2]arrow.Array
+	names [2]string
+	fixed [2]arrow.Array // that hold them again and again
 }
 
 // A source says where a column of the target comes from.
@@ -37,7 +38,8 @@ const (
 )
 
 // newAdapter returns one from a table to the target.
-func newAdapter(from, to *schema.Table, shard [2]string) (*adapter, error) {
+func newAdapter(from, to *schema.Table, r *Routes) (*adapter, error) {
+	shard := r.Shard
 	a := &adapter{to: to, columns: make([]source, len(to.Columns))}
 	for i, c := range to.Columns {
 		at := from.Index(c.Name)
@@ -57,7 +59,8 @@ func newAdapter(from, to *schema.Table, shard [2]string) (*adapter, error) {
 		}
 	}
 	if shard[0] != "" {
-		a.fixed = [2]arrow.Array{repeated(from.DB, 0), repeated(from.Name, 0)}
+		a.names = [2]string{r.named(from.DB), from.Name}
+		a.fixed = [2]arrow.Array{repeated(a.names[0], 0), repeated(a.names[1], 0)}
 	}
 	return a, nil
 }
@@ -105,7 +108,7 @@ func (a *adapter) shard(which, n int, from *schema.Table) arrow.Array {
 	defer a.mu.Unlock()
 	if a.fixed[which].Len() < n {
 		a.fixed[which].Release()
-		a.fixed[which] = repeated([2]string{from.DB, from.Name}[which], n+n/2)
+		a.fixed[which] = repeated(a.names[which], n+n/2)
 	}
 	return array.NewSlice(a.fixed[which], 0, int64(n))
 }

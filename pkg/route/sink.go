@@ -43,7 +43,11 @@ var (
 // NewSink decorates a sink, which is closed with it. Its tables have to be those of a
 // writer.Sharer.
 func NewSink(inner writer.Sink, routes *Routes) *Sink {
-	return &Sink{inner: inner, routes: routes, owns: true, done: &commits{n: map[string]int64{}}, targets: map[string]*target{}}
+	done := routes.done
+	if done == nil {
+		done = newCommits()
+	}
+	return &Sink{inner: inner, routes: routes, owns: true, done: done, targets: map[string]*target{}}
 }
 
 // Fork returns a Sink whose tables are committed apart from those of this one.
@@ -54,9 +58,12 @@ func (s *Sink) Fork() writer.Sink {
 // Commits count those to each target, of all streams of this process: what a stream has not seen
 // it does not know of.
 type commits struct {
-	mu sync.Mutex
-	n  map[string]int64
+	making sync.Mutex // held while a target is made
+	mu     sync.Mutex
+	n      map[string]int64
 }
+
+func newCommits() *commits { return &commits{n: map[string]int64{}} }
 
 func (c *commits) add(target string) int64 {
 	c.mu.Lock()
@@ -180,14 +187,24 @@ func (s *Sink) List(ctx context.Context) ([]writer.Held, error) {
 		return nil, err
 	}
 	// A table may be at the sink more than once: as it was before there were routes, or by others.
-	return expand(held, func(source, at string) bool {
-		db, name, _ := strings.Cut(source, ".")
-		toDB, to, routed := s.routes.Target(db, name)
-		if !routed {
-			return at == ""
+	out := expand(held, func(source, at string) bool {
+		name, ours := s.routes.plain(source)
+		if at == "" {
+			name, ours = source, true // of a table that no rule is about the name is as it was
+		}
+		db, table, _ := strings.Cut(name, ".")
+		toDB, to, routed := s.routes.Target(db, table)
+		if !ours || !routed {
+			return ours && at == ""
 		}
 		return at == toDB+"."+to
-	}), nil
+	})
+	for i := range out {
+		if name, ours := s.routes.plain(out[i].Source); ours {
+			out[i].Source = name
+		}
+	}
+	return out, nil
 }
 
 // Expand puts the tables that routes have sent to one in place of that one. Rows of them

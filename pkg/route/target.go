@@ -53,12 +53,7 @@ func (g *target) open(ctx context.Context, t, form *schema.Table, mode writer.Mo
 		g.members[m] = true
 		return m, nil
 	}
-	if g.log.w != nil && len(g.log.staged) == 0 && g.log.seen != g.sink.done.of(g.name) {
-		if err := g.log.close(); err != nil { // it may have been copied beside this stream
-			return nil, err
-		}
-	}
-	if err := g.log.ready(ctx); err != nil {
+	if err := g.log.fresh(ctx); err != nil {
 		return nil, g.of(t, err)
 	}
 	held, err := g.log.held(ctx)
@@ -66,13 +61,13 @@ func (g *target) open(ctx context.Context, t, form *schema.Table, mode writer.Mo
 		return nil, g.of(t, err)
 	}
 	for other := range held {
-		if other != t.String() {
+		if other != g.sink.routes.named(t.String()) {
 			if err := g.sink.routes.tells(form, t.String(), other); err != nil {
 				return nil, err
 			}
 		}
 	}
-	at := held[t.String()]
+	at := held[g.sink.routes.named(t.String())]
 	if mode == writer.Follow {
 		// Were the target of this table alone, the sink would compare the shapes.
 		if diff := t.Since(at.shape); diff != "" {
@@ -193,12 +188,14 @@ func (s *stream) clears(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m.known = held[m.table.String()].pos
+	if m.known = held[m.place()].pos; m.known == "" {
+		return nil // there are none
+	}
 	c, ok := s.w.(writer.Clearer)
 	if !ok || s.target.sink.routes.Shard[0] == "" {
 		return &schema.TableError{Table: m.table.String(), Err: s.target.remedy(fmt.Errorf("its rows cannot be told from others in %s, to be exchanged", s.target.name))}
 	}
-	return c.Clear(ctx, m.table.DB, m.table.Name)
+	return c.Clear(ctx, s.target.sink.routes.named(m.table.DB), m.table.Name)
 }
 
 // held returns what the target holds.
@@ -223,14 +220,34 @@ func (s *stream) held(ctx context.Context) (places, error) {
 	return p, nil
 }
 
+// fresh readies the stream, anew if others of this process have committed since, unless rows wait in it.
+func (s *stream) fresh(ctx context.Context) error {
+	if s.w != nil && len(s.staged) == 0 && s.seen != s.target.sink.done.of(s.target.name) {
+		if err := s.close(); err != nil {
+			return err
+		}
+	}
+	return s.ready(ctx)
+}
+
 // born commits the target without rows if it holds nothing, so that several streams can add to it.
 func (s *stream) born(ctx context.Context) error {
+	done := s.target.sink.done
+	done.making.Lock() // another source's Sink may be about to make it too
+	defer done.making.Unlock()
+	if err := s.fresh(ctx); err != nil {
+		return err
+	}
 	pos, err := s.w.Position(ctx)
 	if err != nil || pos != "" {
 		return err
 	}
 	s.pending = nil
-	return s.w.Commit(ctx, "none")
+	if err := s.w.Commit(ctx, "none"); err != nil {
+		return err
+	}
+	s.seen = done.add(s.target.name)
+	return nil
 }
 
 // begin readies the stream for a commit that moves these tables' positions.
@@ -260,7 +277,7 @@ func (s *stream) merge(held, known, next batch.Position) (batch.Position, error)
 		return "", fmt.Errorf("%w: %s was made anew, by no route", writer.ErrFenced, s.target.name)
 	}
 	for _, m := range s.pending {
-		name := m.table.String()
+		name := m.place()
 		pos := next
 		switch here := at[name].pos; {
 		case m.merge != nil:
@@ -285,7 +302,7 @@ func (s *stream) committed(ctx context.Context) error {
 	s.target.mu.Lock()
 	defer s.target.mu.Unlock()
 	for i, m := range s.pending {
-		m.known = held[m.table.String()].pos
+		m.known = held[m.place()].pos
 		if i == 0 {
 			s.told.counts(s.w, m)
 		}
@@ -335,6 +352,10 @@ func (r *replacing) ready(ctx context.Context) error {
 	if r.w != nil || r.apart {
 		return nil
 	}
+	if r.target.sink.routes.Several {
+		r.apart = true // the others would take this one's rows for old content, and it theirs
+		return nil
+	}
 	t := r.target.table
 	w, err := r.target.sink.inner.Open(ctx, t, writer.Replace)
 	if err != nil {
@@ -377,7 +398,7 @@ func (r *replacing) close() error {
 func (r *replacing) whole(held places) bool {
 	come := map[string]bool{}
 	for m := range r.target.members {
-		come[m.table.String()] = m.mode == writer.Replace
+		come[m.place()] = m.mode == writer.Replace
 	}
 	for name := range held {
 		if !come[name] {
@@ -391,7 +412,7 @@ func (r *replacing) whole(held places) bool {
 func (r *replacing) done(ctx context.Context, m *member, pos batch.Position) error {
 	r.target.mu.Lock()
 	defer r.target.mu.Unlock()
-	r.at[m.table.String()] = place{pos, m.table.Shape()}
+	r.at[m.place()] = place{pos, m.table.Shape()}
 	r.waiting--
 	if r.waiting > 0 {
 		return nil

@@ -83,7 +83,12 @@ func (s *Stock) Tables(ctx context.Context, sel reader.Selection) ([]*schema.Tab
 			out = append(out, t.Table)
 		}
 	}
-	if unused := m.Unused(); len(unused) > 0 {
+	unused := m.Unused()
+	if len(unused) > 0 && sel.Missed != nil && len(out) > 0 {
+		sel.Missed(unused)
+		unused = nil
+	}
+	if len(unused) > 0 {
 		return nil, fmt.Errorf("no table matches %s", strings.Join(unused, ", "))
 	}
 	slices.SortFunc(out, func(a, b *schema.Table) int { return strings.Compare(a.String(), b.String()) })

@@ -44,7 +44,12 @@ func (s *Stock) Tables(ctx context.Context, sel reader.Selection) ([]*schema.Tab
 		return nil, hint.Wrap(fmt.Errorf("%s: a view or a sequence, which is not copied", strings.Join(only, ", ")),
 			"only tables are copied: CREATE TABLE … AS SELECT * FROM … makes one of a view")
 	}
-	if unused := m.Unused(); len(unused) > 0 {
+	unused := m.Unused()
+	if len(unused) > 0 && sel.Missed != nil && len(found) > 0 {
+		sel.Missed(unused)
+		unused = nil
+	}
+	if len(unused) > 0 {
 		return nil, hint.Wrap(fmt.Errorf("no table matches %s", strings.Join(unused, ", ")),
 			"check the spelling, and that the user has SELECT on it: a table without grants is not seen")
 	}

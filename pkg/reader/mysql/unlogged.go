@@ -49,6 +49,9 @@ func (s *Stock) allLogged(ctx context.Context, tables []*schema.Table) error {
 // cascading returns the tables whose rows the engine changes by itself, for foreign
 // keys. It does so behind the back of the log, in all servers but MySQL since 9.6.
 func (s *Stock) cascading(ctx context.Context, tables []*schema.Table) ([]*schema.Table, error) {
+	if len(tables) == 0 {
+		return nil, nil
+	}
 	vars, err := s.control.globals(ctx, "innodb_native_foreign_keys")
 	if err != nil || vars["innodb_native_foreign_keys"] == "OFF" {
 		return nil, err
