@@ -32,7 +32,7 @@ func all() stores {
 	plain := onHDFS
 	plain.unused = slices.Concat(hdfsFlags, icebergFlags, dorisFlags)
 	cluster := sinkKind{
-		open: openDoris, check: doris.CheckURL, takes: rowsAlone, asIs: true, layout: checkDorisLayout,
+		open: openDoris, check: doris.CheckURL, takes: rowsAlone, asIs: true, narrow: true, layout: checkDorisLayout,
 		unused: slices.Concat(formFlags, []string{"block-size", "sort", "format-version", "target-file-size", "spill-size"}),
 	}
 	return stores{
@@ -72,7 +72,7 @@ func openMySQL(ctx context.Context, url string, o storeOptions) (source, error) 
 	}
 	s, err := mysql.Open(ctx, url, mysql.Options{
 		ZeroDate: o.zeroDate, Memory: o.memory / readerShare, Parallel: o.parallel, Warn: o.warn,
-		ServerID: o.serverID, Heartbeat: o.heartbeat, Evolve: o.evolve,
+		ServerID: o.serverID, Heartbeat: o.heartbeat, Evolve: o.evolve, Extent: o.extent, Narrow: o.narrow,
 		Login: mysql.Login{
 			Password: o.login.password, PasswordFrom: o.login.passwordFrom,
 			LoginPath: o.login.loginPath, DefaultsFile: o.login.defaultsFile, UserFile: o.login.userFile,

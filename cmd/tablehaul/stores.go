@@ -38,6 +38,8 @@ type storeOptions struct {
 	serverID               uint32        // for reading a log; 0: one is found
 	heartbeat              time.Duration // of a log that stands still; 0: the source's choice
 	evolve                 bool          // tables of the log are followed through statements that alter them
+	extent                 schema.Extent // how far these are followed
+	narrow                 bool          // a sink's types are as narrow as the source's
 	login                  sourceLogin
 	splitRows              int64         // 0: the source's choice
 	replicas               []string      // URLs, for --max-lag; nil: those that the source lists
@@ -92,6 +94,8 @@ type sinkKind struct {
 	tended bool     // its tables need upkeep
 	// asIs says that it takes values as they are, in types of the source's or much like them.
 	asIs bool
+	// narrow says that its types are as narrow as the source's, and not as Arrow's.
+	narrow bool
 }
 
 // A taking is what a sink takes of tables that are followed.

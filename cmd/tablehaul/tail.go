@@ -44,7 +44,7 @@ func newTail(run func(context.Context, tailOptions) error) *cobra.Command {
 	o := tailOptions{
 		moveOptions: newMoveOptions(), start: move.StartSnapshot,
 		commitInterval: 10 * time.Second, commitSize: 256 << 20, retryTime: 10 * time.Minute, heartbeat: 2 * time.Second,
-		keyless: newOneOf("refuse", "append"), onPurged: newOneOf("fail", "snapshot"), schemaChange: newOneOf("evolve", "fail"),
+		keyless: newOneOf("refuse", "append"), onPurged: newOneOf("fail", "snapshot"), schemaChange: newOneOf("evolve", "additive", "ignore", "fail"),
 	}
 	cmd := &cobra.Command{
 		Use:   "tail SOURCE... SINK",
@@ -90,7 +90,7 @@ was cut, is tried again.
 	f.Var(o.keyless, "keyless", "tables without a primary key: append writes each of their changes\nas a row of its own with _op, _ts, _gtid and _pos, as is done in plain\nfiles without --latest unless refuse is given")
 	f.BoolVar(&o.changelog, "changelog", false, "write each change of every table as a row of its own")
 	f.BoolVar(&o.latest, "latest", false, "write to plain files the rows that changes leave, the newest of each key,\nby writing files anew; without it each change is a row of its own there")
-	f.Var(o.schemaChange, "schema-change", "tables that are altered, made or swapped: evolve follows them, and copies those\nanew that the log cannot bring to what they are now; fail leaves them behind")
+	f.Var(o.schemaChange, "schema-change", "tables that are altered, made or swapped: evolve follows them, and copies those\nanew that the log cannot bring to what they are now; additive takes columns that come\nand types that grow, and copies none anew; ignore keeps the sink's columns as\nthey are; fail leaves such tables behind")
 	f.Var(o.onPurged, "on-purged", "when the log no longer holds what follows a table's position:\nsnapshot copies the table anew")
 	f.DurationVar(&o.retryTime, "retry-time", o.retryTime, "`time` for which errors that may pass are met by trying again;\n0 ends the run at the first one")
 	f.Lookup("retry-time").DefValue = "10m"
@@ -280,6 +280,7 @@ func (p *program) follow(ctx context.Context, o tailOptions, stream *progress.St
 	open.sink = o.route.open(open.sink)
 	store := o.store(p)
 	store.serverID, store.heartbeat, store.evolve = o.serverID, o.heartbeat, o.evolves(p)
+	store.extent, store.narrow = o.extent(), p.stores.sinks[scheme(o.sink)].narrow
 	stream.Phase("connecting to " + p.hide.redact(o.source))
 	src, err := open.source(ctx, o.source, store)
 	if err != nil {
@@ -346,7 +347,7 @@ func (p *program) follow(ctx context.Context, o tailOptions, stream *progress.St
 	return move.Tail(ctx, log, sink, tables, move.TailOptions{
 		Start: o.start, Until: o.until, IdleExit: o.idleExit,
 		CommitInterval: o.commitInterval, CommitSize: int64(o.commitSize),
-		Evolve: store.evolve, Selection: sel, Form: o.former(src), Beside: p.beside(o, open, store), Resnapshot: o.onPurged.value == "snapshot", RetryTime: retryTime,
+		Evolve: store.evolve, Extent: store.extent, Selection: sel, Form: o.former(src), Beside: p.beside(o, open, store), Resnapshot: o.onPurged.value == "snapshot", RetryTime: retryTime,
 		Parallel: o.gentle.maxParallel, Memory: int64(o.memory) / queueShare,
 		Progress: stream, Throttle: throttle, Warn: o.warn(p), Terms: o.terms(),
 	})
@@ -377,7 +378,12 @@ func (p *program) toFollow(ctx context.Context, o tailOptions, src source, purpo
 
 // evolves reports whether tables are followed through statements that alter them.
 func (o *tailOptions) evolves(p *program) bool {
-	return o.schemaChange.value == "evolve" && !p.stores.isTopic(o.sink)
+	return o.schemaChange.value != "fail" && !p.stores.isTopic(o.sink)
+}
+
+// extent is how far.
+func (o *tailOptions) extent() schema.Extent {
+	return map[string]schema.Extent{"additive": schema.Additions, "ignore": schema.Nothing}[o.schemaChange.value]
 }
 
 // A logSource is a source that can be followed.

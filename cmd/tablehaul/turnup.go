@@ -17,7 +17,7 @@ import (
 // beside returns what opens the source once more, for tables that are copied while the run goes
 // on; nil where tables are followed only as they were found.
 func (p *program) beside(o tailOptions, open ends, store storeOptions) func(context.Context) (move.Beside, error) {
-	if !store.evolve {
+	if !store.evolve || store.extent == schema.Nothing {
 		return nil
 	}
 	store.serverID = 0 // another one: two of one id drive each other out

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/progress"
 	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
@@ -39,12 +41,18 @@ func (f *tailer) known(ctx context.Context, tables []*schema.Table) ([]*schema.T
 		if plain := f.plain(t); !ok || plain.Whole != nil || plain.Filter != "" {
 			continue
 		}
-		if t.Since(old) == "" {
+		if f.opts.Extent != schema.Nothing && t.Since(old) == "" || t.Shape() == old {
 			f.alike[t] = true
+			if err := f.unkept(t, old); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		was, err := f.formerly(t, old)
 		if err != nil {
+			return nil, err
+		}
+		if err := f.unkept(t, old); err != nil {
 			return nil, err
 		}
 		out[i] = was
@@ -83,6 +91,9 @@ func (f *tailer) dropped(ctx context.Context, held []writer.Held) ([]*schema.Tab
 			continue
 		}
 		t, err := schema.FromShape(db, name, c.Shape)
+		if err == nil && f.opts.Extent == schema.Nothing {
+			t, err = t.KeptIn(c.Shape)
+		}
 		if err == nil {
 			t, err = f.opts.Form(t)
 		}
@@ -110,23 +121,59 @@ type Reshaper interface {
 	Reshape(t, base *schema.Table) (*schema.Table, error)
 }
 
+// unkept tells of columns that rows were written without while tables kept theirs: no row of then is
+// written again for them.
+func (f *tailer) unkept(t *schema.Table, shape string) error {
+	if f.opts.Extent == schema.Nothing {
+		return nil
+	}
+	was, err := schema.FromShape(t.DB, t.Name, shape)
+	if err == nil {
+		was, err = was.KeptIn(shape)
+	}
+	if err != nil {
+		return err
+	}
+	if names := was.Unkept(); len(names) > 0 && !f.run.unkept[t.String()] {
+		f.run.unkept[t.String()] = true
+		f.opts.Warn(fmt.Sprintf("%s was followed with --schema-change ignore, and columns are written from here on that were not: %s; rows from before have NULL there, or what they had before (snapshot --mode replace --tables %s copies the table anew)", t, progress.Some(names), t))
+	}
+	return nil
+}
+
 // formerly is a table in the shape that it had.
 func (f *tailer) formerly(t *schema.Table, shape string) (*schema.Table, error) {
+	keeps := f.opts.Extent == schema.Nothing
 	if r, ok := f.src.(Reshaper); ok && t.Base != nil {
-		was, err := formerly(t.Base, shape)
+		was, err := formerly(t.Base, shape, keeps)
 		if err != nil {
 			return nil, err
 		}
 		return r.Reshape(t, was)
 	}
-	return formerly(t, shape)
+	return formerly(t, shape, keeps)
 }
 
-func formerly(t *schema.Table, shape string) (*schema.Table, error) {
+// formerly is a table in the shape that it had, in the columns that rows had if these are kept.
+func formerly(t *schema.Table, shape string, keeps bool) (*schema.Table, error) {
 	was, err := schema.FromShape(t.DB, t.Name, shape)
 	if err != nil {
 		return nil, err
 	}
+	was = knownOf(t, was)
+	if keeps {
+		if was, err = was.KeptIn(shape); err != nil {
+			return nil, err
+		}
+	}
+	if t.IsChangelog() {
+		return schema.Changelog(was)
+	}
+	return was, nil
+}
+
+// knownOf gives a table what is known of it now, and no shape tells.
+func knownOf(t, was *schema.Table) *schema.Table {
 	was.Comment, was.Rows, was.Bytes = t.Comment, t.Rows, t.Bytes
 	for i := range was.Columns {
 		c := &was.Columns[i]
@@ -137,10 +184,7 @@ func formerly(t *schema.Table, shape string) (*schema.Table, error) {
 			}
 		}
 	}
-	if t.IsChangelog() {
-		return schema.Changelog(was)
-	}
-	return was, nil
+	return was
 }
 
 // reshape opens a table anew that the log has got in another shape. What has come of the old
@@ -159,7 +203,7 @@ func (f *tailer) reshape(ctx context.Context, t *schema.Table) (*followed, error
 	f.replace(t)
 	c, err := f.openTable(ctx, t, writer.Extend)
 	if c == nil {
-		return nil, unfit(err)
+		return nil, f.unfit(err)
 	}
 	f.add(c)
 	f.inside = true // the last boundary lies before the statement
@@ -167,9 +211,16 @@ func (f *tailer) reshape(ctx context.Context, t *schema.Table) (*followed, error
 }
 
 // unfit marks tables that the sink cannot bring into another shape: a copy made anew has it.
-func unfit(err error) error {
+func (f *tailer) unfit(err error) error {
 	for _, te := range tableErrors(err) {
-		te.Anew = te.Anew || errors.Is(te, writer.ErrUnlike)
+		if !errors.Is(te, writer.ErrUnlike) {
+			continue
+		}
+		te.Anew = true
+		if f.opts.Extent != schema.Everything {
+			// The sink's remedy is for who has no other way.
+			te.Err = hint.Wrap(errors.New(te.Err.Error()), "copy the table anew with snapshot --mode replace --tables %s, or follow it with --schema-change evolve, which does", te.Table)
+		}
 	}
 	return err
 }

@@ -193,7 +193,7 @@ func (r *tailRun) beside(ctx context.Context, names []string, anew map[string]bo
 		sink = f.Fork()
 		defer sink.Close()
 	}
-	own := &tailRun{streamRun: streamRun{sink: sink, opts: r.opts, failed: out.failed, headroom: src.Headroom}, src: src, anew: map[string]bool{}, stock: r.stock, listed: true}
+	own := &tailRun{streamRun: streamRun{sink: sink, opts: r.opts, failed: out.failed, headroom: src.Headroom}, src: src, anew: map[string]bool{}, stock: r.stock, listed: true, unkept: map[string]bool{}}
 	own.opts.Start, own.opts.Until, own.opts.IdleExit, own.opts.Progress = StartSnapshot, "now", 0, nil
 	own.opts.Beside, own.going = nil, true
 	own.attempt = own.once

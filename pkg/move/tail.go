@@ -58,6 +58,9 @@ type TailOptions struct {
 	// Evolve has tables whose shape changes be followed, in the shapes that they have at each
 	// point of the log, as far as the source's log and the sink can.
 	Evolve bool
+	// Extent is how far columns at the sink follow with Evolve. But for schema.Everything no
+	// table is copied anew that is altered: it is left behind where it would have to be.
+	Extent schema.Extent
 	// Selection is by which the tables were selected, and others that come into being are.
 	Selection reader.Selection
 	// Form gives a table that is no more at the source the form that it has at the sink; nil
@@ -96,10 +99,13 @@ type TailOptions struct {
 func Tail(ctx context.Context, src Source, sink writer.Sink, tables []*schema.Table, opts TailOptions) error {
 	opts = streamOptions(opts)
 	return opts.Throttle.during(ctx, src, func(ctx context.Context) error {
-		run := &tailRun{streamRun: streamRun{sink: sink, opts: opts, tables: tables, failed: map[string]error{}, headroom: src.Headroom}, src: src}
+		run := &tailRun{streamRun: streamRun{sink: sink, opts: opts, tables: tables, failed: map[string]error{}, headroom: src.Headroom}, src: src, unkept: map[string]bool{}}
 		run.attempt, run.stock = run.once, opts.Progress.Stock()
 		if opts.Beside != nil {
-			run.joins, run.copyAnew = newJoins(ctx, run), run.leaveForCopy
+			run.joins = newJoins(ctx, run)
+			if opts.Extent == schema.Everything {
+				run.copyAnew = run.leaveForCopy
+			}
 			defer run.joins.close()
 			if h, ok := src.(reader.Herald); ok {
 				if err := h.Herald(opts.Selection, run.joins.tell); err != nil {
@@ -129,9 +135,10 @@ func streamOptions(opts TailOptions) TailOptions {
 // A tailRun is one Tail under way.
 type tailRun struct {
 	streamRun
-	src   Source
-	until batch.Position // located once, so that a retried run ends where the first would have
-	stock *progress.Run
+	src    Source
+	until  batch.Position // located once, so that a retried run ends where the first would have
+	stock  *progress.Run
+	unkept map[string]bool // tables of which was told what they lack
 	// listed says that the tables which were dropped since the last run are among those of the run.
 	listed bool
 	joins  *joins          // nil if no tables are copied while the log flows
@@ -319,12 +326,13 @@ func (f *tailer) openTables(ctx context.Context, tables []*schema.Table) error {
 		g.Go(func() error {
 			c, err := f.openTable(gctx, t, mode)
 			if c == nil && f.alike[t] && errors.Is(err, writer.ErrUnlike) {
-				c, err = f.openTable(gctx, t, writer.Extend)
+				mode = writer.Extend
+				c, err = f.openTable(gctx, t, mode)
 			}
 			opened[i] = c
 			if len(tableErrors(err)) > 0 {
 				if mode == writer.Extend {
-					err = unfit(err)
+					err = f.unfit(err)
 				}
 				own[i] = err
 				return nil

@@ -68,6 +68,12 @@ func Changelog(t *Table) (*Table, error) {
 			return nil, err
 		}
 	}
+	if t.Now != nil {
+		var err error
+		if c.Now, err = Changelog(t.Now); err != nil {
+			return nil, err
+		}
+	}
 	return c, nil
 }
 
@@ -77,6 +83,9 @@ func Changelog(t *Table) (*Table, error) {
 func Imaged(t *Table) *Table {
 	c := New(t.DB, t.Name, append(slices.Clone(t.Columns), metaColumns...), t.Key)
 	c.Comment, c.Rows, c.Bytes, c.Filter, c.Whole = t.Comment, t.Rows, t.Bytes, t.Filter, t.Whole
+	if t.Now != nil {
+		c.Now = Imaged(t.Now)
+	}
 	return c
 }
 

@@ -33,8 +33,11 @@ func (t *Table) Choose(keep []string) *Table {
 // SourceKey is the primary key that the table has at the source, be it a changelog
 // here: indexes into the columns of AtSource. Nil if it has none.
 func (t *Table) SourceKey() []int {
-	if t.Base != nil {
+	switch {
+	case t.Base != nil:
 		return t.Base.SourceKey()
+	case t.Now != nil:
+		return t.Now.SourceKey()
 	}
 	if t.Whole == nil && t.IsChangelog() {
 		return t.RowKey
@@ -47,6 +50,8 @@ func (t *Table) AtSource() *Table {
 	switch {
 	case t.Base != nil:
 		return t.Base.AtSource()
+	case t.Now != nil:
+		return t.Now.AtSource()
 	case t.Whole != nil:
 		return t.Whole
 	}

@@ -16,12 +16,19 @@ type shape struct {
 	Key     []string    `json:"key,omitempty"`
 	// Shaping is what the rows are made by of those of that table.
 	Shaping string `json:"shaping,omitempty"`
+	// Kept are the columns of the rows where they are not those of the source: see Table.kept.
+	Kept [][4]string `json:"kept,omitempty"`
 }
 
 func (t *Table) shape() shape {
 	if t.Base != nil {
 		s := t.Base.shape()
 		s.Shaping = t.Shaping
+		return s
+	}
+	if t.Now != nil {
+		s := t.Now.shape()
+		s.Kept = t.kept()
 		return s
 	}
 	var s shape

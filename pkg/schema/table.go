@@ -24,6 +24,9 @@ type Column struct {
 	// Guessed says that the source does not tell the type: it was made out from values, and
 	// any other that takes them does as well.
 	Guessed bool
+	// Gone says, of a table with a Now, that the source has the column no longer, whatever it has
+	// under its name: there are no values.
+	Gone bool
 }
 
 // A Table is the shape of one source table at one moment. It is immutable: an
@@ -46,6 +49,9 @@ type Table struct {
 	// Shaping tells apart from others; nil for one that is as the source has it.
 	Base    *Table
 	Shaping string
+	// Now is the table as the source has it, of the same form, where Columns stay as they once were;
+	// else nil. Columns that are not Gone have those of their names in Now.
+	Now *Table
 
 	// Rows and Bytes are the source's own estimates at the time the table was
 	// listed, for progress and planning only; 0 if unknown.

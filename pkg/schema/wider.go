@@ -160,8 +160,8 @@ func widerNative(a, b Column, typ arrow.DataType) string {
 }
 
 func widerInteger(a, b Column, typ arrow.DataType) string {
-	low, high := a.Type.bounds()
-	low2, high2 := b.Type.bounds()
+	low, high := a.Type.Bounds()
+	low2, high2 := b.Type.Bounds()
 	switch {
 	case low <= low2 && high >= high2 && a.Arrow.ID() == typ.ID():
 		return a.Native
@@ -173,8 +173,8 @@ func widerInteger(a, b Column, typ arrow.DataType) string {
 	return "bigint"
 }
 
-// bounds are those of the values of a type that is an integer in 64 bits.
-func (t Type) bounds() (low, high int64) {
+// Bounds are those of the values of a type that is an integer in 64 bits.
+func (t Type) Bounds() (low, high int64) {
 	bits := 64
 	switch t.Kind {
 	case Year:

@@ -84,6 +84,10 @@ func (r *logReader) reshaped(x *shaper, t *schema.Table) (*shaper, error) {
 	for _, i := range x.p.named {
 		was := &x.p.base.Columns[i]
 		now := t.Index(was.Name)
+		if now >= 0 && t.Columns[now].Gone {
+			err := fmt.Errorf("column %s is there no longer, and rows are made of it", was.Name)
+			return nil, &schema.TableError{Table: t.String(), Err: hint.Wrap(err, "copy the table anew with snapshot --mode replace --tables %s, with options that fit what it is now", t)}
+		}
 		if now < 0 || was.Collation == t.Columns[now].Collation && was.Charset == t.Columns[now].Charset && schema.Widened(was.Native, t.Columns[now].Native) {
 			continue
 		}

@@ -100,6 +100,9 @@ func rows(t *schema.Table) *schema.Table {
 	}
 	out := schema.New(t.DB, t.Name, t.Columns[:n], key)
 	out.Comment, out.Rows, out.Bytes, out.Whole = t.Comment, t.Rows, t.Bytes, t.Whole
+	if t.Now != nil {
+		out.Now = rows(t.Now)
+	}
 	return out
 }
 

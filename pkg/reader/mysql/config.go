@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
 // Options tell a Stock how to read.
@@ -37,6 +39,11 @@ type Options struct {
 	// Evolve has tables of the log be followed through statements that alter them, where no
 	// rows that were there have other values by that; else they end at the first one.
 	Evolve bool
+	// Extent is how far columns follow with Evolve.
+	Extent schema.Extent
+	// Narrow is, with schema.Nothing, that columns hold the values alone of the types that they
+	// have had at the source, and not all of the Arrow type.
+	Narrow bool
 	// Heartbeat is how often the server says that it has nothing new in its log;
 	// 0 is 2 s. A connection that is silent for three of them counts as lost.
 	Heartbeat time.Duration

@@ -25,7 +25,7 @@ func (s *Stock) Changes(ctx context.Context, from map[*schema.Table]batch.Positi
 	}
 	r := &stream{
 		s: s, server: st.server, maria: st.maria, byGTID: st.byGTID, clock: st.clock,
-		tables: map[binlog.Name]*followed{}, ids: map[uint64]*tableID{}, prepared: map[string]*prepared{}, ghosts: map[binlog.Name]*ghost{}, tools: map[*followed]bool{}, told: time.Now(),
+		tables: map[binlog.Name]*followed{}, ids: map[uint64]*tableID{}, prepared: map[string]*prepared{}, ghosts: map[binlog.Name]*ghost{}, tools: map[*followed]bool{}, keepers: map[*schema.Table]*keeper{}, told: time.Now(),
 	}
 	if err := s.follow(ctx, st, r, from); err != nil {
 		return nil, err
@@ -83,7 +83,11 @@ func (s *Stock) follow(ctx context.Context, st *logState, r *stream, from map[*s
 		case m.Early && len(t.Key)+len(t.RowKey) > 0:
 			f.upsert, r.early = true, true
 		}
-		if f.b, err = batch.NewBuilder(t, s.opts.alloc); err != nil {
+		if t.Now != nil {
+			f.t, f.kept = t.Now, t
+			r.keepers[f.t] = newKeeper(f.t, t, s.opts.Narrow)
+		}
+		if f.b, err = batch.NewBuilder(f.t, s.opts.alloc); err != nil {
 			return err
 		}
 		r.tables[binlog.Name{DB: s.fold(t.DB), Table: s.fold(t.Name)}] = f

@@ -17,7 +17,8 @@ import (
 
 // A followed table is one whose changes are wanted.
 type followed struct {
-	t       *schema.Table
+	t       *schema.Table // in whose columns the log has its rows
+	kept    *schema.Table // in which they are handed out, if these stay as they were; else nil
 	b       *batch.Builder
 	dec     *binlog.Decoder
 	def     *ddl.Table // t as statements make it; nil until one does
@@ -66,6 +67,7 @@ type stream struct {
 	prepared map[string]*prepared
 	ghosts   map[binlog.Name]*ghost // that tools make beside followed tables
 	tools    map[*followed]bool     // tables that tools alter so
+	keepers  map[*schema.Table]*keeper
 
 	done gtids // what is through
 	at   spot  // likewise
@@ -110,7 +112,7 @@ func (r *stream) Read(ctx context.Context) (*batch.Batch, error) {
 	if len(r.out) > 0 {
 		b := r.out[0]
 		r.out = append(r.out[:0], r.out[1:]...)
-		return b, nil
+		return r.keep(b)
 	}
 	return nil, r.err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -33,13 +34,24 @@ func (r *stream) evolve(ctx context.Context, f *followed, q binlog.QueryEvent, s
 	if err != nil {
 		return err
 	}
-	if what := unlike(was, after, st.Rewritten); what != "" && !f.t.IsChangelog() {
+	if what := r.unlike(f, nil, was, after, st.Rewritten); what != "" && !f.t.IsChangelog() {
 		return r.broken(f, q, fmt.Errorf("%s, which leaves no rows in the log", what), copyAnew)
 	}
-	if err := r.become(f, after.Table); err != nil {
+	if err := r.become(f, after.Table, left(after)); err != nil {
 		return r.broken(f, q, err, copyAnew)
 	}
 	return nil
+}
+
+// left are the columns that an alteration has taken the names from.
+func left(after *ddl.Alteration) []string {
+	out := slices.Clone(after.Gone)
+	for old, name := range after.Renamed {
+		if !strings.EqualFold(old, name) {
+			out = append(out, old)
+		}
+	}
+	return out
 }
 
 // by is the server whose statement it is, as far as it matters to what a statement makes.
@@ -81,7 +93,15 @@ func (r *stream) refound(ctx context.Context, f *followed, q binlog.QueryEvent) 
 		return err
 	}
 	if err == nil {
-		err = r.become(f, def)
+		if f.kept != nil { // what has gone may have come again, with other rows
+			k := *f.kept
+			k.Columns = slices.Clone(k.Columns)
+			for i := range k.Columns {
+				k.Columns[i].Gone = false
+			}
+			f.kept = &k
+		}
+		err = r.become(f, def, nil)
 	}
 	if err != nil {
 		return r.broken(f, q, err, copyAnew)
@@ -128,12 +148,14 @@ func (r *stream) charsetOf(collation string) string {
 	return ""
 }
 
-// unlike says what of the rows that were there an alteration has changed, or "".
-func unlike(was *ddl.Table, after *ddl.Alteration, by []binlog.Rewrite) string {
-	for old, name := range after.Renamed {
-		return fmt.Sprintf("column %s is called %s now", old, name)
+// unlike says what of the rows that were there an alteration has changed, or "": of the columns that
+// are handed out, but for those in gone.
+func (r *stream) unlike(f *followed, gone []string, was *ddl.Table, after *ddl.Alteration, by []binlog.Rewrite) string {
+	extent := r.s.opts.Extent
+	if what := calledOtherwise(extent, was, after); what != "" {
+		return what
 	}
-	if len(after.Filled) > 0 {
+	if len(after.Filled) > 0 && extent != schema.Nothing {
 		return fmt.Sprintf("column %s is new, and has a value in the rows that were there", after.Filled[0])
 	}
 	if !slices.Equal(was.Key, after.Key) {
@@ -147,6 +169,9 @@ func unlike(was *ddl.Table, after *ddl.Alteration, by []binlog.Rewrite) string {
 		if i < 0 || j < 0 { // it went, or came and went
 			continue
 		}
+		if extent == schema.Nothing && (w.Dropped || !f.hands(was.Columns[i].Name) || slices.ContainsFunc(slices.Concat(gone, left(after)), func(name string) bool { return strings.EqualFold(name, w.Column) })) {
+			continue
+		}
 		old, now := &was.Columns[i], &after.Columns[j]
 		holds := plainType(old.Native) == plainType(now.Native) || schema.Takes(*now, *old)
 		if !holds || w.Dropped || w.Computed || old.Charset != now.Charset || w.NotNull && old.Nullable {
@@ -156,16 +181,43 @@ func unlike(was *ddl.Table, after *ddl.Alteration, by []binlog.Rewrite) string {
 	return ""
 }
 
-// become has a table be followed in another shape. What has come of the old one is handed out
-// before, with the position up to which all tables are whole.
-func (r *stream) become(f *followed, def *ddl.Table) error {
+// calledOtherwise says which column is so in a way that cannot be followed, or "".
+func calledOtherwise(extent schema.Extent, was *ddl.Table, after *ddl.Alteration) string {
+	for _, old := range slices.Sorted(maps.Keys(after.Renamed)) {
+		name := after.Renamed[old]
+		switch {
+		case extent == schema.Everything:
+			return fmt.Sprintf("column %s is called %s now", old, name)
+		case extent == schema.Additions && !strings.EqualFold(old, name) && was.Index(name) >= 0:
+			return fmt.Sprintf("column %s is called %s now, as another one was", old, name)
+		}
+	}
+	return ""
+}
+
+// hands reports whether values of a column are handed out.
+func (f *followed) hands(column string) bool {
+	if f.kept == nil {
+		return true
+	}
+	i := f.kept.Index(column)
+	return i >= 0 && !f.kept.Columns[i].Gone
+}
+
+// become has a table be followed in another shape, without the columns that have left. What has come
+// of the old one is handed out before, with the position up to which all tables are whole.
+func (r *stream) become(f *followed, def *ddl.Table, left []string) error {
 	next, err := r.shaped(f.t, def)
 	if err != nil {
 		return err
 	}
 	f.def = def
-	if sameShape(f.t, next) {
+	if sameShape(f.t, next) && (len(left) == 0 || r.s.opts.Extent != schema.Nothing) {
 		return nil
+	}
+	kept, err := r.keeps(f, next, left)
+	if err != nil {
+		return err
 	}
 	b, err := batch.NewBuilder(next, r.s.opts.alloc)
 	if err != nil {
@@ -173,7 +225,7 @@ func (r *stream) become(f *followed, def *ddl.Table) error {
 	}
 	r.flush(time.Now())
 	f.b.Batch().Release()
-	f.t, f.b, f.dec, f.mapBody, f.base = next, b, nil, nil, 0
+	f.t, f.kept, f.b, f.dec, f.mapBody, f.base = next, kept, b, nil, nil, 0
 	// Told at once: a position behind the statement goes with the shape that it has left.
 	r.out = append(r.out, &batch.Batch{Table: next})
 	r.wait()

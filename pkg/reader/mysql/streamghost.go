@@ -21,7 +21,9 @@ import (
 type ghost struct {
 	of  *followed
 	def *ddl.Table
-	why string // what keeps the table from being followed as the ghost; "" if nothing
+	// left are columns of the table that the ghost has not.
+	left []string
+	why  string // what keeps the table from being followed as the ghost; "" if nothing
 }
 
 // ghostly deals with a statement about tables that tools make.
@@ -102,10 +104,10 @@ func (g *ghost) alter(r *stream, q binlog.QueryEvent, st binlog.Statement) {
 	case unique.Match(q.Query):
 		g.why = "rows may have been left out, for which a unique index has no room"
 	default:
-		g.why = unlike(g.def, after, st.Rewritten)
+		g.why = r.unlike(g.of, g.left, g.def, after, st.Rewritten)
 	}
 	if err == nil {
-		g.def = after.Table
+		g.def, g.left = after.Table, append(g.left, left(after)...)
 	}
 }
 
@@ -137,7 +139,7 @@ func (r *stream) swapped(f *followed, q binlog.QueryEvent, from binlog.Name) (bo
 	if g.why != "" && !f.t.IsChangelog() {
 		return true, r.broken(f, q, fmt.Errorf("%s, which leaves no rows in the log", g.why), copyAnew)
 	}
-	if err := r.become(f, g.def); err != nil {
+	if err := r.become(f, g.def, g.left); err != nil {
 		return true, r.broken(f, q, err, copyAnew)
 	}
 	f.gone = false

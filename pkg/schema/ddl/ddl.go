@@ -45,6 +45,8 @@ type Alteration struct {
 	// Filled are new columns in which rows that were there have a value: that of a default, or
 	// one that is computed.
 	Filled []string
+	// Gone are columns that are there no longer, even if others have their names.
+	Gone []string
 }
 
 // Alter returns what an ALTER TABLE makes of a table.
@@ -70,7 +72,13 @@ func (s Server) Alter(t *Table, statement string) (*Alteration, error) {
 		return nil, fmt.Errorf("%w: no column is left", ErrUnknown)
 	}
 	filled := slices.DeleteFunc(a.filled, func(name string) bool { return a.at(name) < 0 })
-	return &Alteration{&a.Table, a.renames(), filled}, nil
+	var gone []string
+	for _, c := range t.Columns {
+		if a.had(c.Name) < 0 {
+			gone = append(gone, c.Name)
+		}
+	}
+	return &Alteration{&a.Table, a.renames(), filled, gone}, nil
 }
 
 // Index is where the column of a name is, in whatever case; -1 if there is none.
