@@ -72,7 +72,7 @@ func openMySQL(ctx context.Context, url string, o storeOptions) (source, error) 
 	}
 	s, err := mysql.Open(ctx, url, mysql.Options{
 		ZeroDate: o.zeroDate, Memory: o.memory / readerShare, Parallel: o.parallel, Warn: o.warn,
-		ServerID: o.serverID, Heartbeat: o.heartbeat, Evolve: o.evolve, Extent: o.extent, Narrow: o.narrow,
+		ServerID: o.serverID, Heartbeat: o.heartbeat, Evolve: o.evolve, Extent: o.extent, Narrow: o.narrow, Drops: o.drops,
 		Login: mysql.Login{
 			Password: o.login.password, PasswordFrom: o.login.passwordFrom,
 			LoginPath: o.login.loginPath, DefaultsFile: o.login.defaultsFile, UserFile: o.login.userFile,

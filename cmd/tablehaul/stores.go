@@ -39,6 +39,7 @@ type storeOptions struct {
 	heartbeat              time.Duration // of a log that stands still; 0: the source's choice
 	evolve                 bool          // tables of the log are followed through statements that alter them
 	extent                 schema.Extent // how far these are followed
+	drops                  bool          // copies of tables go that are dropped at the source
 	narrow                 bool          // a sink's types are as narrow as the source's
 	login                  sourceLogin
 	splitRows              int64         // 0: the source's choice

@@ -36,6 +36,7 @@ type tailOptions struct {
 	latest         bool
 	onPurged       *oneOf
 	schemaChange   *oneOf
+	onDrop         *oneOf
 	retryTime      time.Duration
 	compactEvery   time.Duration
 }
@@ -44,7 +45,7 @@ func newTail(run func(context.Context, tailOptions) error) *cobra.Command {
 	o := tailOptions{
 		moveOptions: newMoveOptions(), start: move.StartSnapshot,
 		commitInterval: 10 * time.Second, commitSize: 256 << 20, retryTime: 10 * time.Minute, heartbeat: 2 * time.Second,
-		keyless: newOneOf("refuse", "append"), onPurged: newOneOf("fail", "snapshot"), schemaChange: newOneOf("evolve", "additive", "ignore", "fail"),
+		keyless: newOneOf("refuse", "append"), onPurged: newOneOf("fail", "snapshot"), schemaChange: newOneOf("evolve", "additive", "ignore", "fail"), onDrop: newOneOf("keep", "drop"),
 	}
 	cmd := &cobra.Command{
 		Use:   "tail SOURCE... SINK",
@@ -91,6 +92,7 @@ was cut, is tried again.
 	f.BoolVar(&o.changelog, "changelog", false, "write each change of every table as a row of its own")
 	f.BoolVar(&o.latest, "latest", false, "write to plain files the rows that changes leave, the newest of each key,\nby writing files anew; without it each change is a row of its own there")
 	f.Var(o.schemaChange, "schema-change", "tables that are altered, made or swapped: evolve follows them, and copies those\nanew that the log cannot bring to what they are now; additive takes columns that come\nand types that grow, and copies none anew; ignore keeps the sink's columns as\nthey are; fail leaves such tables behind")
+	f.Var(o.onDrop, "on-drop", "tables that are dropped at the source: keep leaves their copies as they\nare then, drop removes them, or their rows from a merged table")
 	f.Var(o.onPurged, "on-purged", "when the log no longer holds what follows a table's position:\nsnapshot copies the table anew")
 	f.DurationVar(&o.retryTime, "retry-time", o.retryTime, "`time` for which errors that may pass are met by trying again;\n0 ends the run at the first one")
 	f.Lookup("retry-time").DefValue = "10m"
@@ -206,6 +208,9 @@ func (p *program) tail(ctx context.Context, o tailOptions) (err error) {
 	if err == nil {
 		err = p.stores.checkLatest(o.sink, o.latest, o.changelog, o.layout.asked())
 	}
+	if err == nil && o.drops() && p.stores.isTopic(o.sink) {
+		err = p.stores.unfit("on-drop", o.sink, func(k sinkKind) bool { return k.takes != changesAlone })
+	}
 	if err != nil {
 		return &usageError{nil, err}
 	}
@@ -280,6 +285,7 @@ func (p *program) follow(ctx context.Context, o tailOptions, stream *progress.St
 	open.sink = o.route.open(open.sink)
 	store := o.store(p)
 	store.serverID, store.heartbeat, store.evolve = o.serverID, o.heartbeat, o.evolves(p)
+	store.drops = o.drops()
 	store.extent, store.narrow = o.extent(), p.stores.sinks[scheme(o.sink)].narrow
 	stream.Phase("connecting to " + p.hide.redact(o.source))
 	src, err := open.source(ctx, o.source, store)
@@ -347,7 +353,7 @@ func (p *program) follow(ctx context.Context, o tailOptions, stream *progress.St
 	return move.Tail(ctx, log, sink, tables, move.TailOptions{
 		Start: o.start, Until: o.until, IdleExit: o.idleExit,
 		CommitInterval: o.commitInterval, CommitSize: int64(o.commitSize),
-		Evolve: store.evolve, Extent: store.extent, Selection: sel, Form: o.former(src), Beside: p.beside(o, open, store), Resnapshot: o.onPurged.value == "snapshot", RetryTime: retryTime,
+		Evolve: store.evolve, Extent: store.extent, Drops: store.drops, Selection: sel, Form: o.former(src), Beside: p.beside(o, open, store), Resnapshot: o.onPurged.value == "snapshot", RetryTime: retryTime,
 		Parallel: o.gentle.maxParallel, Memory: int64(o.memory) / queueShare,
 		Progress: stream, Throttle: throttle, Warn: o.warn(p), Terms: o.terms(),
 	})
@@ -380,6 +386,9 @@ func (p *program) toFollow(ctx context.Context, o tailOptions, src source, purpo
 func (o *tailOptions) evolves(p *program) bool {
 	return o.schemaChange.value != "fail" && !p.stores.isTopic(o.sink)
 }
+
+// drops reports whether the copies of tables go that are dropped.
+func (o *tailOptions) drops() bool { return o.onDrop.value == "drop" }
 
 // extent is how far.
 func (o *tailOptions) extent() schema.Extent {

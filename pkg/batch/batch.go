@@ -43,6 +43,9 @@ type Batch struct {
 	// Emptied says that the table was emptied, as by TRUNCATE, before the rows of
 	// this batch, of which there may be none then.
 	Emptied bool
+	// Dropped says that the table was dropped at the source, and that its copy is to go. The batch
+	// has no rows, and none of the table come behind it.
+	Dropped bool
 	// Time is when the source committed what Pos ends with, or, without Pos, the
 	// last of the rows, by this machine's clock as far as the two can be compared;
 	// zero if that is not known, as for stock.

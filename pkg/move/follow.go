@@ -35,6 +35,7 @@ type follower struct {
 	since    time.Time      // when the oldest of it came
 	bytes    int64          // how much it is
 	moved    time.Time      // when a followed table last changed
+	doomed   []*followed    // that were dropped since
 	asked    time.Time      // when the source was last asked how far its log goes
 }
 
@@ -45,6 +46,7 @@ type source struct {
 	rest   func(context.Context) error                             // opens those that it has not brought
 	told   func(batch.Position)                                    // is told what was committed
 	due    func() bool                                             // reports that other tables wait to be followed as well
+	bury   func(context.Context, *followed) error                  // removes the copy of a table that was dropped
 	shares bool                                                    // others commit to the tables as well
 }
 
@@ -198,7 +200,11 @@ func (f *follower) halt(ctx context.Context) error {
 func (f *follower) take(ctx context.Context, b *batch.Batch) error {
 	if b.Table != nil {
 		c, err := f.find(ctx, b.Table)
-		if err == nil && (b.Rows != nil || b.Emptied) {
+		switch {
+		case err != nil:
+		case b.Dropped:
+			f.doom(c)
+		case b.Rows != nil || b.Emptied:
 			err = f.write(ctx, c, b)
 		}
 		if err != nil {
@@ -208,7 +214,38 @@ func (f *follower) take(ctx context.Context, b *batch.Batch) error {
 	if b.Pos != "" {
 		f.last, f.lastTime, f.inside = b.Pos, b.Time, false
 		f.opts.Progress.Reached(string(b.Pos), b.Time)
+		return f.buryDoomed(ctx)
 	}
+	return nil
+}
+
+// doom notes that a table's copy is to go with the next boundary.
+func (f *follower) doom(c *followed) {
+	f.doomed = append(f.doomed, c)
+	if !c.dirty {
+		c.dirty = true // its position says so to whoever comes after a crash
+		f.dirty = append(f.dirty, c)
+	}
+	f.inside = true
+}
+
+// buryDoomed commits all that came before tables were dropped, and has their copies removed.
+func (f *follower) buryDoomed(ctx context.Context) error {
+	if len(f.doomed) == 0 {
+		return nil
+	}
+	if err := f.commit(ctx, f.dirty); err != nil {
+		return err
+	}
+	for _, c := range f.doomed {
+		if err := f.drop(c); err != nil {
+			return err
+		}
+		if err := f.bury(ctx, c); err != nil {
+			return err
+		}
+	}
+	f.doomed = nil
 	return nil
 }
 

@@ -214,8 +214,14 @@ func (r *tailRun) beside(ctx context.Context, names []string, anew map[string]bo
 			own.anew[name] = anew[name]
 		}
 	}
+	asked := slices.Clone(own.tables)
 	if len(own.tables) > 0 {
 		out.err = own.persist(ctx)
+	}
+	for _, t := range asked {
+		if !slices.ContainsFunc(own.tables, func(o *schema.Table) bool { return o.String() == t.String() }) {
+			out.gone = append(out.gone, t.String()) // dropped meanwhile, with its copy
+		}
 	}
 	for _, t := range own.tables {
 		if out.failed[t.String()] == nil {

@@ -61,6 +61,9 @@ type TailOptions struct {
 	// Extent is how far columns at the sink follow with Evolve. But for schema.Everything no
 	// table is copied anew that is altered: it is left behind where it would have to be.
 	Extent schema.Extent
+	// Drops has the copies of tables removed that the log says are dropped, as the source's log
+	// is then to tell.
+	Drops bool
 	// Selection is by which the tables were selected, and others that come into being are.
 	Selection reader.Selection
 	// Form gives a table that is no more at the source the form that it has at the sink; nil
@@ -154,6 +157,7 @@ func (r *tailRun) once(ctx context.Context) (err error) {
 	if r.joins != nil {
 		f.due = r.joins.poll
 	}
+	f.bury = f.buryTable
 	defer func() {
 		// What cannot be removed is discarded by the next Open, and whatever
 		// kept it from being removed has an error of its own by then.
@@ -234,6 +238,9 @@ type tailer struct {
 // open readies every table that has not been left behind, and sees to it that
 // each holds a position.
 func (f *tailer) open(ctx context.Context) error {
+	if err := f.buryLeft(ctx); err != nil {
+		return err
+	}
 	f.opts.Progress.Phase("opening " + progress.Plural(int64(len(f.tables)), "table") + " at the sink")
 	var todo []*schema.Table
 	for _, t := range f.tables {

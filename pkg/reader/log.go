@@ -45,6 +45,9 @@ type Herald interface {
 	Find(ctx context.Context, sel Selection, db, name string) (*schema.Table, error)
 	// Dropped reports whether a position is one at which a table was dropped, that of the name.
 	Dropped(pos batch.Position, name string) bool
+	// Doomed reports whether it was, and the table's copy is to go: that a run that tells so of
+	// tables that are dropped has come that far.
+	Doomed(pos batch.Position, name string) bool
 	// Herald has a function called for those that are selected, from any goroutine.
 	Herald(sel Selection, tell func(db, table string)) error
 }

@@ -136,6 +136,7 @@ type stream struct {
 	seen    int64            // of Sink.done
 	clear   *member          // whose rows go with the first commit; nil for none
 	told    tally            // by w
+	forgets bool             // the pending ones have no place any more
 }
 
 // A tally is what commits have written.
@@ -279,6 +280,10 @@ func (s *stream) merge(held, known, next batch.Position) (batch.Position, error)
 	for _, m := range s.pending {
 		name := m.place()
 		pos := next
+		if s.forgets {
+			delete(at, name)
+			continue
+		}
 		switch here := at[name].pos; {
 		case m.merge != nil:
 			var err error

@@ -44,6 +44,9 @@ type Options struct {
 	// Narrow is, with schema.Nothing, that columns hold the values alone of the types that they
 	// have had at the source, and not all of the Arrow type.
 	Narrow bool
+	// Drops has the log tell of tables that are dropped, and follow them no longer: one that is
+	// made under the name later is another one.
+	Drops bool
 	// Heartbeat is how often the server says that it has nothing new in its log;
 	// 0 is 2 s. A connection that is silent for three of them counts as lost.
 	Heartbeat time.Duration

@@ -34,6 +34,8 @@ type position struct {
 	Prepared *place `json:"prepared,omitempty"`
 	// Gone are followed tables that are dropped at this point.
 	Gone []string `json:"gone,omitempty"`
+	// Doomed are those of them whose copies are to go.
+	Doomed []string `json:"doomed,omitempty"`
 	// Ahead are the points of tables that had come further than the others before
 	// the log was read for all of them together.
 	Ahead map[string]place `json:"ahead,omitempty"`

@@ -116,6 +116,12 @@ func (s *Stock) Dropped(pos batch.Position, name string) bool {
 	return err == nil && slices.Contains(p.Gone, name)
 }
 
+// Doomed reports whether a table was dropped at a position, and its copy is to go.
+func (s *Stock) Doomed(pos batch.Position, name string) bool {
+	p, err := parsePosition(pos)
+	return err == nil && slices.Contains(p.Doomed, name)
+}
+
 // tell tells of a table that is not followed.
 func (s *Stock) tell(n binlog.Name) {
 	if s.herald != nil {

@@ -68,6 +68,7 @@ type stream struct {
 	ghosts   map[binlog.Name]*ghost // that tools make beside followed tables
 	tools    map[*followed]bool     // tables that tools alter so
 	keepers  map[*schema.Table]*keeper
+	doomed   []string // tables that were dropped and are followed no longer
 
 	done gtids // what is through
 	at   spot  // likewise

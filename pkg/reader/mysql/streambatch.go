@@ -203,6 +203,7 @@ func (r *stream) position() batch.Position {
 			p.Gone = append(p.Gone, f.t.String())
 		}
 	}
+	p.Gone, p.Doomed = append(p.Gone, r.doomed...), r.doomed
 	slices.Sort(p.Gone)
 	if r.uneven {
 		p.Ahead = r.ahead()

@@ -8,7 +8,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/reader/mysql/binlog"
 	"github.com/tablehaul/tablehaul/pkg/schema"
@@ -81,12 +83,12 @@ func (r *stream) statement(ctx context.Context, q binlog.QueryEvent, st binlog.S
 		}
 	case binlog.DropTable:
 		for _, n := range st.Tables {
-			r.dropped(r.wanted(n), "dropped")
+			r.removed(r.wanted(n), "dropped")
 		}
 	case binlog.DropDatabase:
 		for n := range r.tables {
 			if n.DB == r.s.fold(st.Tables[0].DB) {
-				r.dropped(r.wanted(n), "dropped with its database")
+				r.removed(r.wanted(n), "dropped with its database")
 			}
 		}
 	case binlog.CreateTable:
@@ -149,6 +151,28 @@ func (r *stream) dropped(f *followed, how string) {
 		f.gone = true
 		r.s.warn(fmt.Sprintf("%s was %s at the source; its copy stays as it is", f.t, how))
 	}
+}
+
+// removed notes that a table was dropped. If its copy is to go too it is followed no longer.
+func (r *stream) removed(f *followed, how string) {
+	if f == nil || !r.s.opts.Drops {
+		r.dropped(f, how)
+		return
+	}
+	r.handOut(f)
+	f.b.Batch().Release()
+	t := f.t
+	r.out = append(r.out, &batch.Batch{Table: t, Dropped: true})
+	r.since = time.Unix(0, 1) // with its position at once: what comes under the name is another table
+	r.doomed = append(r.doomed, t.String())
+	delete(r.tables, binlog.Name{DB: r.s.fold(t.DB), Table: r.s.fold(t.Name)})
+	r.dirty = slices.DeleteFunc(r.dirty, func(o *followed) bool { return o == f })
+	for id, of := range r.ids {
+		if of.f == f {
+			delete(r.ids, id)
+		}
+	}
+	r.last = nil
 }
 
 // turnedUp tells of a table that is not followed.
