@@ -77,7 +77,7 @@ func (s *Sink) dropHere(ctx context.Context, ident table.Identifier, tbl *table.
 		return err
 	}
 	s.step("drop: out of the catalog")
-	err := error(nil)
+	var err error
 	if root, e := localPath(s.root); e == nil && dir != "" && strings.HasPrefix(dir, root+string(filepath.Separator)) {
 		err = os.RemoveAll(dir)
 	} else {
