@@ -41,7 +41,7 @@ func (f *tailer) known(ctx context.Context, tables []*schema.Table) ([]*schema.T
 		if plain := f.plain(t); !ok || plain.Whole != nil || plain.Filter != "" {
 			continue
 		}
-		if f.opts.Extent != schema.Nothing && t.Since(old) == "" || t.Shape() == old {
+		if old == "" || t.Shape() == old || f.opts.Extent != schema.Nothing && t.Since(old) == "" {
 			f.alike[t] = true
 			if err := f.unkept(t, old); err != nil {
 				return nil, err
@@ -124,7 +124,7 @@ type Reshaper interface {
 // unkept tells of columns that rows were written without while tables kept theirs: no row of then is
 // written again for them.
 func (f *tailer) unkept(t *schema.Table, shape string) error {
-	if f.opts.Extent == schema.Nothing {
+	if f.opts.Extent == schema.Nothing || shape == "" {
 		return nil
 	}
 	was, err := schema.FromShape(t.DB, t.Name, shape)
