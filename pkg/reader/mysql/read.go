@@ -61,7 +61,7 @@ func (r *splitReader) start(ctx context.Context) (err error) {
 	}
 	if err := checkColumns(shape, r.stmt.columns); err != nil {
 		err = hint.Wrap(fmt.Errorf("altered while the run was under way: %w", err), "run the command again")
-		return &schema.TableError{Table: t.String(), Err: err}
+		return &schema.TableError{Table: t.String(), Err: err, Anew: true}
 	}
 	return nil
 }
