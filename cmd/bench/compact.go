@@ -30,6 +30,7 @@ type compactOptions struct {
 	limit                  time.Duration
 	svg                    string
 	only                   string
+	from                   string
 }
 
 // A curve is what commits cost as there are more of them.
@@ -61,12 +62,20 @@ func compactMain(ctx context.Context, args []string, out io.Writer) error {
 	f.IntVar(&o.points, "points", 100, "points of a curve")
 	f.DurationVar(&o.limit, "limit", 0, "end a curve after so long")
 	f.StringVar(&o.only, "only", "", "draw this `curve` alone: with or without")
+	f.StringVar(&o.from, "from", "", "draw the curves that earlier runs have printed into these `files`, and run nothing")
 	f.StringVar(&o.svg, "svg", "", "draw the curves into this `file`")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
 	if min(o.commits, o.changes, o.keys, o.every, o.keepLast, o.points) < 1 || o.changes > o.keys {
 		return errors.New("all numbers must be at least 1, and -changes no more than -keys")
+	}
+	if o.from != "" {
+		curves, err := readCurves(strings.Split(o.from, ","))
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(o.svg, drawCurves(curves), 0o644) //nolint:gosec // for all to read
 	}
 	var curves []curve
 	for _, c := range []struct {
