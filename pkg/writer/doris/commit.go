@@ -47,7 +47,10 @@ func (w *Writer) stageAll(ctx context.Context) error {
 		return err
 	}
 	w.folding.Lock()
-	err := w.flushFold(ctx)
+	err := w.flushClearing(ctx)
+	if err == nil {
+		err = w.flushFold(ctx)
+	}
 	w.folding.Unlock()
 	if err != nil {
 		return err
@@ -59,7 +62,7 @@ func (w *Writer) stageAll(ctx context.Context) error {
 		}
 	}
 	for _, label := range w.late {
-		if err := w.seen(ctx, label); err != nil {
+		if err := w.sink.store.seen(ctx, w.db, label); err != nil {
 			return err
 		}
 	}
@@ -67,10 +70,11 @@ func (w *Writer) stageAll(ctx context.Context) error {
 	return nil
 }
 
-// seen waits until a load is visible: a table that takes another's place has to be whole.
-func (w *Writer) seen(ctx context.Context, label string) error {
-	return w.sink.store.patiently(ctx, func() (bool, error) {
-		state, err := w.sink.store.state(ctx, w.db, label)
+// seen waits until a load is visible: a table that takes another's place has to be whole, and rows
+// that are to be taken out are to be found.
+func (s *store) seen(ctx context.Context, db, label string) error {
+	return s.patiently(ctx, func() (bool, error) {
+		state, err := s.state(ctx, db, label)
 		if err != nil {
 			return !hint.IsTransient(err), err
 		}
@@ -148,7 +152,7 @@ func (w *Writer) entry(pos batch.Position) (*state, error) {
 	if w.fresh {
 		st.Staged, st.Generation, st.Layout = w.target, w.target, w.layout
 	} else {
-		st.Loads = w.staged
+		st.Loads, st.Cleared = w.staged, w.clearing.first
 		if st.RowsAdded = known.RowsAdded; w.adds && len(w.staged) > 0 {
 			st.RowsAdded = string(w.mode)
 		}
@@ -240,6 +244,7 @@ func (w *Writer) committed(ctx context.Context, e, held *state) error {
 	w.fresh, w.supersedes = false, false
 	w.mu.Unlock()
 	w.dropFold()
+	w.dropClearing()
 	if err := w.sink.letGo(ctx, stage{w.db, w.name, part}); err != nil {
 		w.sink.opts.Warn(fmt.Sprintf("%s: a row of %s stays until the next run: %v", w.place(), positions, err))
 	}

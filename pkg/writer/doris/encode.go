@@ -110,6 +110,14 @@ func (e *encoder) values(dst []byte, row, n int) []byte {
 	return dst
 }
 
+// keyText appends the values of the first n columns of a row, as values does. None of them is null.
+func (e *encoder) keyText(dst []byte, row, n int) []byte {
+	for _, c := range e.columns[:n] {
+		dst = append(c.value(dst, row), separator)
+	}
+	return dst
+}
+
 // bindOf returns how values of an Arrow type become those of a column.
 func bindOf(t arrow.DataType, to string) (textvalue.Bind, error) {
 	switch t.(type) {

@@ -104,6 +104,7 @@ func (f *fold) put(w *Writer, key keyFunc, row int, op batch.Op) error {
 		}
 		f.last[string(f.key)] = at
 	}
+	f.comes(w, row)
 	sign, n := byte('0'), len(f.columns)
 	if takesOut(op) {
 		sign, n = '1', len(w.key) // the others are the reader's choice

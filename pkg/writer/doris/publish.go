@@ -46,6 +46,13 @@ func (s *Sink) publish(ctx context.Context, db, name string, st *state) error {
 			return err
 		default:
 			lost.some = true
+			if st.Layout.Partition != "" && len(st.Key) > 0 {
+				// Of one partition a later load is seen behind an earlier one; of two it may be before, and
+				// whoever then looks for rows, to take them out, would not find all.
+				if err := s.store.seen(ctx, db, l.Label); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	if lost.err != nil {
@@ -76,6 +83,9 @@ func (e *lostError) Unwrap() error { return e.err }
 // a key that is true whatever of the commit is there: all of it comes again, and takes the
 // place of itself.
 func (s *Sink) takeBack(ctx context.Context, db, name string, st *state, lost *lostError) (*state, error) {
+	if st.Cleared && (lost.some || lost.unknown) {
+		return nil, hint.Wrap(lost, "rows of one of its shards may be taken out that have not come again: copy it anew with snapshot --mode replace and the same routes")
+	}
 	if st.Before == nil || len(st.Key) == 0 && (lost.some || lost.unknown) {
 		return nil, hint.Wrap(lost, "the table has no key, so rows may come twice or not at all if it goes on: copy it anew with snapshot --mode replace")
 	}

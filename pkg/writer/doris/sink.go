@@ -43,6 +43,7 @@ type Sink struct {
 	at       location
 	run      string       // names this run among all
 	buffered atomic.Int64 // what is gathered and not yet loaded, in bytes
+	clearing atomic.Int64 // of that, keys of rows that are to go
 	loadSize atomic.Int64
 	onePhase atomic.Bool  // tables with a key take no load in two
 	stages   atomic.Int64 // numbers given out

@@ -39,6 +39,8 @@ type state struct {
 	// the place of the one that is there, or loads that are precommitted.
 	Staged string   `json:"staged,omitempty"`
 	Loads  []loaded `json:"loads,omitempty"`
+	// Cleared is that some of the loads take rows out that come again with others of them, or not at all.
+	Cleared bool `json:"cleared,omitempty"`
 	// Before is the commit before this one: should what this one brings be lost before anybody
 	// could show it, that is what the table holds.
 	Before *state   `json:"before,omitempty"`
@@ -69,7 +71,7 @@ func (s *state) follow(was *state) {
 	}
 	if len(s.Loads) > 0 || s.Staged != "" {
 		before := *was
-		before.Before, before.Loads, before.Staged, before.Recent = nil, nil, "", nil
+		before.Before, before.Loads, before.Staged, before.Recent, before.Cleared = nil, nil, "", nil, false
 		s.Before = &before
 	}
 }

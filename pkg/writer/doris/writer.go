@@ -55,6 +55,7 @@ type Writer struct {
 	unloading sync.Mutex   // what is gathered is being loaded, all of it
 	folding   sync.Mutex
 	fold      *fold
+	clearing  clearing
 
 	mark     batch.Position // that this writer has found or left last
 	merge    func(held, known, next batch.Position) (batch.Position, error)
@@ -139,7 +140,7 @@ func (w *Writer) write(ctx context.Context, b *batch.Batch) error {
 		return w.gate.Fail(err)
 	}
 	var err error
-	if b.Ops != nil || w.folds() || kept.Follows(w.mode) && len(w.key) > 0 && w.known.Number > 0 {
+	if b.Ops != nil || w.folds() || w.clearing.on || kept.Follows(w.mode) && len(w.key) > 0 && w.known.Number > 0 {
 		err = w.change(ctx, b.Rows.Columns(), b.Ops, int(b.Rows.NumRows()))
 	} else {
 		err = w.add(ctx, b.Rows.Columns(), int(b.Rows.NumRows()))
@@ -228,6 +229,7 @@ func (w *Writer) discard(ctx context.Context) error {
 	w.unloading.Lock()
 	defer w.unloading.Unlock()
 	w.dropFold()
+	w.dropClearing()
 	w.mu.Lock()
 	idle, staged, target, part := w.idle, w.staged, w.target, w.part
 	w.idle, w.staged, w.late, w.target, w.part = nil, nil, nil, "", ""
@@ -259,6 +261,7 @@ func (w *Writer) Close() error {
 	defer cancel()
 	if err := w.settle(ctx); err != nil && w.unsure != nil {
 		w.dropFold()
+		w.dropClearing()
 		return nil // the next run finds out
 	}
 	err := w.discard(ctx)

@@ -22,7 +22,8 @@ type Op string
 const (
 	Open     Op = "open"
 	Position Op = "position"
-	Keep     Op = "keep" // Keeper.Keep
+	Keep     Op = "keep"  // Keeper.Keep
+	Clear    Op = "clear" // Clearer.Clear
 	Write    Op = "write"
 	Whole    Op = "whole" // Keeper.Whole
 	Commit   Op = "commit"
@@ -121,7 +122,12 @@ func (s *sink) Open(ctx context.Context, t *schema.Table, mode writer.Mode) (w w
 	f := faulty{w, s.plan, t}
 	k, keeps := w.(writer.Keeper)
 	shared, shares := w.(writer.Sharer)
+	c, clears := w.(writer.Clearer)
 	switch {
+	case keeps && shares && clears:
+		return &keepingSharingClearing{keepingSharing{keeping{f, k}, shared}, clearing{f, c}}, nil
+	case shares && clears:
+		return &sharingClearing{sharing{f, shared}, clearing{f, c}}, nil
 	case keeps && shares:
 		return &keepingSharing{keeping{f, k}, shared}, nil
 	case keeps:
@@ -191,8 +197,8 @@ func (w *faulty) Commit(ctx context.Context, pos batch.Position) error {
 
 func (w *faulty) Close() error { return w.plan.do(Close, w.table, w.Writer.Close) }
 
-// A sharing is a faulty writer.Sharer, and a keepingSharing is both. To share is no
-// operation that fails.
+// A sharing is a faulty writer.Sharer, a keepingSharing a writer.Keeper as well, and those that are
+// clearing a writer.Clearer too. To share is no operation that fails.
 type (
 	sharing struct {
 		faulty
@@ -202,7 +208,25 @@ type (
 		keeping
 		writer.Sharer
 	}
+	sharingClearing struct {
+		sharing
+		clearing
+	}
+	keepingSharingClearing struct {
+		keepingSharing
+		clearing
+	}
 )
+
+// A clearing has a faulty Clear, and nothing else.
+type clearing struct {
+	of      faulty
+	clearer writer.Clearer
+}
+
+func (w *clearing) Clear(ctx context.Context, key ...string) error {
+	return w.of.plan.do(Clear, w.of.table, func() error { return w.clearer.Clear(ctx, key...) })
+}
 
 // A keeping is a faulty writer.Keeper. What it has kept is told without fail.
 type keeping struct {

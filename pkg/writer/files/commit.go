@@ -60,10 +60,7 @@ func (w *Writer) stageAll(ctx context.Context) error {
 		return err
 	}
 	for turn := range maxTurns {
-		if w.fold == nil || w.fold.applied {
-			return nil
-		}
-		err := w.fold.apply(ctx)
+		err := w.applyAll(ctx)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -76,11 +73,21 @@ func (w *Writer) stageAll(ctx context.Context) error {
 			}
 		case refused != nil:
 			return refused
-		case !w.fold.undo(ctx):
+		case w.fold != nil && !w.fold.applied && !w.fold.undo(ctx):
 			return errAgain
 		}
 	}
 	return errAgain
+}
+
+// applyAll takes rows of earlier commits out that changes have superseded, or that are cleared.
+func (w *Writer) applyAll(ctx context.Context) error {
+	if w.fold != nil && !w.fold.applied {
+		if err := w.fold.apply(ctx); err != nil {
+			return err
+		}
+	}
+	return w.clearCommitted(ctx)
 }
 
 // maxLooks is how often a file that is not there is looked for once more.
@@ -198,7 +205,8 @@ func (w *Writer) entry(pos batch.Position) (*entry, error) {
 	case known.Open != "" && known.Open == timeFolder(w.levels, now):
 		e.Open = known.Open
 	}
-	e.follow(known, w.staged, w.removed, replaced)
+	added, removed := w.clearing.exchanged(w.staged, w.removed, replaced)
+	e.follow(known, added, removed, replaced)
 	return e, nil
 }
 
@@ -295,6 +303,7 @@ func (w *Writer) committed(e *entry, m manifest) {
 	w.known, w.mark, w.gen = m, m.Position, m.Generation
 	w.at, w.staged, w.removed, w.began, w.tag, w.unsure, w.files = stage{}, nil, nil, time.Time{}, "", nil, 0
 	w.fresh, w.replaces, w.supersedes, w.emptied = false, false, false, false
+	w.clearing = clearing{}
 	w.dropFold()
 }
 

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -229,7 +230,9 @@ func (f *fold) living(n int, columns []arrow.Array) (spans []span, err error) {
 // Superseded are keys whose rows in files are to go.
 type superseded struct {
 	keys      map[string]keyState
-	ranged    bool // low and high are known
+	prefix    []byte // and those that begin so; nil if none do
+	cleared   []byte // likewise, of a file that is written anew whatever the reason
+	ranged    bool   // low and high are known
 	low, high int64
 }
 
@@ -255,6 +258,12 @@ func (f *fold) older() superseded {
 	}
 	s.ranged = true
 	return s
+}
+
+// holds reports whether a key is one of them.
+func (s superseded) holds(key []byte) bool {
+	_, ok := s.keys[string(key)]
+	return ok || s.prefix != nil && bytes.HasPrefix(key, s.prefix)
 }
 
 // mayHold reports whether a file may hold one of the keys.
@@ -295,19 +304,26 @@ func (w *Writer) rewriteCommitted(ctx context.Context, s superseded) error {
 	if w.emptied || w.replaces || w.fresh {
 		return nil
 	}
+	s.cleared = w.clearing.prefix
 	for _, f := range w.known.Files {
 		if slices.Contains(w.removed, f.Path) {
 			continue
 		}
-		anew, err := w.rewrite(ctx, f, s, func() (input, error) { return w.sink.store.open(ctx, path.Join(w.dir, f.Path)) })
+		anew, err := w.rewriteKnown(ctx, f, s)
 		if err != nil {
 			return err
 		}
 		if anew {
 			w.removed = append(w.removed, f.Path)
+			w.notCleared(ctx, f.Path)
 		}
 	}
 	return w.finishAll(ctx)
+}
+
+// rewriteKnown is rewrite for a file that is the table's.
+func (w *Writer) rewriteKnown(ctx context.Context, f file, s superseded) (anew bool, err error) {
+	return w.rewrite(ctx, f, s, func() (input, error) { return w.sink.store.open(ctx, path.Join(w.dir, f.Path)) })
 }
 
 // rewrite writes a file anew if rows of these keys are in it, and without them.
@@ -320,29 +336,30 @@ func (w *Writer) rewrite(ctx context.Context, f file, s superseded, open func() 
 		return false, fmt.Errorf("read %s: %w", w.sink.store.url(path.Join(w.dir, f.Path)), err)
 	}
 	defer in.Close()
-	hit, seen := false, int64(0)
+	gone, stays, seen := false, false, int64(0)
 	var scratch []byte
 	holds := func(columns []arrow.Array, row int) (bool, error) {
 		scratch, err = w.appendKey(scratch[:0], columns, row)
-		_, ok := s.keys[string(scratch)]
-		return ok, err
+		return s.holds(scratch), err
 	}
 	err = w.scan(ctx, in, true, func(columns []arrow.Array, rows int) error {
 		seen += int64(rows)
-		for row := 0; row < rows && !hit; row++ {
-			if hit, err = holds(columns, row); err != nil {
+		for row := 0; row < rows && (!gone || !stays); row++ {
+			hit, err := holds(columns, row)
+			if err != nil {
 				return err
 			}
+			gone, stays = gone || hit, stays || !hit
 		}
-		if hit {
+		if gone && stays {
 			return errEnough
 		}
 		return nil
 	})
-	if err == nil && !hit {
-		return false, w.whole(f, seen)
+	if err == nil { // all of its rows are alike
+		return gone, w.whole(f, seen)
 	}
-	if err != nil && !errors.Is(err, errEnough) {
+	if !errors.Is(err, errEnough) {
 		return false, err
 	}
 	folder := folderOf(f.Path)
@@ -355,9 +372,12 @@ func (w *Writer) rewrite(ctx context.Context, f file, s superseded, open func() 
 			if err != nil {
 				return err
 			}
-			if k := len(spans); !gone && k > 0 && spans[k-1].from+spans[k-1].n == row {
+			if gone || s.cleared != nil && bytes.HasPrefix(scratch, s.cleared) {
+				continue
+			}
+			if k := len(spans); k > 0 && spans[k-1].from+spans[k-1].n == row {
 				spans[k-1].n++
-			} else if !gone {
+			} else {
 				spans = append(spans, span{row, 1})
 			}
 		}

@@ -54,6 +54,7 @@ type Writer struct {
 	gen      string   // generation of what is staged
 	emptied  bool     // the rows that the table has go with the next commit
 	removed  []string // files that the next commit takes out, since they were written anew
+	clearing clearing // rows that the next commit takes out
 	fold     *fold    // changes by key since the last commit; nil if there are none
 	folding  sync.Mutex
 	settling sync.Mutex // held while it is found out what has become of a commit
@@ -200,6 +201,7 @@ func (w *Writer) empty(ctx context.Context) {
 	w.mu.Unlock()
 	abortAll(idle)
 	w.dropFold()
+	w.dropCleared(ctx)
 	w.removeStaged(ctx, staged)
 }
 

@@ -125,6 +125,13 @@ var parts = []part{
 	{"shared by a crowd", (*kit).sharedCrowd},
 	{"shared and extended", (*kit).sharedExtended},
 
+	{"cleared", (*kit).cleared},
+	{"cleared again and again", (*kit).clearedAgain},
+	{"cleared while others commit", (*kit).clearedBesideOthers},
+	{"cleared after a lost reply", (*kit).clearedLostReply},
+	{"cleared after every fault", (*kit).clearedFaults},
+	{"cleared at random", (*kit).clearedAtRandom},
+
 	{"changes of a key", (*kit).changesOfAKey},
 	{"changes of every kind of key", (*kit).changesOfEveryKey},
 	{"random changes", (*kit).randomChanges},
