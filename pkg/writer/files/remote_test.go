@@ -20,7 +20,7 @@ import (
 var remoteParts = []string{
 	"a commit publishes all with its position", "a crash leaves nothing staged", "a cancelled context commits nothing",
 	"a commit repeated after a lost reply", "a commit repeated after a reply lost within", "two writers on one table",
-	"replace", "evolve", "extend", "shared", "shared by a crowd", "changes of a key", "emptied", "stock and changes in one commit",
+	"replace", "evolve", "extend", "shared", "shared by a crowd", "cleared while others commit", "cleared after a lost reply", "changes of a key", "emptied", "stock and changes in one commit",
 	"changes after every fault", "list", "every type", "a huge row", "odd names", "concurrent writes", "many tables at once",
 }
 
