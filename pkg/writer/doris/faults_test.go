@@ -29,6 +29,7 @@ func lines() *schema.Table { return batchtest.Shape("shop", "lines", "n bigint",
 // A step writes rows, and what became of them, and commits.
 type step struct {
 	emptied bool
+	clear   []string // as for writer.Clearer
 	rows    []batchtest.Row
 	ops     []batch.Op
 }
@@ -77,6 +78,11 @@ func (j job) run(t *testing.T, s *Sink) (err error) {
 		return err
 	}
 	for n := len(pos); n < len(j.steps); n++ {
+		if clear := j.steps[n].clear; clear != nil {
+			if err := w.(writer.Clearer).Clear(ctx, clear...); err != nil {
+				return err
+			}
+		}
 		b := batchtest.Build(memory.DefaultAllocator, j.table, j.steps[n].rows)
 		b.Ops, b.Emptied = j.steps[n].ops, j.steps[n].emptied
 		err := w.Write(ctx, b)
@@ -127,7 +133,7 @@ func hastySink(t *testing.T, c *doristest.Cluster, o Options) *Sink {
 // Everything that a sink asks of a cluster goes wrong once, before it is done or after, alone
 // or with all that follows until the program is started anew.
 func TestEveryCall(t *testing.T) {
-	for _, j := range []job{keyedJob(), keylessJob()} {
+	for _, j := range []job{keyedJob(), keylessJob(), partedJob()} {
 		for _, f := range []struct {
 			name  string
 			fault doristest.Fault
@@ -260,7 +266,7 @@ func TestSegments(t *testing.T) {
 
 // What is committed and seen only later is waited for where it matters, and never sent again.
 func TestPublishTimeout(t *testing.T) {
-	for _, j := range []job{keyedJob(), keylessJob()} {
+	for _, j := range []job{keyedJob(), keylessJob(), partedJob()} {
 		c, s := started(t, doristest.Options{})
 		c.Inject(func(call doristest.Call) doristest.Fault {
 			time.AfterFunc(100*time.Millisecond, c.PublishLate)
@@ -325,7 +331,18 @@ func TestExpired(t *testing.T) {
 // Where Doris keeps its data apart, a table with a key takes no load in two phases: that is
 // said, and a run that was cut at any call is made good by the next one.
 func TestCloud(t *testing.T) {
-	j := keyedJob()
+	cloudJob(t, keyedJob())
+	cloudJob(t, partedJob())
+	c, s := started(t, doristest.Options{Cloud: true})
+	must(t, keylessJob().run(t, s))
+	if got := keylessJob().among(t, c); got != 4 {
+		t.Errorf("%d commits without a key", got)
+	}
+}
+
+// cloudJob runs a job that is cut at each call, and then again.
+func cloudJob(t *testing.T, j job) {
+	t.Helper()
 	said := 0
 	for n, fired := 1, true; fired; n++ {
 		c, err := doristest.Start(doristest.Options{Cloud: true})
@@ -347,11 +364,6 @@ func TestCloud(t *testing.T) {
 	}
 	if said == 0 {
 		t.Error("nothing is said of it")
-	}
-	c, s := started(t, doristest.Options{Cloud: true})
-	must(t, keylessJob().run(t, s))
-	if got := keylessJob().among(t, c); got != 4 {
-		t.Errorf("%d commits without a key", got)
 	}
 }
 

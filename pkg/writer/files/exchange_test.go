@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
@@ -142,7 +143,7 @@ func TestExchangeFaults(t *testing.T) {
 					err := x.run(t.Context(), st, x.o)
 					x.either(t, when)
 					x.finished(t, when)
-					if st.calls < n {
+					if int(st.calls.Load()) < n {
 						break
 					}
 					if err != nil && !errors.Is(err, errFaulty) && !hint.IsTransient(err) {
@@ -242,16 +243,16 @@ var errFaulty = errors.New("injected fault")
 // A faultyStore has a call go wrong, and perhaps all that come behind it.
 type faultyStore struct {
 	store
-	at, calls    int
+	at           int
+	calls        atomic.Int64
 	after, stays bool
 }
 
 func (s *faultyStore) do(call func() error) error {
-	s.calls++
-	switch {
-	case s.calls > s.at && s.stays, s.calls == s.at && !s.after:
+	switch n := int(s.calls.Add(1)); {
+	case n > s.at && s.stays, n == s.at && !s.after:
 		return errFaulty
-	case s.calls == s.at:
+	case n == s.at:
 		_ = call()
 		return errFaulty
 	}

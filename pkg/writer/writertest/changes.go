@@ -130,32 +130,35 @@ func (k *kit) changesOfAKey() {
 	}
 }
 
+// keyKinds are keys of each type, and three of each that differ in little.
+var keyKinds = []struct {
+	columns []string
+	keys    [3]batchtest.Row
+}{
+	{[]string{"a int key"}, [3]batchtest.Row{{0}, {-1}, {1 << 30}}},
+	{[]string{"a bigint key"}, [3]batchtest.Row{{0}, {int64(-1) << 63}, {1 << 32}}},
+	{[]string{"a bigint unsigned key"}, [3]batchtest.Row{{"0"}, {"18446744073709551615"}, {"9223372036854775808"}}},
+	{[]string{"a varchar(50) key"}, [3]batchtest.Row{{"a"}, {"a "}, {"A"}}},
+	{[]string{"a varchar(50) key"}, [3]batchtest.Row{{""}, {"ä"}, {"\x00"}}},
+	{[]string{"a varbinary(20) key"}, [3]batchtest.Row{{[]byte{}}, {[]byte{0}}, {[]byte{0, 0}}}},
+	{[]string{"a decimal(5,2) key"}, [3]batchtest.Row{{"0.00"}, {"-0.01"}, {"999.99"}}},
+	{[]string{"a decimal(18,0) key"}, [3]batchtest.Row{{"0"}, {"-1"}, {"999999999999999999"}}},
+	{[]string{"a decimal(38,10) key"}, [3]batchtest.Row{{"0.0000000000"}, {"-0.0000000001"}, {"9999999999999999999999999999.9999999999"}}},
+	{[]string{"a date key"}, [3]batchtest.Row{{"1970-01-01"}, {"1969-12-31"}, {"9999-12-31"}}},
+	{[]string{"a datetime(6) key"}, [3]batchtest.Row{{"1970-01-01 00:00:00.000000"}, {"1969-12-31 23:59:59.999999"}, {"9999-12-31 23:59:59.999999"}}},
+	{[]string{"a timestamp(6) key"}, [3]batchtest.Row{{"1970-01-01 00:00:01.000001Z"}, {"1970-01-01 00:00:01.000002Z"}, {"2038-01-19 03:14:07.999999Z"}}},
+	{[]string{"a time(6) key"}, [3]batchtest.Row{{0}, {-1}, {3600_000_000}}},
+	{[]string{"a int key", "b int key"}, [3]batchtest.Row{{0, 1}, {1, 0}, {1, 1}}},
+	{[]string{"a int key", "b bigint key", "c int key"}, [3]batchtest.Row{{0, 1, 0}, {1, 0, 0}, {0, 0, 1}}},
+	{[]string{"a bigint key", "b decimal(20,0) key"}, [3]batchtest.Row{{0, "1"}, {1, "0"}, {1, "1"}}},
+	{[]string{"a varchar(50) key", "b varchar(50) key"}, [3]batchtest.Row{{"a", "b"}, {"ab", ""}, {"", "ab"}}},
+	{[]string{"a date key", "b varchar(50) key", "c bit(1) key"}, [3]batchtest.Row{{"1970-01-01", "x", true}, {"1970-01-01", "x", false}, {"1970-01-02", "x", true}}},
+}
+
 // changesOfEveryKey changes rows by keys of each type. Keys that a source may
 // hold to be equal are not: what differs in a byte is another row.
 func (k *kit) changesOfEveryKey() {
-	for i, c := range []struct {
-		columns []string
-		keys    [3]batchtest.Row
-	}{
-		{[]string{"a int key"}, [3]batchtest.Row{{0}, {-1}, {1 << 30}}},
-		{[]string{"a bigint key"}, [3]batchtest.Row{{0}, {int64(-1) << 63}, {1 << 32}}},
-		{[]string{"a bigint unsigned key"}, [3]batchtest.Row{{"0"}, {"18446744073709551615"}, {"9223372036854775808"}}},
-		{[]string{"a varchar(50) key"}, [3]batchtest.Row{{"a"}, {"a "}, {"A"}}},
-		{[]string{"a varchar(50) key"}, [3]batchtest.Row{{""}, {"ä"}, {"\x00"}}},
-		{[]string{"a varbinary(20) key"}, [3]batchtest.Row{{[]byte{}}, {[]byte{0}}, {[]byte{0, 0}}}},
-		{[]string{"a decimal(5,2) key"}, [3]batchtest.Row{{"0.00"}, {"-0.01"}, {"999.99"}}},
-		{[]string{"a decimal(18,0) key"}, [3]batchtest.Row{{"0"}, {"-1"}, {"999999999999999999"}}},
-		{[]string{"a decimal(38,10) key"}, [3]batchtest.Row{{"0.0000000000"}, {"-0.0000000001"}, {"9999999999999999999999999999.9999999999"}}},
-		{[]string{"a date key"}, [3]batchtest.Row{{"1970-01-01"}, {"1969-12-31"}, {"9999-12-31"}}},
-		{[]string{"a datetime(6) key"}, [3]batchtest.Row{{"1970-01-01 00:00:00.000000"}, {"1969-12-31 23:59:59.999999"}, {"9999-12-31 23:59:59.999999"}}},
-		{[]string{"a timestamp(6) key"}, [3]batchtest.Row{{"1970-01-01 00:00:01.000001Z"}, {"1970-01-01 00:00:01.000002Z"}, {"2038-01-19 03:14:07.999999Z"}}},
-		{[]string{"a time(6) key"}, [3]batchtest.Row{{0}, {-1}, {3600_000_000}}},
-		{[]string{"a int key", "b int key"}, [3]batchtest.Row{{0, 1}, {1, 0}, {1, 1}}},
-		{[]string{"a int key", "b bigint key", "c int key"}, [3]batchtest.Row{{0, 1, 0}, {1, 0, 0}, {0, 0, 1}}},
-		{[]string{"a bigint key", "b decimal(20,0) key"}, [3]batchtest.Row{{0, "1"}, {1, "0"}, {1, "1"}}},
-		{[]string{"a varchar(50) key", "b varchar(50) key"}, [3]batchtest.Row{{"a", "b"}, {"ab", ""}, {"", "ab"}}},
-		{[]string{"a date key", "b varchar(50) key", "c bit(1) key"}, [3]batchtest.Row{{"1970-01-01", "x", true}, {"1970-01-01", "x", false}, {"1970-01-02", "x", true}}},
-	} {
+	for i, c := range keyKinds {
 		t := batchtest.Shape("keys", fmt.Sprintf("of_%d", i), append([]string{"v varchar(20)"}, c.columns...)...)
 		row := func(v any, n int) batchtest.Row { return append(batchtest.Row{v}, c.keys[n]...) }
 		w := k.restart(t, writer.Follow, "")

@@ -268,6 +268,27 @@ func (k *kit) exchange(s writer.Sink, t *schema.Table) (err error) {
 	return w.Commit(ctx, "a:2")
 }
 
+// clearedByEveryKey exchanges rows with keys of each type, of which one goes, and two come again.
+func (k *kit) clearedByEveryKey() {
+	for i, c := range keyKinds {
+		t := batchtest.Shape("keys", fmt.Sprint("cleared_", i), append([]string{"_db varchar(64) key", "v varchar(20)"}, c.columns...)...)
+		row := func(part string, v any, n int) batchtest.Row { return append(batchtest.Row{part, v}, c.keys[n]...) }
+		others := []batchtest.Row{row("o'ther", "old", 0), row("o'ther", "old", 1), row("o'ther", "old", 2)}
+		w := k.restart(t, writer.Follow, "")
+		k.write(w, t, append(slices.Clone(others), row("one", "old", 0), row("one", "old", 1), row("one", "old", 2)))
+		k.commit(w, "p1")
+		k.clear(w, "one")
+		k.write(w, t, []batchtest.Row{row("one", "new", 1), row("one", "new", 2)})
+		k.commit(w, "p2")
+		k.visible(t, append(slices.Clone(others), row("one", "new", 1), row("one", "new", 2)))
+		k.clear(w, "one")
+		k.send(w, t, insert(row("one", "newer", 0)...), insert(row("one", "newer", 2)...), remove(row("one", nil, 2)...))
+		k.commit(w, "p3")
+		k.visible(t, append(others, row("one", "newer", 0)))
+		k.close(w)
+	}
+}
+
 // clearedAtRandom has three runs change and exchange their parts of a table by turns.
 func (k *kit) clearedAtRandom() {
 	t := parted("random")

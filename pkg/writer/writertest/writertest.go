@@ -130,6 +130,7 @@ var parts = []part{
 	{"cleared while others commit", (*kit).clearedBesideOthers},
 	{"cleared after a lost reply", (*kit).clearedLostReply},
 	{"cleared after every fault", (*kit).clearedFaults},
+	{"cleared by every kind of key", (*kit).clearedByEveryKey},
 	{"cleared at random", (*kit).clearedAtRandom},
 
 	{"changes of a key", (*kit).changesOfAKey},
