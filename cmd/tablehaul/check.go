@@ -213,7 +213,7 @@ func (p *program) checkSinkAt(ctx context.Context, o checkOptions, open openSink
 	if !purpose.Snapshot {
 		mode = writer.Follow
 	}
-	return checkSink(ctx, sink, tables, mode, purpose)
+	return p.checkSink(ctx, o.sink, sink, tables, mode, purpose)
 }
 
 // checkSource asks the source, if it can tell.
@@ -230,14 +230,18 @@ func checkSource(ctx context.Context, src reader.Stock, tables []*schema.Table, 
 }
 
 // checkSink asks the sink, if it can tell.
-func checkSink(ctx context.Context, sink writer.Sink, tables []*schema.Table, mode writer.Mode, p finding.Purpose) ([]finding.Finding, error) {
+func (p *program) checkSink(ctx context.Context, url string, sink writer.Sink, tables []*schema.Table, mode writer.Mode, purpose finding.Purpose) ([]finding.Finding, error) {
+	found, err := p.checkMerged(ctx, url, sink, tables)
+	if err != nil || finding.Count(found, finding.Error) > 0 {
+		return found, err // what the sink says of these would lead astray
+	}
 	c, ok := sink.(writer.Checker)
 	if !ok {
-		return nil, nil
+		return found, nil
 	}
-	found, err := c.Check(ctx, tables, mode, p)
+	more, err := c.Check(ctx, tables, mode, purpose)
 	if err != nil {
 		return nil, fmt.Errorf("check the sink: %w", err)
 	}
-	return found, nil
+	return append(found, more...), nil
 }

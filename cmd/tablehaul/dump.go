@@ -231,8 +231,12 @@ func (p *program) drain(ctx context.Context, o dumpOptions, open feedEnds, strea
 		return err
 	}
 	defer p.tending(ctx, o.compactEvery, o.sink, open.sink, store, besideOptions(reader.Selection{Include: o.tables, Exclude: o.exclude}))()
+	merged, err := p.newMergedGuard(ctx, sink)
+	if err != nil {
+		return err
+	}
 	err = move.Dump(ctx, feed, sink, move.DumpOptions{
-		Match: tables.match, Shape: func(t *schema.Table) (*schema.Table, error) { return o.shape(feed, t) }, Shared: o.group != "",
+		Match: tables.match, Shape: func(t *schema.Table) (*schema.Table, error) { return o.shape(feed, t, merged) }, Shared: o.group != "",
 		IdleExit: o.idleExit, CommitInterval: o.commitInterval, CommitSize: int64(o.commitSize),
 		RetryTime: retryTime, Memory: int64(o.memory) / queueShare,
 		Progress: stream, Warn: p.console.warn,
@@ -247,8 +251,8 @@ func (p *program) drain(ctx context.Context, o dumpOptions, open feedEnds, strea
 }
 
 // shape gives a table that has turned up the form that it is to have at the sink.
-func (o *dumpOptions) shape(feed reader.Feed, t *schema.Table) (*schema.Table, error) {
-	if err := o.layout.clash("", t); err != nil {
+func (o *dumpOptions) shape(feed reader.Feed, t *schema.Table, merged *mergedGuard) (*schema.Table, error) {
+	if err := errors.Join(o.layout.clash("", t), merged.check(t)); err != nil {
 		return nil, err
 	}
 	if f, ok := feed.(*shape.Feed); ok {

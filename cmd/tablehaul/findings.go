@@ -86,7 +86,7 @@ func (p *program) checkBefore(ctx context.Context, url string, src source, table
 }
 
 func (p *program) checkSinkBefore(ctx context.Context, url string, sink writer.Sink, tables []*schema.Table, mode writer.Mode, purpose finding.Purpose) error {
-	found, err := checkSink(ctx, sink, tables, mode, purpose)
+	found, err := p.checkSink(ctx, url, sink, tables, mode, purpose)
 	if err != nil {
 		return err
 	}

@@ -113,10 +113,11 @@ func (p *program) planAll(ctx context.Context, o moveOptions, src source, sink w
 	if sink != nil {
 		quiet := purpose
 		quiet.Before = true // nothing is tried there
-		more, err := checkSink(ctx, sink, tables, mode, quiet)
+		more, err := p.checkSink(ctx, o.sink, sink, tables, mode, quiet)
 		if err != nil {
 			return all, err
 		}
+		refuseMerged(more, plan)
 		found = append(found, more...)
 	}
 	finding.Sort(found)

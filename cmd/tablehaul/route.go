@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/spf13/pflag"
 
@@ -20,7 +21,7 @@ type routeOptions struct {
 }
 
 func (o *routeOptions) flags(f *pflag.FlagSet) {
-	f.StringArrayVar(&o.rules, "route", nil, "send tables whose database.table a regular expression matches to another\none: `'shop_([0-9]+)\\.orders_([0-9]+) -> lake.orders'`; several that go to\nthe same are merged; repeatable, the first that matches counts")
+	f.StringArrayVar(&o.rules, "route", nil, "send tables whose database.table a regular expression matches to another\none: `'shop_([0-9]+)\\.orders_([0-9]+) -> lake.orders'`; several that go to\nthe same are merged; repeatable, the first that matches counts; none\nhas tables keep their names that are merged at the sink already")
 	f.StringSliceVar(&o.shard, "shard-columns", nil, "have two `columns` more in the tables of routes, and in their keys: the\nsource's database and table (default _db,_table)")
 	f.Lookup("shard-columns").NoOptDefVal = "_db,_table"
 	f.BoolVar(&o.distinct, "distinct-keys", false, "merge tables without such columns, as no two of them have a key in common,\nwhich is not checked")
@@ -31,8 +32,15 @@ func (o *routeOptions) check(given func(flag string) bool) (err error) {
 	if given("route") && len(o.rules) == 0 {
 		return errors.New("--route is empty")
 	}
-	if o.distinct && (len(o.rules) == 0 || len(o.shard) > 0) {
+	if o.distinct && (len(o.rules) == 0 || slices.Contains(o.rules, noRoute) || len(o.shard) > 0) {
 		return errors.New("--distinct-keys is for tables that --route merges without --shard-columns")
+	}
+	if slices.Contains(o.rules, noRoute) {
+		if len(o.rules)+len(o.shard) > 1 {
+			return errors.New("--route none stands alone: it says that there are no routes")
+		}
+		o.routes = &route.Routes{Alone: true}
+		return nil
 	}
 	if len(o.rules)+len(o.shard) == 0 {
 		return nil
@@ -44,8 +52,11 @@ func (o *routeOptions) check(given func(flag string) bool) (err error) {
 	return nil
 }
 
+// noRoute in the place of a rule says that tables keep their names, merged or not.
+const noRoute = "none"
+
 // given reports whether there are any.
-func (o *routeOptions) given() bool { return len(o.rules) > 0 }
+func (o *routeOptions) given() bool { return o.routes != nil && !o.routes.Alone }
 
 // takes refuses sinks that have no tables to merge in.
 func (o *routeOptions) takes(p *program, sink string) error {
@@ -57,7 +68,7 @@ func (o *routeOptions) takes(p *program, sink string) error {
 
 // open has a sink opened whose tables have the names that routes give them.
 func (o *routeOptions) open(open openSink) openSink {
-	if !o.given() {
+	if o.routes == nil {
 		return open
 	}
 	return func(ctx context.Context, sink string, store storeOptions) (writer.Sink, error) {

@@ -59,6 +59,8 @@ func (p *program) tailPlan(ctx context.Context, o tailOptions, src source, sink 
 		pos := held[t.String()]
 		if pos == "" {
 			plan[i].Start = o.start
+		} else if pos.Merged() {
+			return writer.OfRoutes(t)
 		} else if err := src.Owns(pos); err != nil {
 			return fmt.Errorf("%s is at the sink, but not from this source: %w", t, err)
 		}

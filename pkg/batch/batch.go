@@ -3,6 +3,7 @@
 package batch
 
 import (
+	"strings"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -31,6 +32,13 @@ const (
 // A Position is a resume point. Only the source that made it can read it; it
 // is short printable text, because sinks store it beside the data.
 type Position string
+
+// MergedPrefix begins the position of a table at a sink that several of a source's are merged in.
+// No source's own begins so.
+const MergedPrefix = `{"merged":`
+
+// Merged reports whether it is that of a table that several are merged in. No source can read it.
+func (p Position) Merged() bool { return strings.HasPrefix(string(p), MergedPrefix) }
 
 // A Batch is a run of rows of one table, in order. Whoever receives a Batch
 // must Release it. A log's batch without a Table (and without Rows) carries Pos

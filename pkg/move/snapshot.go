@@ -149,6 +149,9 @@ func openWriter(ctx context.Context, sink writer.Sink, t *schema.Table, mode wri
 	if err != nil {
 		return w, "", fmt.Errorf("read position of %s: %w", t, err)
 	}
+	if pos.Merged() {
+		return w, "", writer.OfRoutes(t)
+	}
 	return w, pos, nil
 }
 

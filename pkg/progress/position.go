@@ -36,6 +36,8 @@ func ShortPosition(pos string) string {
 		}
 	case strings.HasPrefix(pos, "kafka:"):
 		pos = topicsOnly.ReplaceAllString(pos, "")
+	case strings.HasPrefix(pos, `{"merged":`): // those of several tables
+		pos = "merged"
 	}
 	return cut(Printable(pos), maxPosition)
 }

@@ -21,9 +21,7 @@ type place struct {
 // a thousand shards stays short but for their names.
 type places map[string]place
 
-// The text begins so, whatever comes behind it, and no source's position does.
-const placesPrefix = `{"merged":`
-
+// A placesText is the text, which begins with batch.MergedPrefix.
 type placesText struct {
 	Merged []placesGroup `json:"merged"`
 	Shard  []string      `json:"shard,omitempty"` // Routes.Shard
@@ -71,7 +69,7 @@ func parsePlaces(pos batch.Position) (places, bool) {
 		return places{}, true
 	}
 	var t placesText
-	if len(pos) < len(placesPrefix) || pos[:len(placesPrefix)] != placesPrefix || json.Unmarshal([]byte(pos), &t) != nil {
+	if !pos.Merged() || json.Unmarshal([]byte(pos), &t) != nil {
 		return nil, false
 	}
 	p := places{}

@@ -13,6 +13,8 @@ import (
 
 // Routes say where tables go.
 type Routes struct {
+	// Alone says that tables keep their names, be they merged at the sink or not. There are no Rules.
+	Alone bool
 	Rules []Rule // the first one counts that is about a table; tables of none keep their names
 	// Shard names the columns that hold the source's database and table and are part of the key
 	// of what rules make; "" for none.

@@ -265,7 +265,7 @@ func (s *Sink) Check(ctx context.Context, tables []*schema.Table, mode writer.Mo
 	if err != nil {
 		return nil, err
 	}
-	return c.Check(ctx, targets, innerMode(mode), p)
+	return c.Check(ctx, targets, s.innerMode(mode), p)
 }
 
 // Describe tells what would become of a table's target.
@@ -282,12 +282,12 @@ func (s *Sink) Describe(ctx context.Context, t *schema.Table, mode writer.Mode) 
 	if err != nil {
 		return writer.Description{}, err
 	}
-	return d.Describe(ctx, form, innerMode(mode))
+	return d.Describe(ctx, form, s.innerMode(mode))
 }
 
 // innerMode is how a target is opened: others may have made it, and in another shape.
-func innerMode(mode writer.Mode) writer.Mode {
-	if mode == writer.Replace {
+func (s *Sink) innerMode(mode writer.Mode) writer.Mode {
+	if mode == writer.Replace || s.routes.Alone {
 		return mode
 	}
 	return writer.Extend
