@@ -86,7 +86,7 @@ func (o *routeOptions) layout(l *layoutOptions, db string, tables []*schema.Tabl
 	if !o.given() {
 		return l.resolve(db, tables)
 	}
-	targets, err := o.routes.Targets(tables)
+	targets, err := o.routes.Fitting(tables) // what does not fit is told once it is known what the sink holds
 	if err != nil {
 		return nil, err
 	}

@@ -103,6 +103,16 @@ func (r *Routes) rule(table string) (i int, db, name string) {
 // Targets returns the tables that the sink is to hold: those of no rule as they are, and those that
 // rules make in a shape that takes the rows of all of theirs. It is an error if two cannot be one.
 func (r *Routes) Targets(tables []*schema.Table) ([]*schema.Table, error) {
+	return r.targets(tables, true)
+}
+
+// Fitting is Targets of those tables alone whose shapes go together: a run that goes on with others
+// leaves the rest behind.
+func (r *Routes) Fitting(tables []*schema.Table) ([]*schema.Table, error) {
+	return r.targets(tables, false)
+}
+
+func (r *Routes) targets(tables []*schema.Table, all bool) ([]*schema.Table, error) {
 	if r == nil || len(r.Rules) == 0 {
 		return tables, nil
 	}
@@ -117,7 +127,10 @@ func (r *Routes) Targets(tables []*schema.Table) ([]*schema.Table, error) {
 		}
 		form, err := r.form(t, db, name)
 		if err != nil {
-			return nil, err
+			if all {
+				return nil, err
+			}
+			continue
 		}
 		at, more := made[form.String()]
 		if !more {
@@ -125,10 +138,14 @@ func (r *Routes) Targets(tables []*schema.Table) ([]*schema.Table, error) {
 			out = append(out, form)
 			continue
 		}
-		if err = r.tells(form, t.String(), first[form.String()]); err == nil {
-			out[at], err = r.sum(out[at], form, t)
+		if err := r.tells(form, t.String(), first[form.String()]); err != nil {
+			return nil, fmt.Errorf("merge %s and %s: %w", first[form.String()], t, err)
 		}
-		if err != nil {
+		sum, err := r.sum(out[at], form, t)
+		switch {
+		case err == nil:
+			out[at] = sum
+		case all:
 			return nil, fmt.Errorf("merge %s and %s: %w", first[form.String()], t, err)
 		}
 	}
@@ -239,7 +256,7 @@ func (r *Routes) union(have, form, of *schema.Table) (*schema.Table, error) {
 	u, err := schema.Union(have, form)
 	var te *schema.TableError
 	if errors.As(err, &te) {
-		err = hint.Wrap(te.Err, "a route of its own takes %s elsewhere, --exclude %s leaves it out", of, of)
+		err = hint.Wrap(errors.New(te.Err.Error()), "a route of its own takes %s elsewhere, --exclude %s leaves it out", of, of)
 		return nil, &schema.TableError{Table: of.String(), Err: err}
 	}
 	return u, err

@@ -257,15 +257,30 @@ func (s *Sink) Compact(ctx context.Context, pick func(writer.Held) bool, o write
 
 // Check has the sink look at the targets.
 func (s *Sink) Check(ctx context.Context, tables []*schema.Table, mode writer.Mode, p finding.Purpose) ([]finding.Finding, error) {
+	targets, err := s.routes.Targets(tables)
+	if err != nil {
+		// A run that goes on what others have begun leaves tables behind that have come not to fit.
+		begun, e := s.begun(ctx, tables)
+		if e != nil || !begun {
+			return nil, errors.Join(err, e)
+		}
+		if targets, err = s.routes.Fitting(tables); err != nil {
+			return nil, err
+		}
+	}
 	c, ok := s.inner.(writer.Checker)
 	if !ok {
 		return nil, nil
 	}
-	targets, err := s.routes.Targets(tables)
-	if err != nil {
-		return nil, err
-	}
 	return c.Check(ctx, targets, s.innerMode(mode), p)
+}
+
+// begun reports whether the sink holds any of the tables where their routes lead.
+func (s *Sink) begun(ctx context.Context, tables []*schema.Table) (bool, error) {
+	held, err := s.List(ctx)
+	return slices.ContainsFunc(held, func(h writer.Held) bool {
+		return slices.ContainsFunc(tables, func(t *schema.Table) bool { return t.String() == h.Source })
+	}), err
 }
 
 // Describe tells what would become of a table's target.

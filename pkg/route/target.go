@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -34,10 +35,10 @@ type target struct {
 func (g *target) open(ctx context.Context, t, form *schema.Table, mode writer.Mode) (*member, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	u := form
-	if g.table != nil {
+	u, was := form, g.table
+	if was != nil {
 		var err error
-		if u, err = g.sink.routes.union(g.table, form, t); err != nil {
+		if u, err = g.sink.routes.union(was, form, t); err != nil {
 			return nil, err
 		}
 	}
@@ -53,38 +54,88 @@ func (g *target) open(ctx context.Context, t, form *schema.Table, mode writer.Mo
 		g.members[m] = true
 		return m, nil
 	}
+	err := g.goesOn(ctx, m, form)
+	if err == nil {
+		g.members[m] = true
+		return m, nil
+	}
+	if g.table = was; was == nil && len(g.log.staged) == 0 { // a table that is refused leaves nothing to the others
+		err = errors.Join(err, g.log.close())
+	}
+	return nil, err
+}
+
+// goesOn looks whether the table goes together with what the target holds, and from where.
+func (g *target) goesOn(ctx context.Context, m *member, form *schema.Table) error {
+	t := m.table
 	if err := g.log.fresh(ctx); err != nil {
-		return nil, g.of(t, err)
+		return g.of(t, err)
 	}
 	held, err := g.log.held(ctx)
 	if err != nil {
-		return nil, g.of(t, err)
+		return g.of(t, err)
 	}
 	for other := range held {
 		if other != g.sink.routes.named(t.String()) {
 			if err := g.sink.routes.tells(form, t.String(), other); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
 	at := held[g.sink.routes.named(t.String())]
-	if mode == writer.Follow {
+	if m.mode == writer.Follow {
 		// Were the target of this table alone, the sink would compare the shapes.
 		if diff := t.Since(at.shape); diff != "" {
 			err := hint.Wrap(fmt.Errorf("%s holds its rows in another shape: %s", g.name, diff), "tail with --schema-change evolve takes the rows of the new shape in beside them")
-			return nil, &schema.TableError{Table: t.String(), Err: writer.Unlike(err)}
+			return &schema.TableError{Table: t.String(), Err: writer.Unlike(err)}
 		}
 	}
 	if diff := t.ShapedSince(at.shape); diff != "" && at.shape != "" {
 		err := hint.Wrap(fmt.Errorf("%s %s", g.name, diff), "give the --set, --meta and --soft-delete that it was made with")
-		return nil, &schema.TableError{Table: t.String(), Err: err}
+		return &schema.TableError{Table: t.String(), Err: err}
 	}
 	if diff := t.KeySince(at.shape); diff != "" {
-		return nil, &schema.TableError{Table: t.String(), Err: g.remedy(fmt.Errorf("%s holds its rows by another key: %s", g.name, diff))}
+		return &schema.TableError{Table: t.String(), Err: g.remedy(fmt.Errorf("%s holds its rows by another key: %s", g.name, diff))}
+	}
+	if at.shape == "" || t.Since(at.shape) != "" {
+		if err := g.fits(t, form, held); err != nil {
+			return err
+		}
 	}
 	m.known = at.pos
-	g.members[m] = true
-	return m, nil
+	return nil
+}
+
+// fits refuses a table whose shape is new to the target and does not go together with that of
+// another one there, whichever of the two is opened first.
+func (g *target) fits(t, form *schema.Table, held places) error {
+	if t.Base != nil { // the shape of what it is made of says too little
+		return nil
+	}
+	seen := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(held)) {
+		shape := held[name].shape
+		if name == t.String() || seen[shape] {
+			continue
+		}
+		seen[shape] = true
+		db, table, _ := strings.Cut(name, ".")
+		other, err := schema.FromShape(db, table, shape)
+		if err == nil && t.IsChangelog() {
+			other, err = schema.Changelog(other)
+		}
+		if err != nil {
+			continue // nothing is known of it
+		}
+		if other, err = g.sink.routes.form(other, form.DB, form.Name); err != nil {
+			continue
+		}
+		other.Filter = form.Filter
+		if _, err := g.sink.routes.union(other, form, t); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // of has an error of the target's be one of the table that goes there.
