@@ -231,6 +231,7 @@ func checkSource(ctx context.Context, src reader.Stock, tables []*schema.Table, 
 
 // checkSink asks the sink, if it can tell.
 func (p *program) checkSink(ctx context.Context, url string, sink writer.Sink, tables []*schema.Table, mode writer.Mode, purpose finding.Purpose) ([]finding.Finding, error) {
+	tables = slices.DeleteFunc(slices.Clone(tables), func(t *schema.Table) bool { return t.Unfit != nil })
 	found, err := p.checkMerged(ctx, url, sink, tables)
 	if err != nil || finding.Count(found, finding.Error) > 0 {
 		return found, err // what the sink says of these would lead astray

@@ -59,6 +59,18 @@ func (o *chooseOptions) apply(ctx context.Context, src source, tables []*schema.
 	}
 	for i, t := range tables {
 		plain := t
+		if s, ok := src.(*shape.Source); ok {
+			if tables[i], err = o.shaped(s, plain, where[t], columns[t], src.DB()); err != nil && o.lenient {
+				unfit := *t
+				unfit.Unfit, tables[i], err = err, &unfit, nil
+			}
+			if err != nil {
+				return err
+			}
+			if tables[i].Unfit != nil {
+				continue // the server would say the same of the condition
+			}
+		}
 		if cond := where[t]; cond != "" {
 			filters, ok := src.(reader.Filterer)
 			if !ok {
@@ -72,12 +84,11 @@ func (o *chooseOptions) apply(ctx context.Context, src source, tables []*schema.
 			if t.Rows > 0 {
 				f.Bytes = int64(float64(t.Bytes) * min(1, float64(f.Rows)/float64(t.Rows)))
 			}
-			tables[i] = &f
-		}
-		if s, ok := src.(*shape.Source); ok {
-			if tables[i], err = o.shaped(s, plain, where[t], columns[t], src.DB()); err != nil {
-				return err
+			if tables[i] == plain {
+				tables[i] = &f
 			}
+		}
+		if _, ok := src.(*shape.Source); ok {
 			continue
 		}
 		if list := columns[t]; list != "" {
@@ -88,7 +99,21 @@ func (o *chooseOptions) apply(ctx context.Context, src source, tables []*schema.
 			tables[i] = tables[i].Choose(keep)
 		}
 	}
+	if err := unfit(tables); len(err) == len(tables) {
+		return errors.Join(err...)
+	}
 	return nil
+}
+
+// unfit returns why tables cannot be shaped, of those that cannot.
+func unfit(tables []*schema.Table) []error {
+	var errs []error
+	for _, t := range tables {
+		if t.Unfit != nil {
+			errs = append(errs, t.Unfit)
+		}
+	}
+	return errs
 }
 
 // pickColumns reads a list of columns, whose case does not matter, as at the source.

@@ -22,6 +22,7 @@ type shapeOptions struct {
 	softDelete string
 	follows    bool // the log is followed
 	changes    bool // each change becomes a row, whatever the table
+	lenient    bool // tables that cannot be shaped are listed, as Unfit: whether a run goes on without them is known later
 	first      *shape.Source
 }
 

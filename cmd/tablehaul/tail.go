@@ -214,6 +214,7 @@ func (p *program) tail(ctx context.Context, o tailOptions) (err error) {
 	if err != nil {
 		return &usageError{nil, err}
 	}
+	o.choose.lenient = !o.dryRun
 	keepWithin(o.memory)
 	stream := progress.NewStream()
 	start := progress.StreamStart{

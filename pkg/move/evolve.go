@@ -30,6 +30,11 @@ func (f *tailer) known(ctx context.Context, tables []*schema.Table) ([]*schema.T
 	for _, h := range held {
 		shapes[h.Source] = h.Shape
 	}
+	for _, t := range f.tables {
+		if _, ok := shapes[t.String()]; ok && t.Unfit != nil {
+			f.going = true
+		}
+	}
 	out := slices.Clone(tables)
 	dropped, err := f.dropped(ctx, held)
 	if err != nil {

@@ -243,9 +243,12 @@ func (f *tailer) open(ctx context.Context) error {
 	}
 	f.opts.Progress.Phase("opening " + progress.Plural(int64(len(f.tables)), "table") + " at the sink")
 	var todo []*schema.Table
+	var errs []error
 	for _, t := range f.tables {
 		switch name := t.String(); {
 		case f.failed[name] != nil || f.run.joins.has(name):
+		case t.Unfit != nil:
+			errs = append(errs, &schema.TableError{Table: name, Err: cause(t.Unfit)})
 		case f.run.anew[name]:
 			// One after the other, each at a point of its own: which of several are done could
 			// not be told.
@@ -261,7 +264,18 @@ func (f *tailer) open(ctx context.Context) error {
 	if err == nil {
 		err = f.openTables(ctx, todo)
 	}
+	if len(errs) > 0 {
+		err = errors.Join(append(errs, err)...)
+	}
 	return f.begin(ctx, err)
+}
+
+// cause is an error without the table that it is about.
+func cause(err error) error {
+	if te, ok := err.(*schema.TableError); ok { //nolint:errorlint // what is around it stays
+		return te.Err
+	}
+	return err
 }
 
 // begin sees to those of the open tables that hold no position.

@@ -115,7 +115,7 @@ func (g *target) fits(t, form *schema.Table, held places) error {
 	seen := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(held)) {
 		shape := held[name].shape
-		if name == t.String() || seen[shape] {
+		if name == g.sink.routes.named(t.String()) || seen[shape] {
 			continue
 		}
 		seen[shape] = true

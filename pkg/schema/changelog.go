@@ -61,7 +61,7 @@ func Changelog(t *Table) (*Table, error) {
 	}
 	c := New(t.DB, t.Name, append(columns, metaColumns...), nil)
 	c.Comment, c.Rows, c.Bytes, c.Filter, c.Whole = t.Comment, t.Rows, t.Bytes, t.Filter, t.Whole
-	c.RowKey, c.Shaping = t.Key, t.Shaping
+	c.RowKey, c.Shaping, c.Unfit = t.Key, t.Shaping, t.Unfit
 	if t.Base != nil {
 		var err error
 		if c.Base, err = Changelog(t.Base); err != nil {

@@ -49,6 +49,8 @@ type Table struct {
 	// Shaping tells apart from others; nil for one that is as the source has it.
 	Base    *Table
 	Shaping string
+	// Unfit is why that cannot be done with the table as it is now; nil for one that can be read.
+	Unfit error
 	// Now is the table as the source has it, of the same form, where Columns stay as they once were;
 	// else nil. Columns that are not Gone have those of their names in Now.
 	Now *Table
