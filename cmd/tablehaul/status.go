@@ -74,6 +74,7 @@ type standing struct {
 	writer.Held
 	asked    bool  // there is a source, and it has answered
 	foreign  bool  // the position was made by another one
+	dropped  bool  // the source's table was, at the position
 	err      error // why nothing is known of the position
 	headroom reader.Headroom
 }
@@ -189,7 +190,8 @@ func (p *program) compare(ctx context.Context, url string, open openPlacer, stor
 		}
 		a, ok := known[t.Position]
 		if !ok {
-			if a.foreign = src.Owns(t.Position) != nil; !a.foreign {
+			a.foreign = src.Owns(t.Position) != nil
+			if !a.foreign {
 				a.headroom, a.err = src.Headroom(ctx, t.Position)
 			}
 			if a.err != nil && (ctx.Err() != nil || hint.IsTransient(a.err)) {
@@ -197,9 +199,19 @@ func (p *program) compare(ctx context.Context, url string, open openPlacer, stor
 			}
 			known[t.Position] = a
 		}
-		t.asked, t.foreign, t.err, t.headroom = true, a.foreign, a.err, a.headroom
+		t.asked, t.foreign = true, a.foreign
+		if h, ok := src.(dropTeller); ok && !a.foreign && h.Dropped(t.Position, t.Source) {
+			t.dropped = true // nothing follows that the table could be behind of
+			continue
+		}
+		t.err, t.headroom = a.err, a.headroom
 	}
 	return nil
+}
+
+// A dropTeller tells at which positions tables were dropped, as reader.Herald does.
+type dropTeller interface {
+	Dropped(pos batch.Position, name string) bool
 }
 
 // judge warns of what needs somebody to act, and fails if it is too late, or if

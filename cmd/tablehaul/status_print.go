@@ -21,6 +21,7 @@ type statusTable struct {
 	Committed string   `json:"committed,omitempty"`
 	Age       *float64 `json:"age_seconds"`
 	Rows      *int64   `json:"rows"`
+	Merged    *int64   `json:"rows_merged,omitempty"`
 
 	// With a source.
 	State    string   `json:"state,omitempty"`
@@ -40,6 +41,7 @@ const (
 	stateGone    = "gone"
 	stateForeign = "foreign" // of another source
 	stateUnknown = "unknown" // the source could not tell
+	stateDropped = "dropped" // the source's table is no more: its rows stay
 )
 
 func (t standing) state() string {
@@ -48,6 +50,8 @@ func (t standing) state() string {
 		return ""
 	case t.foreign:
 		return stateForeign
+	case t.dropped:
+		return stateDropped
 	case t.err != nil:
 		return stateUnknown
 	case t.headroom.Gone:
@@ -69,7 +73,7 @@ func writeStatus(w io.Writer, asJSON bool, now time.Time, sink, source string, t
 		progress.WriteColumns(&b, rows)
 	}
 	b.WriteString(statusTotal(tables) + "\n")
-	for _, line := range statusLegend(rows) {
+	for _, line := range append(mergedLegend(tables), statusLegend(rows)...) {
 		b.WriteString(line + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
@@ -97,7 +101,10 @@ func statusRows(now time.Time, tables []standing) [][]string {
 		if renamed {
 			r[1] = progress.Printable(t.Source)
 		}
-		if t.Rows >= 0 {
+		switch {
+		case t.Merged:
+			r[2] = "-"
+		case t.Rows >= 0:
 			r[2] = progress.Count(t.Rows)
 		}
 		if !t.Committed.IsZero() {
@@ -111,6 +118,25 @@ func statusRows(now time.Time, tables []standing) [][]string {
 	return rows
 }
 
+// mergedLegend tells how many rows tables hold that several are merged in.
+func mergedLegend(tables []standing) []string {
+	var texts []string
+	for i, t := range tables {
+		if !t.Merged || i > 0 && tables[i-1].Merged && tables[i-1].Name == t.Name {
+			continue
+		}
+		text := progress.Printable(t.Name)
+		if t.Rows >= 0 {
+			text += " has " + progress.Plural(t.Rows, "row")
+		}
+		texts = append(texts, text)
+	}
+	if len(texts) == 0 {
+		return nil
+	}
+	return []string{"-: merged tables count their rows together: " + progress.Some(texts)}
+}
+
 // statusLegend explains what stands where a figure is not known.
 func statusLegend(rows [][]string) []string {
 	var lines []string
@@ -119,6 +145,9 @@ func statusLegend(rows [][]string) []string {
 	}
 	if has("?") {
 		lines = append(lines, "?: not told by the table's metadata (ROWS, COMMITTED) or by the source's log (LAG, BEHIND, SPARE)")
+	}
+	if has(stateDropped) {
+		lines = append(lines, "dropped: the table is no more at the source; its rows stay")
 	}
 	if has("unknown") {
 		lines = append(lines, "unknown: the source could not be asked, or does not know the position; the error says why")
@@ -142,6 +171,8 @@ func headroomCells(t standing) []string {
 		return []string{"other source", "", ""}
 	case stateGone:
 		return []string{"log gone", "", ""}
+	case stateDropped:
+		return []string{stateDropped, "", ""}
 	case stateCurrent:
 		return []string{"none", "0 B", size(h.Before)}
 	}
@@ -160,8 +191,8 @@ func statusTotal(tables []standing) string {
 	rows := int64(-1) // no sink has told any
 	positions := map[string]bool{}
 	behind, keep := time.Duration(0), time.Duration(0)
-	for _, t := range tables {
-		if t.Rows >= 0 {
+	for i, t := range tables {
+		if t.Rows >= 0 && (!t.Merged || i == 0 || tables[i-1].Name != t.Name) {
 			rows = max(rows, 0) + t.Rows
 		}
 		positions[string(t.Position)] = true
@@ -200,7 +231,11 @@ func writeStatusJSON(w io.Writer, now time.Time, sink, source string, tables []s
 		if !t.Committed.IsZero() {
 			s.Committed, s.Age = t.Committed.UTC().Format(layout), seconds(max(0, now.Sub(t.Committed)))
 		}
-		if t.Rows >= 0 {
+		switch {
+		case t.Rows < 0:
+		case t.Merged:
+			s.Merged = &t.Rows
+		default:
 			s.Rows = &t.Rows
 		}
 		if err := cmp.Or(t.err, t.headroom.Why); err != nil {

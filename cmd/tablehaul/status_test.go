@@ -55,6 +55,39 @@ unknown: the source could not be asked, or does not know the position; the error
 	}
 }
 
+// TestStatusDropped: a table that is no more is behind of nothing, and several in one table have one count.
+func TestStatusDropped(t *testing.T) {
+	long := reader.Headroom{Behind: 29 * 24 * time.Hour, Ahead: 7 << 30, Before: 100, Keep: 30 * 24 * time.Hour}
+	tables := []standing{
+		{Held: writer.Held{Name: "lake.o", Source: "shop.a", Position: "p", Rows: 5, Merged: true}, asked: true, headroom: reader.Headroom{AtEnd: true}},
+		{Held: writer.Held{Name: "lake.o", Source: "shop.b", Position: "q", Rows: 5, Merged: true}, asked: true, dropped: true},
+	}
+	var b, out strings.Builder
+	if err := writeStatus(&b, false, statusNow, "iceberg:lake", "mysql://h", tables, nil); err != nil {
+		t.Fatal(err)
+	}
+	want := `
+TABLE   SOURCE  ROWS  COMMITTED  POSITION      LAG  BEHIND  SPARE
+lake.o  shop.a     -          ?         p     none     0 B    0 B
+lake.o  shop.b     -          ?         q  dropped
+2 tables, 5 rows, 2 positions
+-: merged tables count their rows together: lake.o has 5 rows
+?: not told by the table's metadata (ROWS, COMMITTED) or by the source's log (LAG, BEHIND, SPARE)
+dropped: the table is no more at the source; its rows stay
+`[1:]
+	if got := b.String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	p := &program{console: &console{stderr: &out}}
+	if err := p.judge(tables, "-"); err != nil || out.String() != "" {
+		t.Errorf("got %v, %q of a table that is no more", err, out.String())
+	}
+	tables[1].dropped, tables[1].headroom = false, long
+	if err := p.judge(tables, "-"); err != nil || !strings.Contains(out.String(), "behind by more than half") {
+		t.Errorf("got %v, %q", err, out.String())
+	}
+}
+
 func TestJudge(t *testing.T) {
 	var out strings.Builder
 	p := &program{console: &console{stderr: &out}}

@@ -207,8 +207,7 @@ func (s *Sink) List(ctx context.Context) ([]writer.Held, error) {
 	return out, nil
 }
 
-// Expand puts the tables that routes have sent to one in place of that one. Rows of them
-// alone are not known.
+// Expand puts the tables that routes have sent to one in place of that one.
 func Expand(held []writer.Held) []writer.Held {
 	return expand(held, func(string, string) bool { return true })
 }
@@ -231,9 +230,7 @@ func expand(held []writer.Held, want func(source, target string) bool) []writer.
 			}
 			one := h
 			one.Source, one.Position, one.Shape = name, at.pos, at.shape
-			if len(p) > 1 {
-				one.Rows = -1
-			}
+			one.Merged = len(p) > 1
 			out = append(out, one)
 		}
 	}

@@ -148,6 +148,8 @@ type Held struct {
 	Committed time.Time // when it was committed
 	Rows      int64     // as the sink counts them, deleted ones included; -1 if it does not
 	DDL       string    // by which readers that need one declare the table; "" if none do
+	// Merged says that others are in the same table, whose Rows are those of all.
+	Merged bool
 }
 
 // A Counter is a Writer that tells how much it has written.
