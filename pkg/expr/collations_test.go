@@ -4,11 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-
-	"github.com/tablehaul/tablehaul/pkg/expr"
-	"github.com/tablehaul/tablehaul/pkg/reader"
-	"github.com/tablehaul/tablehaul/pkg/reader/mysql"
-	"github.com/tablehaul/tablehaul/testdata/services"
 )
 
 // TestCollations compares texts by each of the collations that are usual, blanks at the end
@@ -34,26 +29,11 @@ func TestCollations(t *testing.T) {
 				for _, text := range all {
 					sql += "INSERT INTO v (c) VALUES ('" + text + "');"
 				}
-				client(t, env, sql)
-				src, err := mysql.Open(t.Context(), services.Env(t, env)+"/"+db, mysql.Options{})
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer src.Close()
-				tables, err := src.Tables(t.Context(), reader.Selection{DB: db})
-				if err != nil {
-					t.Fatal(err)
-				}
-				have := stock(t, src, tables[0])
-				defer have.Release()
-				engine, err := expr.New()
-				if err != nil {
-					t.Fatal(err)
-				}
+				engine, table, have := loaded(t, env, db, sql)
 				for _, form := range forms {
-					x, err := engine.Compile("("+form+") IS TRUE", tables[0])
+					x, err := engine.Compile("("+form+") IS TRUE", table)
 					if strings.HasPrefix(form, "nullif") && err == nil {
-						x, err = engine.Compile("("+form+") IS NULL", tables[0])
+						x, err = engine.Compile("("+form+") IS NULL", table)
 						form = "(" + form + ") IS NULL"
 					}
 					if err != nil || strings.HasPrefix(collation, "ascii") && strings.Contains(form, "é") {

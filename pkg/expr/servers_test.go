@@ -109,28 +109,13 @@ func compare(t *testing.T, env string) {
 		}
 		sql += "INSERT INTO v VALUES (NULL," + strings.Join(row, ",") + ");\n"
 	}
-	client(t, env, sql)
-	src, err := mysql.Open(t.Context(), services.Env(t, env)+"/"+db, mysql.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer src.Close()
-	tables, err := src.Tables(t.Context(), reader.Selection{DB: db})
-	if err != nil {
-		t.Fatal(err)
-	}
-	have := stock(t, src, tables[0])
-	defer have.Release()
-	engine, err := expr.New()
-	if err != nil {
-		t.Fatal(err)
-	}
+	engine, table, have := loaded(t, env, db, sql)
 	bad := 0
 	for _, text := range agreed {
 		if gone.MatchString(text) && strings.HasSuffix(env, "MYSQL") {
 			continue
 		}
-		x, err := engine.Compile(text, tables[0])
+		x, err := engine.Compile(text, table)
 		if err != nil {
 			t.Errorf("%v", err)
 			continue
@@ -178,6 +163,28 @@ func compare(t *testing.T, env string) {
 		}
 	}
 	t.Logf("%d of %d agree", len(agreed)-bad, len(agreed))
+}
+
+// loaded has a server make a database of one table, and returns that table and its rows.
+func loaded(t *testing.T, env, db, sql string) (*expr.Engine, *schema.Table, arrow.RecordBatch) {
+	t.Helper()
+	client(t, env, sql)
+	src, err := mysql.Open(t.Context(), services.Env(t, env)+"/"+db, mysql.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	tables, err := src.Tables(t.Context(), reader.Selection{DB: db})
+	if err != nil {
+		t.Fatal(err)
+	}
+	have := stock(t, src, tables[0])
+	t.Cleanup(have.Release)
+	engine, err := expr.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return engine, tables[0], have
 }
 
 func stock(t *testing.T, src *mysql.Stock, table *schema.Table) arrow.RecordBatch {
