@@ -24,6 +24,7 @@ type perTable struct {
 	index   *reader.PatternIndex // of the entries that have a pattern
 	indexed []int                // which of the entries these are
 	general []int                // and which are the others
+	lead    string               // is said before each text, where the flag's own value has it: "COLUMN="
 	// missed, if set, is told of patterns that are about none of the tables; else they are an error.
 	missed func(flag, pattern string)
 }
@@ -137,14 +138,15 @@ func (p *perTable) check(flag string) error {
 	for i, e := range p.entries {
 		at := place{e.from, e.pattern}
 		if o, ok := seen[at]; ok {
-			return twice(flag, cmp.Or(e.pattern, "all tables"), p.entries[o], e)
+			return p.twice(flag, cmp.Or(e.pattern, "all tables"), p.entries[o], e)
 		}
 		seen[at] = i
 	}
 	return nil
 }
 
-func twice(flag, what string, a, b perTableEntry) error {
+func (p *perTable) twice(flag, what string, a, b perTableEntry) error {
+	a.text, b.text = p.lead+a.text, p.lead+b.text
 	return hint.Wrap(fmt.Errorf("two --%s are meant for %s: %q and %q", flag, what, a, b),
 		"give one of them: what names a table counts before a pattern with * or ?, and that before what is for all")
 }
@@ -164,7 +166,7 @@ func (p *perTable) of(flag, db string, t *schema.Table) (string, error) {
 	case best == nil:
 		return "", nil
 	case other != nil:
-		return "", twice(flag, t.String(), *best, *other)
+		return "", p.twice(flag, t.String(), *best, *other)
 	}
 	return best.text, nil
 }

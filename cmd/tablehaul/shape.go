@@ -170,13 +170,13 @@ func (f *setValue) assign(pattern, column, text string, from layer, lax bool) er
 	i := slices.IndexFunc(f.entries, func(e setEntry) bool { return strings.EqualFold(e.column, column) })
 	if i < 0 {
 		i = len(f.entries)
-		f.entries = append(f.entries, setEntry{column: column})
+		f.entries = append(f.entries, setEntry{column: column, texts: perTable{lead: column + "="}})
 	}
 	e := &f.entries[i]
 	if err := e.texts.setFor(pattern, text, from, lax); err != nil {
 		return err
 	}
-	return e.texts.check("set " + column)
+	return e.texts.check("set")
 }
 
 // String writes what was set.
@@ -201,7 +201,7 @@ func (f *setValue) Type() string { return "[TABLES:] column=expression" }
 func (f *setValue) of(db string, t *schema.Table) ([]shape.Set, error) {
 	var out []shape.Set
 	for i := range f.entries {
-		text, err := f.entries[i].texts.of("set "+f.entries[i].column, db, t)
+		text, err := f.entries[i].texts.of("set", db, t)
 		if err != nil {
 			return nil, err
 		}
