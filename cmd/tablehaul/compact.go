@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -84,13 +83,8 @@ any time, and be run again.`,
 
 // check finds what is wrong with the options without asking anybody.
 func (o *compactOptions) check(given func(flag string) bool) error {
-	for _, list := range []struct {
-		flag     string
-		patterns []string
-	}{{"tables", o.tables}, {"exclude", o.exclude}} {
-		if given(list.flag) && len(list.patterns) == 0 {
-			return fmt.Errorf("--%s is empty", list.flag)
-		}
+	if err := checkPatterns(o.tables, o.exclude, given); err != nil {
+		return err
 	}
 	switch {
 	case o.deletes < 1:
@@ -173,8 +167,17 @@ func compactTables(ctx context.Context, sink writer.Sink, u writer.Upkeep, o *co
 	}
 	var told error
 	err = c.Compact(ctx, func(h writer.Held) bool {
-		// Of a table that routes have made, any that goes there will do.
-		return slices.ContainsFunc(route.Expand([]writer.Held{h}), func(h writer.Held) bool { return selects(m, h, !o.beside) }) || selects(m, h, !o.beside)
+		// Of a table that routes have made, any that goes there will do; all are asked for, as each
+		// may be the one that a pattern is about.
+		names := route.Expand([]writer.Held{h})
+		if h.Position.Merged() {
+			names = append(names, h)
+		}
+		picked := false
+		for _, one := range names {
+			picked = selects(m, one, !o.beside) || picked
+		}
+		return picked
 	}, u, func(c writer.Compacted) {
 		tended = append(tended, c)
 		if err := tell(c); err != nil && told == nil {

@@ -107,22 +107,29 @@ func (o *moveOptions) outputFlags(f *pflag.FlagSet, done, none string) {
 	o.watch.flags(f)
 }
 
-// check finds what is wrong with the options without asking anybody.
-func (o *moveOptions) check(given func(flag string) bool) error {
+// checkPatterns trims the patterns of --tables and --exclude, and refuses those that are empty.
+func checkPatterns(tables, exclude []string, given func(flag string) bool) error {
 	for _, list := range []struct {
 		flag     string
 		patterns []string
-	}{{"tables", o.tables}, {"exclude", o.exclude}} {
+	}{{"tables", tables}, {"exclude", exclude}} {
 		// An empty variable of a script must not mean "every table".
 		if given(list.flag) && len(list.patterns) == 0 {
 			return fmt.Errorf("--%s is empty", list.flag)
 		}
 		for i, p := range list.patterns {
-			list.patterns[i] = strings.TrimSpace(p)
-			if list.patterns[i] == "" {
+			if list.patterns[i] = strings.TrimSpace(p); list.patterns[i] == "" {
 				return fmt.Errorf("--%s holds an empty pattern", list.flag)
 			}
 		}
+	}
+	return nil
+}
+
+// check finds what is wrong with the options without asking anybody.
+func (o *moveOptions) check(given func(flag string) bool) error {
+	if err := checkPatterns(o.tables, o.exclude, given); err != nil {
+		return err
 	}
 	if err := errors.Join(o.login.check(given, o.source), o.watch.check(given)); err != nil {
 		return err
