@@ -111,7 +111,13 @@ func (o *tailOptions) names(t *schema.Table) bool {
 
 // asWanted gives a table that has turned up the form that it is to have at the sink.
 func (o *tailOptions) asWanted(src source, t *schema.Table) (*schema.Table, error) {
-	unfit := func(err error) error { return &schema.TableError{Table: t.String(), Err: err} }
+	name := t.String()
+	unfit := func(err error) error {
+		if te := (*schema.TableError)(nil); errors.As(err, &te) {
+			return err
+		}
+		return &schema.TableError{Table: name, Err: err}
+	}
 	list, err := o.choose.columns.of("columns", src.DB(), t)
 	if s, ok := src.(*shape.Source); ok && err == nil {
 		where, e := o.choose.where.of("where", src.DB(), t)
