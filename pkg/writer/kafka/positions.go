@@ -29,6 +29,8 @@ type heldTable struct {
 	Tag        string    `json:"tag,omitempty"` // what the commit was of
 	// Shape is the source's table as of the commit: schema.Table.Shape, "" if not known.
 	Shape string `json:"shape,omitempty"`
+	// Filter is schema.Table.Filter as of then.
+	Filter string `json:"filter,omitempty"`
 
 	// Note, Origins, Rows and Bytes are what a copy has got done.
 	Note    string `json:"note,omitempty"`

@@ -19,16 +19,31 @@ func source(t *schema.Table) *schema.Table {
 	return &src
 }
 
-// reshaped returns an error if the source's table was altered since its position: the log
-// does not tell what that did to rows that the topic has already.
+// reshaped returns an error if the source's table was altered since its position, or its rows are
+// made in another way: the log does not tell what that does to rows that the topic has already.
 func reshaped(t *schema.Table, held heldTable, mode writer.Mode) error {
 	if held.Position == "" || mode != writer.Follow && mode != writer.Create {
 		return nil
+	}
+	anew := func(err error) error {
+		return &schema.TableError{Table: t.String(), Err: hint.Wrap(err, "snapshot --mode replace --tables %s copies it anew", t)}
+	}
+	if diff := source(t).ShapedSince(held.Shape); diff != "" {
+		return anew(fmt.Errorf("topic %s %s", held.Topic, diff))
+	}
+	if t.Filter != held.Filter {
+		return anew(fmt.Errorf("topic %s holds %s, and %s are asked for", held.Topic, rowsBy(held.Filter), rowsBy(t.Filter)))
 	}
 	diff := source(t).Since(held.Shape)
 	if diff == "" {
 		return nil
 	}
-	err := fmt.Errorf("its shape at the source has changed since topic %s got its changes: %s", held.Topic, diff)
-	return &schema.TableError{Table: t.String(), Err: hint.Wrap(err, "snapshot --mode replace --tables %s copies it anew", t)}
+	return anew(fmt.Errorf("its shape at the source has changed since topic %s got its changes: %s", held.Topic, diff))
+}
+
+func rowsBy(filter string) string {
+	if filter == "" {
+		return "rows without --where"
+	}
+	return "rows where " + filter
 }

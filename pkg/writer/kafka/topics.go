@@ -166,7 +166,7 @@ func (s *Sink) placed(ctx context.Context, t *schema.Table, name string, held he
 		err := fmt.Errorf("topic %s takes messages of %d bytes, arrow needs %d", name, s.limit(name), least)
 		return heldTable{}, &schema.TableError{Table: t.String(), Err: hint.Wrap(err, "set max.message.bytes of the topic, or take another format")}
 	}
-	h := heldTable{Topic: name, TopicID: there.id, Partitions: there.partitions, Shape: source(t).Shape()}
+	h := heldTable{Topic: name, TopicID: there.id, Partitions: there.partitions, Shape: source(t).Shape(), Filter: t.Filter}
 	more := there.partitions
 	if held.Partitions > 0 && held.TopicID == there.id {
 		h.Partitions = min(held.Partitions, there.partitions)
