@@ -425,15 +425,24 @@ func (o *tailOptions) shape(tables []*schema.Table) ([]*schema.Table, []finding.
 	if len(keyless) == 0 || o.keyless.value != "refuse" {
 		return shaped, nil, errors.Join(errs...)
 	}
-	remedy := "--keyless append writes their changes as rows of a log; --exclude leaves them out"
+	remedy := "--keyless append writes their changes as rows of a log; " + leavesOut(keyless)
 	if o.latest {
-		remedy = "--exclude leaves them out; --keyless append writes their changes as rows of a log, unless a snapshot has copied them there"
+		remedy = leavesOut(keyless) + "; --keyless append writes their changes as rows of a log, unless a snapshot has copied them there"
 	}
 	return shaped, []finding.Finding{{
 		Level: finding.Error, Check: "keyless", Thing: count(len(keyless), "table has", "tables have") + " no primary key",
 		Why:    "changes cannot be matched with rows",
 		Remedy: remedy, Tables: keyless,
 	}}, errors.Join(errs...)
+}
+
+// leavesOut is the flag that leaves tables out, to be pasted, or where to find their names.
+func leavesOut(tables []string) string {
+	const most = 20
+	if len(tables) > most {
+		return "--exclude leaves them out, which 'tablehaul check --for tail --json' lists; in the file of a job, keyless and exclude"
+	}
+	return "--exclude '" + strings.Join(tables, ",") + "' leaves them out"
 }
 
 func count(n int, one, many string) string {
