@@ -77,7 +77,8 @@ func (e *Engine) Compile(text string, t *schema.Table) (*Expr, error) {
 	place := func(c *sqlparser.ColName) (int, error) {
 		i := t.Index(c.Name.String())
 		if i < 0 {
-			return 0, missing(t, c.Name.String())
+			unfit = missing(t, c.Name.String())
+			return 0, unfit
 		}
 		at := slices.Index(x.Columns, i)
 		if at < 0 {
@@ -109,7 +110,7 @@ func (e *Engine) Compile(text string, t *schema.Table) (*Expr, error) {
 	if unfit != nil {
 		err = unfit
 	}
-	if errors.Is(err, ErrCollation) {
+	if errors.Is(err, ErrCollation) || unfit != nil && hint.Of(unfit) != "" {
 		return nil, fmt.Errorf("the expression %q: %w", text, err)
 	}
 	if err != nil {
