@@ -34,7 +34,7 @@ type merged struct {
 func (m merged) step() {
 	table := m.tables[m.rnd.IntN(len(m.tables))]
 	switch x := m.rnd.IntN(100); {
-	case x < 3 && m.sink == "iceberg": // which exchanges the rows of one of the tables
+	case x < 3: // which exchanges the rows of one of the tables
 		m.do("TRUNCATE TABLE DB." + table)
 	case x < 70:
 		m.rows(table, x%55)
@@ -58,7 +58,7 @@ func (m merged) alter(table string) {
 		n := m.rnd.IntN(4)
 		place := []string{"", " FIRST", " AFTER id"}[m.rnd.IntN(3)]
 		m.do(fmt.Sprintf("ALTER TABLE DB.%s ADD COLUMN n%d %s%s", table, n, []string{"int", "varchar(10)", "decimal(8,2)", "text"}[n], place))
-	case x == 5 && m.sink == "iceberg":
+	case x == 5: // likewise
 		m.made++
 		m.do(fmt.Sprintf("ALTER TABLE DB.%s RENAME COLUMN %s TO r%d, ADD COLUMN d%d INT NOT NULL DEFAULT 42", table, columns[0][0], m.made, m.made))
 	case x < 7:

@@ -200,7 +200,7 @@ func (p *program) compare(ctx context.Context, url string, open openPlacer, stor
 			known[t.Position] = a
 		}
 		t.asked, t.foreign = true, a.foreign
-		if h, ok := src.(dropTeller); ok && !a.foreign && h.Dropped(t.Position, t.Source) {
+		if h, ok := src.(dropTeller); ok && !a.foreign && h.Dropped(t.Position, t.Source[strings.LastIndexByte(t.Source, '/')+1:]) {
 			t.dropped = true // nothing follows that the table could be behind of
 			continue
 		}

@@ -172,7 +172,7 @@ func formerly(t *schema.Table, shape string, keeps bool) (*schema.Table, error) 
 		}
 	}
 	if t.IsChangelog() {
-		return schema.Changelog(was)
+		return schema.ChangelogLike(was, t)
 	}
 	return was, nil
 }

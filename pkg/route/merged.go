@@ -64,13 +64,14 @@ func (m *Merged) Check(tables []*schema.Table) []finding.Finding {
 		name := t.String()
 		db, to, routed := m.routes.Target(t.DB, t.Name)
 		_, made := m.shard[name]
+		of := m.of[m.routes.named(name)]
 		switch {
 		case !routed && made:
 			taken = append(taken, name)
-		case len(m.of[name]) == 0, routed && slices.Contains(m.of[name], db+"."+to), !routed && m.alone[name]:
+		case len(of) == 0, routed && slices.Contains(of, db+"."+to), !routed && m.alone[name]:
 		case m.routes == nil || !m.routes.Alone:
 			twice = append(twice, name)
-			if at := m.of[name][0]; in[at] == "" {
+			if at := of[0]; in[at] == "" {
 				in[at] = name
 			}
 		}

@@ -122,7 +122,7 @@ func (g *target) fits(t, form *schema.Table, held places) error {
 		db, table, _ := strings.Cut(name, ".")
 		other, err := schema.FromShape(db, table, shape)
 		if err == nil && t.IsChangelog() {
-			other, err = schema.Changelog(other)
+			other, err = schema.ChangelogLike(other, t)
 		}
 		if err != nil {
 			continue // nothing is known of it

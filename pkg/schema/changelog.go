@@ -77,6 +77,25 @@ func Changelog(t *Table) (*Table, error) {
 	return c, nil
 }
 
+// ChangelogLike is Changelog of a table that was read from a shape, which does not tell the key of
+// such a table: it is that of another one, as far as the columns of its names are there.
+func ChangelogLike(t, like *Table) (*Table, error) {
+	c, err := Changelog(t)
+	if err != nil || len(c.RowKey) > 0 {
+		return c, err
+	}
+	var key []int
+	for _, k := range like.RowKey {
+		at := c.Index(like.Columns[k].Name)
+		if at < 0 {
+			return c, nil
+		}
+		key = append(key, at)
+	}
+	c.RowKey = key
+	return c, nil
+}
+
 // Imaged returns a table with a key in the form in which a log tells all of each change: rows
 // that went, or were others, come with all of their columns, each update with its Before, and
 // the columns of a changelog say whence.

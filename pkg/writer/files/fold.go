@@ -362,17 +362,24 @@ func (w *Writer) rewrite(ctx context.Context, f file, s superseded, open func() 
 	if !errors.Is(err, errEnough) {
 		return false, err
 	}
-	folder := folderOf(f.Path)
-	seen = 0
-	err = w.scan(ctx, in, false, func(columns []arrow.Array, rows int) error {
+	return true, w.copyStaying(ctx, f, in, func(columns []arrow.Array, row int) (bool, error) {
+		gone, err := holds(columns, row)
+		return gone || s.cleared != nil && bytes.HasPrefix(scratch, s.cleared), err
+	})
+}
+
+// copyStaying writes the rows of a file anew that are not gone.
+func (w *Writer) copyStaying(ctx context.Context, f file, in input, gone func(columns []arrow.Array, row int) (bool, error)) error {
+	folder, seen := folderOf(f.Path), int64(0)
+	err := w.scan(ctx, in, false, func(columns []arrow.Array, rows int) error {
 		seen += int64(rows)
 		var spans []span
 		for row := range rows {
-			gone, err := holds(columns, row)
+			gone, err := gone(columns, row)
 			if err != nil {
 				return err
 			}
-			if gone || s.cleared != nil && bytes.HasPrefix(scratch, s.cleared) {
+			if gone {
 				continue
 			}
 			if k := len(spans); k > 0 && spans[k-1].from+spans[k-1].n == row {
@@ -386,10 +393,10 @@ func (w *Writer) rewrite(ctx context.Context, f file, s superseded, open func() 
 		}
 		return w.addTo(ctx, columns, share{folder, spans})
 	})
-	if err == nil {
-		err = w.whole(f, seen)
+	if err != nil {
+		return err
 	}
-	return true, err
+	return w.whole(f, seen)
 }
 
 // whole checks that a file that was read holds what it is said to hold.

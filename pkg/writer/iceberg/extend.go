@@ -33,7 +33,8 @@ func (w *Writer) sameKey() error {
 	if diff == "" {
 		return nil
 	}
-	return w.tableError(hint.Wrap(fmt.Errorf("table %s cannot take the source's rows in beside its own: %s", w.name(), diff), dropFirst))
+	err := fmt.Errorf("table %s cannot take the source's rows in beside its own: %s", w.name(), diff)
+	return w.tableError(writer.Unlike(hint.Wrap(err, dropFirst)))
 }
 
 // widen has rows come, in Extend mode, in the types that the table has where these are

@@ -128,11 +128,10 @@ func (k *kit) cleared() {
 func (k *kit) clearedAgain() {
 	t := parted("again")
 	k.begun(t)
-	rows := ofPart("a", 1, 3, "old")
 	for n := 2; n < 6; n++ {
 		w := k.sharing(t, "a", batch.Position(fmt.Sprintf("a:%d ab:1 b:1", n-1)))
 		k.clear(w, "db", "a")
-		rows = nil
+		var rows []batchtest.Row
 		for i := range 3 { // of which each is a load or a file, or several
 			some := ofPart("a", n*1000+i*900, n*1000+i*900+899, strings.Repeat(fmt.Sprint(n), 50))
 			k.write(w, t, some)
