@@ -33,8 +33,9 @@ func (s *Stock) created(ctx context.Context, tables []*schema.Table) (map[string
 }
 
 // altered returns an error for each of the tables that is another one by now than it was when it
-// was listed, by its name: what is read of it would be taken for what it was then. Asked behind
-// created, it leaves no moment in which an ALTER TABLE goes unnoticed.
+// was listed, by its name: what is read of it would be taken for what it was then. It is asked
+// once the point is pinned: what comes behind the point is in the log, and what came before it is
+// noticed here, where the seconds of created would not tell two statements of one second apart.
 func (s *Stock) altered(ctx context.Context, tables []*schema.Table) (map[string]error, error) {
 	found := make(map[string]*listed, len(tables))
 	for _, t := range tables {

@@ -143,10 +143,6 @@ func (s *Stock) Pin(ctx context.Context, tables []*schema.Table, parallel int) (
 	if err != nil {
 		return nil, err
 	}
-	altered, err := s.altered(ctx, tables)
-	if err != nil {
-		return nil, err
-	}
 	var why []string
 	for _, w := range waysFor(s.opts.ways, len(tables)) {
 		if w.locks && s.opts.LockWait < 0 {
@@ -167,7 +163,10 @@ func (s *Stock) Pin(ctx context.Context, tables []*schema.Table, parallel int) (
 				s.warn("reading with one connection, as several cannot be pinned to one point; GRANT LOCK TABLES lets them: " + strings.Join(why, "; "))
 			}
 			snap := s.newSnapshot(conns, pos)
-			snap.loose, snap.created, snap.altered = w.loose, created, altered
+			snap.loose, snap.created = w.loose, created
+			if snap.altered, err = s.altered(ctx, tables); err != nil {
+				return nil, errors.Join(err, snap.Close())
+			}
 			return snap, nil
 		}
 		for _, c := range conns {
