@@ -129,7 +129,9 @@ type Sharer interface {
 // A Clearer is a Writer that can exchange some of the table's rows.
 type Clearer interface {
 	// Clear has the next Commit take those rows away that the table holds whose key begins with
-	// these texts. What is written from then on stays. It comes before anything is staged.
+	// these texts. What is written from then on stays. It comes before anything is staged. Rows
+	// that others commit meanwhile are not among them: whoever knows of such has merge refuse the
+	// Commit. A Writer of which it has failed is to be closed.
 	Clear(ctx context.Context, key ...string) error
 }
 

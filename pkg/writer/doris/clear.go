@@ -42,8 +42,8 @@ func (w *Writer) Clear(ctx context.Context, key ...string) error {
 	if err == nil {
 		err = w.clear(ctx, key)
 	}
-	if err != nil {
-		return w.named("clear", err)
+	if err != nil { // rows that are to go would stay
+		return w.named("clear", w.gate.Fail(err))
 	}
 	return nil
 }
@@ -81,8 +81,8 @@ func (w *Writer) clear(ctx context.Context, key []string) error {
 			return !hint.IsTransient(err), err
 		})
 	}
-	if err != nil { // what is not known to go would stay
-		return w.gate.Fail(fmt.Errorf("look for the rows that are to go: %w", err))
+	if err != nil {
+		return fmt.Errorf("look for the rows that are to go: %w", err)
 	}
 	return nil
 }

@@ -38,8 +38,8 @@ func (w *Writer) Clear(ctx context.Context, key ...string) error {
 	if err == nil {
 		err = w.clear(key)
 	}
-	if err != nil {
-		return w.named("clear", err)
+	if err != nil { // rows that are to go would stay
+		return w.named("clear", w.gate.Fail(err))
 	}
 	return nil
 }
