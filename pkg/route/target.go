@@ -227,7 +227,10 @@ func (s *stream) ready(ctx context.Context) error {
 		return errors.New("the sink lets one table only be written to another: it takes no routes")
 	}
 	sharer.Share(s.merge)
-	return s.clears(ctx)
+	if err := s.clears(ctx); err != nil {
+		return errors.Join(err, s.close()) // what it would stage would come beside the rows that are there
+	}
+	return nil
 }
 
 // clears takes the rows out that are to be exchanged.
