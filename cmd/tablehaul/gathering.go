@@ -17,18 +17,19 @@ import (
 // they wait for each other: what is wrong with one of them ends the run then, and what a command
 // line says is looked at against the tables of all. Later on one that fails leaves the others be.
 type gathering struct {
-	parts []part
-	quiet bool            // nothing is said of one that ends before the others
-	all   chan struct{}   // closed once all are there
-	ended []chan struct{} // each closed when that one has ended
+	parts   []part
+	quiet   bool            // nothing is said of one that ends before the others
+	endless bool            // a signal is the run's normal end
+	all     chan struct{}   // closed once all are there
+	ended   []chan struct{} // each closed when that one has ended
 
-	mu     sync.Mutex
-	come   int
-	owners map[string]string     // the source of each table, by the names that tables have at the sink
-	named  []string              // tables, by the names that routes know them by
-	missed map[missedPattern]int // how many sources have no table for a pattern
-	err    error
-	failed []error // of sources that have ended since
+	mu      sync.Mutex
+	come    int
+	holders map[string][]holder   // of what each table at the sink is made
+	named   []string              // tables, by the names that routes know them by
+	missed  map[missedPattern]int // how many sources have no table for a pattern
+	err     error
+	failed  []error // of sources that have ended since
 }
 
 type missedPattern struct{ flag, pattern string }
@@ -51,7 +52,7 @@ func (pt part) prefix() string {
 
 // gather has so many sources form a run.
 func gather(sources []sourceEnd, labels []string) *gathering {
-	g := &gathering{all: make(chan struct{}), owners: map[string]string{}, missed: map[missedPattern]int{}}
+	g := &gathering{all: make(chan struct{}), holders: map[string][]holder{}, missed: map[missedPattern]int{}}
 	for i, s := range sources {
 		g.parts = append(g.parts, part{s, labels[i], i, g})
 		g.ended = append(g.ended, make(chan struct{}))
@@ -100,27 +101,83 @@ func (pt part) missing() func([]string) {
 	}
 }
 
-// claim notes whose a table is. Two sources may have one of the same name only if routes tell
-// them apart.
+// A holder is one of the tables that go to a table at the sink.
+type holder struct {
+	part   int
+	named  string // as routes know it
+	routed bool
+}
+
+// at returns where a table goes, and as what.
+func (pt part) at(db, table string, routes *routeOptions) (target string, h holder) {
+	toDB, to, routed := routes.routes.Target(db, table)
+	if !routed {
+		return db + "." + table, holder{pt.index, db + "." + table, false}
+	}
+	return toDB + "." + to, holder{pt.index, routes.routes.Named([]*schema.Table{{DB: db, Name: table}})[0], true}
+}
+
+// claim notes whose a table is, unless it is another source's. Two sources may have one of the same
+// name only if routes tell them apart, and rows for the same one at the sink only as one source may.
 func (pt part) claim(t *schema.Table, routes *routeOptions) error {
 	if pt.among == nil {
 		return nil
 	}
 	g := pt.among
-	name := t.String()
-	if _, _, routed := routes.routes.Target(t.DB, t.Name); routed {
-		name = routes.routes.Named([]*schema.Table{t})[0]
-	}
+	target, mine := pt.at(t.DB, t.Name, routes)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	other, ok := g.owners[name]
-	g.owners[name] = pt.label
-	if !ok || other == pt.label {
+	for _, other := range g.holders[target] {
+		if other.part == pt.index {
+			continue
+		}
+		label := g.parts[other.part].label
+		switch {
+		case other.named == mine.named:
+			err := hint.Wrap(fmt.Errorf("it is in %s, and in %s too", label, pt.label),
+				"name the sources, as in eu=mysql://…, and have a route take their tables elsewhere, as in --route '(.+)/%s -> ${1}.%s', or together, with --shard-columns (docs/routes.md)", strings.ReplaceAll(t.String(), ".", `\.`), t.Name)
+			return &schema.TableError{Table: t.String(), Err: err}
+		case !mine.routed || !other.routed:
+			err := hint.Wrap(fmt.Errorf("a route takes %s to %s, and %s is a table of no route too", routedOf(mine, other), target, target), "name another target, or leave one of them out with --exclude")
+			return &schema.TableError{Table: t.String(), Err: err}
+		}
+		if err := routes.routes.Tells(t, target, other.named); err != nil {
+			return err
+		}
+	}
+	if !slices.Contains(g.holders[target], mine) {
+		g.holders[target] = append(g.holders[target], mine)
+	}
+	return nil
+}
+
+// routedOf is the one of two that a route is about.
+func routedOf(a, b holder) string {
+	if a.routed {
+		return a.named
+	}
+	return b.named
+}
+
+// mine returns what reports whether a table that the sink holds is this source's, and no other one's:
+// one that none of them has any more is whose asks first. It is nil for a source that is alone.
+func (pt part) mine(routes *routeOptions) func(db, table string) bool {
+	if pt.among == nil {
 		return nil
 	}
-	err := hint.Wrap(fmt.Errorf("it is in %s, and in %s too", other, pt.label),
-		"name the sources, as in eu=mysql://…, and have a route take their tables elsewhere, as in --route '(.+)/%s -> ${1}.%s', or together, with --shard-columns (docs/routes.md)", strings.ReplaceAll(t.String(), ".", `\.`), t.Name)
-	return &schema.TableError{Table: t.String(), Err: err}
+	g := pt.among
+	return func(db, table string) bool {
+		target, mine := pt.at(db, table, routes)
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		for _, h := range g.holders[target] {
+			if h.named == mine.named {
+				return h.part == pt.index
+			}
+		}
+		g.holders[target] = append(g.holders[target], mine)
+		return true
+	}
 }
 
 // meet tells the tables of a source, and waits for the other ones.
@@ -200,10 +257,13 @@ func (p *program) each(ctx context.Context, g *gathering, run func(ctx context.C
 		wait.Go(func() {
 			defer close(g.ended[i])
 			err := run(inner, pt)
-			if errs[i] = err; err == nil || inner.Err() != nil {
+			if errs[i] = err; err == nil || isCancelled(err) && inner.Err() != nil {
 				return
 			}
 			errs[i] = fmt.Errorf("%s: %w", pt.label, err)
+			if inner.Err() != nil {
+				return
+			}
 			if !g.together() {
 				stop()
 				return
@@ -227,8 +287,10 @@ func (g *gathering) outcome(ctx context.Context, errs []error) error {
 	switch {
 	case g.err != nil:
 		return g.err
-	case ctx.Err() != nil && len(g.failed) > 0:
+	case ctx.Err() != nil && len(g.failed) > 0 && g.endless:
 		return &stoppedError{fmt.Errorf("%w: %w", move.ErrIncomplete, errors.Join(g.failed...))}
+	case ctx.Err() != nil && len(own) > 0:
+		return errors.Join(own...)
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case len(own) == 0 || len(own) == len(errs) || !g.together():

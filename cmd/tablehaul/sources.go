@@ -117,7 +117,7 @@ func (p *program) several(o *moveOptions) (sources []sourceEnd, err error) {
 	}
 	if len(sources) == 1 && sources[0].name == "" {
 		o.source = sources[0].url
-		return nil, nil
+		return nil, o.login.check(func(string) bool { return false }, o.source)
 	}
 	if p.stores.isTopic(o.sink) {
 		return nil, hint.Wrap(errors.New("several sources cannot go into a topic by one run"), "start a run for each of them, with topics of their own: {db} may stand in TOPIC")

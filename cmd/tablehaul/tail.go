@@ -236,6 +236,7 @@ func (p *program) tail(ctx context.Context, o tailOptions) (err error) {
 	}
 	streams, runs := []*progress.Stream{stream}, []*progress.Run{stream.Stock()}
 	g := gather(sources, p.labels(sources))
+	g.endless = !o.bounded()
 	for i, pt := range g.parts {
 		streams = append(streams[:i], stream.Part(pt.label, pt.prefix()))
 		runs = append(runs[:i], streams[i].Stock())
@@ -322,7 +323,10 @@ func (p *program) follow(ctx context.Context, o tailOptions, stream *progress.St
 	sink, err := open.sink(ctx, o.sink, store)
 	if o.dryRun {
 		if err := o.part.turn(ctx); err != nil {
-			return errors.Join(err, sink.Close())
+			if sink != nil {
+				err = errors.Join(err, sink.Close())
+			}
+			return err
 		}
 		return p.tailPlan(ctx, o, src, sink, err, tables)
 	}
@@ -354,7 +358,7 @@ func (p *program) follow(ctx context.Context, o tailOptions, stream *progress.St
 	return move.Tail(ctx, log, sink, tables, move.TailOptions{
 		Start: o.start, Until: o.until, IdleExit: o.idleExit,
 		CommitInterval: o.commitInterval, CommitSize: int64(o.commitSize),
-		Evolve: store.evolve, Extent: store.extent, Drops: store.drops, Selection: sel, Form: o.former(src), Beside: p.beside(o, open, store), Resnapshot: o.onPurged.value == "snapshot", RetryTime: retryTime,
+		Evolve: store.evolve, Extent: store.extent, Drops: store.drops, Selection: sel, Mine: o.part.mine(&o.route), Form: o.former(src), Beside: p.beside(o, open, store), Resnapshot: o.onPurged.value == "snapshot", RetryTime: retryTime,
 		Parallel: o.gentle.maxParallel, Memory: int64(o.memory) / queueShare,
 		Progress: stream, Throttle: throttle, Warn: o.warn(p), Terms: o.terms(),
 	})

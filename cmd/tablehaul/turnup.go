@@ -70,10 +70,13 @@ func (u turnUps) Table(ctx context.Context, name string) (*schema.Table, error) 
 		if t == nil {
 			continue
 		}
+		if t, err = u.o.asWanted(u.besideSource, t); err != nil || t == nil {
+			return nil, err
+		}
 		if err := u.o.part.claim(t, &u.o.route); err != nil {
 			return nil, err
 		}
-		return u.o.asWanted(u.besideSource, t)
+		return t, nil
 	}
 	return nil, nil
 }

@@ -66,6 +66,9 @@ type TailOptions struct {
 	Drops bool
 	// Selection is by which the tables were selected, and others that come into being are.
 	Selection reader.Selection
+	// Mine reports whether a table that the sink holds is this source's: its position may look so
+	// although another source sees to it that this run follows as well. nil: all are that do.
+	Mine func(db, table string) bool
 	// Form gives a table that is no more at the source the form that it has at the sink; nil
 	// leaves such tables as they are there, at the position that they hold.
 	Form func(*schema.Table) (*schema.Table, error)

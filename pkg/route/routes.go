@@ -247,6 +247,15 @@ func (r *Routes) tells(form *schema.Table, table, other string) error {
 	return &schema.TableError{Table: table, Err: err}
 }
 
+// Tells is tells of a table of one source, and of what another source sends to the same target.
+func (r *Routes) Tells(t *schema.Table, target, other string) error {
+	form := *t // of which the key matters, and the name
+	if db, name, ok := strings.Cut(target, "."); ok {
+		form.DB, form.Name = db, name
+	}
+	return r.tells(&form, t.String(), other)
+}
+
 // union takes the form of a further table in. It is have itself where that takes the rows as it is:
 // what is open at the sink stays open.
 func (r *Routes) union(have, form, of *schema.Table) (*schema.Table, error) {

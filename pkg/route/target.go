@@ -411,7 +411,7 @@ func (r *replacing) ready(ctx context.Context) error {
 	if r.w != nil || r.apart {
 		return nil
 	}
-	if r.target.sink.routes.Several {
+	if routes := r.target.sink.routes; routes.Several && routes.tells(r.target.table, "", "") == nil {
 		r.apart = true // the others would take this one's rows for old content, and it theirs
 		return nil
 	}
