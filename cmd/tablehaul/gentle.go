@@ -70,9 +70,10 @@ func (o *gentleOptions) check(parallel int, given func(flag string) bool) error 
 func (p *program) throttle(o moveOptions, runs []*progress.Run) (all throttles, end func(), err error) {
 	g := o.gentle
 	for _, run := range runs {
-		parallel, most := max(1, o.parallel/len(runs)), max(1, g.maxParallel/len(runs))
+		parallel, most := share(o.parallel, len(runs)), share(g.maxParallel, len(runs))
 		t := move.NewThrottle(move.Limits{Parallel: parallel, Rate: g.rate.Rate, MaxLoad: g.load.bounds, MaxLag: g.lag.most}, max(parallel, most))
 		t.Tell(func(s move.ThrottleState) {
+			s.Parallel, s.MaxParallel = s.Parallel*len(runs), s.MaxParallel*len(runs) // the run's
 			run.Pace(paceOf(s))
 			run.Paused(s.Paused...)
 		})
@@ -88,15 +89,20 @@ func (p *program) throttle(o moveOptions, runs []*progress.Run) (all throttles, 
 	return all, s.close, nil
 }
 
+// share is what each of several sources gets of so many connections.
+func share(parallel, sources int) int { return max(1, parallel/sources) }
+
 // Throttles hold the sources of one run back, each by the same limits.
 type throttles []*move.Throttle
 
-// State returns the state of the first one, with what is read of all.
+// State returns the state of the first one, with what is read of all, and how much may be.
 func (t throttles) State() move.ThrottleState {
 	s := t[0].State()
 	for _, o := range t[1:] {
 		more := o.State()
 		s.Reading += more.Reading
+		s.Parallel += more.Parallel
+		s.MaxParallel += more.MaxParallel
 		for _, why := range more.Paused {
 			if !slices.Contains(s.Paused, why) {
 				s.Paused = append(s.Paused, why)
@@ -106,10 +112,29 @@ func (t throttles) State() move.ThrottleState {
 	return s
 }
 
-// Adjust changes the limits of all, or of those before one that does not take them.
+// Adjust changes the limits of all, or of none if one does not take them. Of how many parts are read
+// at once each gets its share.
 func (t throttles) Adjust(ctx context.Context, change func(*move.Limits)) error {
-	for _, o := range t {
-		if err := o.Adjust(ctx, change); err != nil {
+	all := t.State()
+	asked := all.Limits
+	change(&asked)
+	if asked.Parallel < 1 || asked.Parallel > all.MaxParallel {
+		return move.OutOfRange(all.MaxParallel)
+	}
+	var was []move.Limits
+	for i, o := range t {
+		was = append(was, o.State().Limits)
+		err := o.Adjust(ctx, func(l *move.Limits) {
+			own := l.Parallel
+			change(l)
+			if l.Parallel = own; asked.Parallel != all.Parallel {
+				l.Parallel = share(asked.Parallel, len(t))
+			}
+		})
+		if err != nil {
+			for j, o := range t[:i] {
+				err = errors.Join(err, o.Adjust(ctx, func(l *move.Limits) { *l = was[j] }))
+			}
 			return err
 		}
 	}

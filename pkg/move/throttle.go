@@ -117,8 +117,7 @@ func (t *Throttle) Adjust(ctx context.Context, change func(*Limits)) error {
 	t.mu.Unlock()
 	change(&l)
 	if l.Parallel < 1 || l.Parallel > t.most {
-		err := fmt.Errorf("parallel must be from 1 to %d", t.most)
-		return hint.Wrap(err, "connections are pinned when a run begins: start it with a higher --max-parallel")
+		return OutOfRange(t.most)
 	}
 	if err := l.try(ctx, loads); err != nil {
 		return err
@@ -130,6 +129,11 @@ func (t *Throttle) Adjust(ctx context.Context, change func(*Limits)) error {
 	t.owed, t.at, t.guess = 0, time.Now(), 0
 	t.turn()
 	return nil
+}
+
+// OutOfRange is the error of Limits.Parallel that is not from 1 to most.
+func OutOfRange(most int) error {
+	return hint.Wrap(fmt.Errorf("parallel must be from 1 to %d", most), "connections are pinned when a run begins: start it with a higher --max-parallel")
 }
 
 // Pause stops reading, or no longer stops it. Pauses for the source's sake are not
