@@ -35,10 +35,10 @@ func besideOptions(sel reader.Selection) compactOptions {
 	return compactOptions{tables: sel.Include, exclude: sel.Exclude, db: sel.DB, beside: true, deletes: 1, orphanAge: defaultOrphanAge}
 }
 
-// tending has the sink's tables tended every so often until the returned function is
-// called, which waits. It uses a sink of its own: what it does delays no commit, and
-// nothing that goes wrong ends the run.
-func (p *program) tending(ctx context.Context, every time.Duration, url string, open openSink, store storeOptions, sel compactOptions) (end func()) {
+// tending has the sink's tables tended every so often, if that is due then, until the
+// returned function is called, which waits. It uses a sink of its own: what it does
+// delays no commit, and nothing that goes wrong ends the run.
+func (p *program) tending(ctx context.Context, every time.Duration, due func() bool, url string, open openSink, store storeOptions, sel compactOptions) (end func()) {
 	if every <= 0 {
 		return func() {}
 	}
@@ -54,6 +54,9 @@ func (p *program) tending(ctx context.Context, every time.Duration, url string, 
 			case <-ctx.Done():
 				return
 			case <-t.C:
+				if !due() {
+					continue
+				}
 				if err := p.tendOnce(ctx, url, open, store, sel); err != nil && ctx.Err() == nil {
 					p.console.warn("--compact-every: " + progress.Printable(oneLine(err)))
 				}

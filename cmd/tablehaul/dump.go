@@ -230,7 +230,7 @@ func (p *program) drain(ctx context.Context, o dumpOptions, open feedEnds, strea
 	if err != nil {
 		return err
 	}
-	defer p.tending(ctx, o.compactEvery, o.sink, open.sink, store, besideOptions(reader.Selection{Include: o.tables, Exclude: o.exclude}))()
+	defer p.tending(ctx, o.compactEvery, part{}.tends, o.sink, open.sink, store, besideOptions(reader.Selection{Include: o.tables, Exclude: o.exclude}))()
 	merged, err := p.newMergedGuard(ctx, sink)
 	if err != nil {
 		return err

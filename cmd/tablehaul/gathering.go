@@ -246,6 +246,22 @@ func (pt part) turn(ctx context.Context) error {
 	}
 }
 
+// tends reports whether the tables of all are to be tended beside this source, which is so beside the
+// first one that has not ended.
+func (pt part) tends() bool {
+	if pt.among == nil {
+		return true
+	}
+	for _, ended := range pt.among.ended[:pt.index] {
+		select {
+		case <-ended:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
 // each has every source be read, and waits for all of them. One that ends by an error after they
 // have met is told of, and the others go on.
 func (p *program) each(ctx context.Context, g *gathering, run func(ctx context.Context, pt part) error) error {

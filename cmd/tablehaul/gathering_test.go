@@ -79,6 +79,18 @@ func TestClaimOfOneTarget(t *testing.T) {
 	}
 }
 
+// Tables are tended as long as there is a source.
+func TestTendsOfSeveral(t *testing.T) {
+	g, _ := gathered(t, nil, nil)
+	if !g.parts[0].tends() || g.parts[1].tends() || !(part{}).tends() {
+		t.Error("not the first one, or not it alone, tends")
+	}
+	close(g.ended[0])
+	if !g.parts[1].tends() {
+		t.Error("nobody tends once the first one has ended")
+	}
+}
+
 // What has gone wrong is told, and exits as it does with one source, when a signal has come too.
 func TestOutcomeOfSeveral(t *testing.T) {
 	ctx, stop := context.WithCancelCause(context.Background())

@@ -262,9 +262,6 @@ func (o tailOptions) of(pt part) tailOptions {
 	if o.serverID != 0 {
 		o.serverID += uint32(pt.index) // two sources may be one server
 	}
-	if pt.index > 0 {
-		o.compactEvery = 0 // the first one tends the tables of all
-	}
 	return o
 }
 
@@ -350,7 +347,7 @@ func (p *program) follow(ctx context.Context, o tailOptions, stream *progress.St
 	if o.part.among != nil {
 		tended.DB = "" // the other ones' as well
 	}
-	defer p.tending(ctx, o.compactEvery, o.sink, open.sink, store, besideOptions(tended))()
+	defer p.tending(ctx, o.compactEvery, o.part.tends, o.sink, open.sink, store, besideOptions(tended))()
 	retryTime := o.retryTime
 	if retryTime == 0 {
 		retryTime = -1 // not at all
