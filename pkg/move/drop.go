@@ -43,7 +43,7 @@ func (f *tailer) buryLeft(ctx context.Context) error {
 	}
 	for _, c := range held {
 		db, name, ok := strings.Cut(c.Source, ".")
-		if !ok || !m.Match(db, name) || f.src.Owns(c.Position) != nil || !h.Doomed(c.Position, c.Source) || !f.mine(db, name) {
+		if !ok || !m.Match(db, name) || !h.Doomed(c.Position, c.Source) || !f.owns(c) {
 			continue
 		}
 		if err := f.removeCopy(ctx, c.Source, c.Position); err != nil {

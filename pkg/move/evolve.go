@@ -86,7 +86,7 @@ func (f *tailer) dropped(ctx context.Context, held []writer.Held) ([]*schema.Tab
 	var out []*schema.Table
 	for _, c := range held {
 		db, name, ok := strings.Cut(c.Source, ".")
-		if !ok || there[c.Source] || c.Shape == "" || !m.Match(db, name) || f.src.Owns(c.Position) != nil || h.Dropped(c.Position, c.Source) || !f.mine(db, name) {
+		if !ok || there[c.Source] || c.Shape == "" || !m.Match(db, name) || h.Dropped(c.Position, c.Source) || !f.owns(c) {
 			continue
 		}
 		if room, err := f.src.Headroom(ctx, c.Position); err != nil || room.Gone {
@@ -112,8 +112,11 @@ func (f *tailer) dropped(ctx context.Context, held []writer.Held) ([]*schema.Tab
 	return out, nil
 }
 
-// mine reports whether no other source of this process sees to a table that the sink holds.
-func (f *tailer) mine(db, table string) bool { return f.opts.Mine == nil || f.opts.Mine(db, table) }
+// owns reports whether what the sink holds is of this source, and no other one of the run's sees to it.
+func (f *tailer) owns(c writer.Held) bool {
+	db, name, _ := strings.Cut(c.Source, ".")
+	return f.src.Owns(c.Position) == nil && (f.opts.Mine == nil || f.opts.Mine(db, name))
+}
 
 // plain is what a table of rows that are made of others is made of.
 func (f *tailer) plain(t *schema.Table) *schema.Table {
