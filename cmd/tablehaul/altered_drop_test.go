@@ -1,7 +1,6 @@
 package main
 
 import (
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,9 +13,7 @@ import (
 // again under their names, and go: in the end the sink has those of the source, and no others.
 func TestDroppedAtRandom(t *testing.T) {
 	atRandom(t, 2, func(t *testing.T, sink string, seed uint64) {
-		a := newAlteredAt(t, "MYSQL", sink)
-		a.rnd = rand.New(rand.NewPCG(seed, 12)) //nolint:gosec // to be had again
-		a.args = append(a.args, "--on-drop", "drop")
+		a := newSeeded(t, sink, seed, 12, "--on-drop", "drop")
 		a.workload(a.dropStep)
 		a.equal()
 		for _, name := range a.copies() {

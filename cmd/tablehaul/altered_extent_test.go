@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"testing"
 )
 
@@ -10,9 +9,7 @@ import (
 // that it follows: none of them leaves a table behind.
 func TestAddedAtRandom(t *testing.T) {
 	atRandom(t, 2, func(t *testing.T, sink string, seed uint64) {
-		a := newAlteredAt(t, "MYSQL", sink)
-		a.rnd = rand.New(rand.NewPCG(seed, 10)) //nolint:gosec // to be had again
-		a.args = append(a.args, "--schema-change", "additive")
+		a := newSeeded(t, sink, seed, 10, "--schema-change", "additive")
 		a.tail()
 		a.workload(a.addStep)
 		a.equal()
@@ -58,9 +55,7 @@ func (a *altered) widen(table string) {
 // first are equal to the source's, whatever becomes of others, and there are no others.
 func TestKeptAtRandom(t *testing.T) {
 	atRandom(t, 2, func(t *testing.T, sink string, seed uint64) {
-		a := newAlteredAt(t, "MYSQL", sink)
-		a.rnd = rand.New(rand.NewPCG(seed, 11)) //nolint:gosec // to be had again
-		a.args = append(a.args, "--schema-change", "ignore")
+		a := newSeeded(t, sink, seed, 11, "--schema-change", "ignore")
 		a.tail()
 		a.workload(a.keepStep)
 		for _, table := range a.tables {

@@ -28,8 +28,7 @@ import (
 // how many such workloads each sink gets, or FIRST-LAST.
 func TestAlteredAtRandom(t *testing.T) {
 	atRandom(t, 3, func(t *testing.T, sink string, seed uint64) {
-		a := newAlteredAt(t, "MYSQL", sink)
-		a.rnd = rand.New(rand.NewPCG(seed, 9)) //nolint:gosec // to be had again
+		a := newSeeded(t, sink, seed, 9)
 		a.workload(a.step)
 		a.equal()
 	})
@@ -90,6 +89,15 @@ type altered struct {
 	tables []string
 	made   int // columns and tables, ever
 	done   []string
+}
+
+// newSeeded is one that is altered at random, in a way of its own for each test, with more arguments.
+func newSeeded(t *testing.T, sink string, seed, test uint64, args ...string) *altered {
+	t.Helper()
+	a := newAlteredAt(t, "MYSQL", sink)
+	a.rnd = rand.New(rand.NewPCG(seed, test)) //nolint:gosec // to be had again
+	a.args = append(a.args, args...)
+	return a
 }
 
 func newAlteredAt(t *testing.T, server, sink string) *altered {

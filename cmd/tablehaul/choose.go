@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/shape"
@@ -58,38 +57,22 @@ func (o *chooseOptions) apply(ctx context.Context, src source, tables []*schema.
 		}
 	}
 	for i, t := range tables {
-		plain := t
 		if s, ok := src.(*shape.Source); ok {
-			if tables[i], err = o.shaped(s, plain, where[t], columns[t], src.DB()); err != nil && o.lenient {
+			tables[i], err = o.shaped(s, t, where[t], columns[t], src.DB())
+			switch {
+			case err != nil && o.lenient: // the server would say the same of the condition
 				unfit := *t
 				unfit.Unfit, tables[i], err = err, &unfit, nil
+			case err == nil:
+				_, err = filtered(ctx, src, t, where[t])
 			}
 			if err != nil {
 				return err
 			}
-			if tables[i].Unfit != nil {
-				continue // the server would say the same of the condition
-			}
-		}
-		if cond := where[t]; cond != "" {
-			filters, ok := src.(reader.Filterer)
-			if !ok {
-				return errors.New("--where: the source cannot read by a condition")
-			}
-			f := *t
-			f.Filter = cond
-			if f.Rows, err = filters.Filtered(ctx, &f); err != nil {
-				return fmt.Errorf("--where: %w", err)
-			}
-			if t.Rows > 0 {
-				f.Bytes = int64(float64(t.Bytes) * min(1, float64(f.Rows)/float64(t.Rows)))
-			}
-			if tables[i] == plain {
-				tables[i] = &f
-			}
-		}
-		if _, ok := src.(*shape.Source); ok {
 			continue
+		}
+		if tables[i], err = filtered(ctx, src, t, where[t]); err != nil {
+			return err
 		}
 		if list := columns[t]; list != "" {
 			keep, err := pickColumns(t, list)
@@ -105,6 +88,28 @@ func (o *chooseOptions) apply(ctx context.Context, src source, tables []*schema.
 	return nil
 }
 
+// filtered returns a table of which only rows are read that meet a condition, which the source has
+// looked at; "" is none.
+func filtered(ctx context.Context, src source, t *schema.Table, cond string) (*schema.Table, error) {
+	if cond == "" {
+		return t, nil
+	}
+	filters, ok := src.(reader.Filterer)
+	if !ok {
+		return nil, errors.New("--where: the source cannot read by a condition")
+	}
+	f := *t
+	f.Filter = cond
+	var err error
+	if f.Rows, err = filters.Filtered(ctx, &f); err != nil {
+		return nil, fmt.Errorf("--where: %w", err)
+	}
+	if t.Rows > 0 {
+		f.Bytes = int64(float64(t.Bytes) * min(1, float64(f.Rows)/float64(t.Rows)))
+	}
+	return &f, nil
+}
+
 // unfit returns why tables cannot be shaped, of those that cannot.
 func unfit(tables []*schema.Table) []error {
 	var errs []error
@@ -118,22 +123,14 @@ func unfit(tables []*schema.Table) []error {
 
 // pickColumns reads a list of columns, whose case does not matter, as at the source.
 func pickColumns(t *schema.Table, list string) ([]string, error) {
-	all := make([]string, len(t.Columns))
-	for i, c := range t.Columns {
-		all[i] = c.Name
-	}
 	var keep []string
 	for _, name := range strings.Split(list, ",") {
 		name = strings.Trim(strings.TrimSpace(name), "`")
-		i := slices.IndexFunc(all, func(c string) bool { return strings.EqualFold(c, name) })
+		i := slices.IndexFunc(t.Columns, func(c schema.Column) bool { return strings.EqualFold(c.Name, name) })
 		if i < 0 {
-			err := fmt.Errorf("%s has no column %q", t, name)
-			if s := hint.Nearest(name, all); s != "" {
-				return nil, didYouMean(err, s)
-			}
-			return nil, hint.Wrap(err, "its columns are %s", strings.Join(all, ", "))
+			return nil, t.NoColumn(name)
 		}
-		keep = append(keep, all[i])
+		keep = append(keep, t.Columns[i].Name)
 	}
 	return keep, nil
 }

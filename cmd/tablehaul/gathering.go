@@ -67,8 +67,7 @@ const leastMemory = 32 << 20
 func (o moveOptions) of(pt part) moveOptions {
 	n := len(pt.among.parts)
 	o.part, o.source = pt, pt.url
-	o.parallel = max(1, o.parallel/n)
-	o.gentle.maxParallel = max(o.parallel, o.gentle.maxParallel/n)
+	o.parallel, o.gentle.maxParallel = share(o.parallel, n), share(o.gentle.maxParallel, n)
 	o.memory = max(o.memory/byteSize(n), leastMemory)
 	o.gentle.control = "" // one socket is for all of them
 	o.route.routes = o.route.routes.From(pt.name)
@@ -114,7 +113,7 @@ func (pt part) at(db, table string, routes *routeOptions) (target string, h hold
 	if !routed {
 		return db + "." + table, holder{pt.index, db + "." + table, false}
 	}
-	return toDB + "." + to, holder{pt.index, routes.routes.Named([]*schema.Table{{DB: db, Name: table}})[0], true}
+	return toDB + "." + to, holder{pt.index, routes.routes.Named(db + "." + table), true}
 }
 
 // claim notes whose a table is, unless it is another source's. Two sources may have one of the same
@@ -183,7 +182,7 @@ func (pt part) mine(routes *routeOptions) func(db, table string) bool {
 // meet tells the tables of a source, and waits for the other ones.
 func (pt part) meet(ctx context.Context, tables []*schema.Table, routes *routeOptions) error {
 	if pt.among == nil {
-		return routes.routes.Unused(routes.routes.Named(tables))
+		return routes.routes.Unused(namedAll(tables, routes))
 	}
 	for _, t := range tables {
 		if err := pt.claim(t, routes); err != nil {
@@ -192,7 +191,7 @@ func (pt part) meet(ctx context.Context, tables []*schema.Table, routes *routeOp
 	}
 	g := pt.among
 	g.mu.Lock()
-	g.named = append(g.named, routes.routes.Named(tables)...)
+	g.named = append(g.named, namedAll(tables, routes)...)
 	if g.come++; g.come == len(g.parts) {
 		g.err = g.judge(routes)
 		close(g.all)
@@ -204,6 +203,15 @@ func (pt part) meet(ctx context.Context, tables []*schema.Table, routes *routeOp
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// namedAll are tables as routes know them.
+func namedAll(tables []*schema.Table, routes *routeOptions) []string {
+	out := make([]string, len(tables))
+	for i, t := range tables {
+		out[i] = routes.routes.Named(t.String())
+	}
+	return out
 }
 
 // judge finds patterns and routes that are about no table of any source.

@@ -70,8 +70,7 @@ func (o *gentleOptions) check(parallel int, given func(flag string) bool) error 
 func (p *program) throttle(o moveOptions, runs []*progress.Run) (all throttles, end func(), err error) {
 	g := o.gentle
 	for _, run := range runs {
-		parallel, most := share(o.parallel, len(runs)), share(g.maxParallel, len(runs))
-		t := move.NewThrottle(move.Limits{Parallel: parallel, Rate: g.rate.Rate, MaxLoad: g.load.bounds, MaxLag: g.lag.most}, max(parallel, most))
+		t := move.NewThrottle(move.Limits{Parallel: share(o.parallel, len(runs)), Rate: g.rate.Rate, MaxLoad: g.load.bounds, MaxLag: g.lag.most}, share(g.maxParallel, len(runs)))
 		t.Tell(func(s move.ThrottleState) {
 			s.Parallel, s.MaxParallel = s.Parallel*len(runs), s.MaxParallel*len(runs) // the run's
 			run.Pace(paceOf(s))

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -14,8 +13,7 @@ import (
 // all of them. TABLEHAUL_TEST_ALTERED is as in TestAlteredAtRandom.
 func TestMergedAtRandom(t *testing.T) {
 	atRandom(t, 2, func(t *testing.T, sink string, seed uint64) {
-		m := merged{newAlteredAt(t, "MYSQL", sink), ""}
-		m.rnd = rand.New(rand.NewPCG(seed, 10)) //nolint:gosec // to be had again
+		m := merged{newSeeded(t, sink, seed, 10), ""}
 		m.args = append(m.args, "--route", m.db+`\.t[0-9]+ -> `+m.db+".merged", "--shard-columns")
 		if sink == "iceberg" {
 			m.args = append(m.args, "--compact-every", "1s")

@@ -123,11 +123,10 @@ func (p *program) snapshot(ctx context.Context, o snapshotOptions) error {
 
 // copyTables opens both ends and moves.
 func (p *program) copyTables(ctx context.Context, o snapshotOptions, run *progress.Run, throttle *move.Throttle) (err error) {
-	open, err := p.stores.find(o.source, o.sink)
+	open, err := p.opens(&o.moveOptions)
 	if err != nil {
 		return err
 	}
-	open.sink = o.route.open(open.sink)
 	run.Phase("connecting to " + p.hide.redact(o.source))
 	src, err := open.source(ctx, o.source, o.store(p))
 	if err != nil {

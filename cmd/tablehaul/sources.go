@@ -115,17 +115,17 @@ func (p *program) several(o *moveOptions) (sources []sourceEnd, err error) {
 	if sources, err = p.readSources(o.sources); err != nil {
 		return nil, err
 	}
-	if len(sources) == 1 && sources[0].name == "" {
-		o.source = sources[0].url
-		return nil, o.login.check(func(string) bool { return false }, o.source)
-	}
-	if p.stores.isTopic(o.sink) {
-		return nil, hint.Wrap(errors.New("several sources cannot go into a topic by one run"), "start a run for each of them, with topics of their own: {db} may stand in TOPIC")
-	}
 	for _, s := range sources {
 		if err := o.login.check(func(string) bool { return false }, s.url); err != nil {
 			return nil, err
 		}
+	}
+	if len(sources) == 1 && sources[0].name == "" {
+		o.source = sources[0].url
+		return nil, nil
+	}
+	if p.stores.isTopic(o.sink) {
+		return nil, hint.Wrap(errors.New("several sources cannot go into a topic by one run"), "start a run for each of them, with topics of their own: {db} may stand in TOPIC")
 	}
 	return sources, nil
 }
@@ -160,6 +160,13 @@ func (p *program) checkEnds(o *moveOptions) ([]sourceEnd, error) {
 		}
 	}
 	return sources, errors.Join(p.stores.check(*o), o.route.takes(p, o.sink))
+}
+
+// opens returns what opens the source, and the sink as its routes have it.
+func (p *program) opens(o *moveOptions) (ends, error) {
+	open, err := p.stores.find(o.source, o.sink)
+	open.sink = o.route.open(open.sink)
+	return open, err
 }
 
 // sourceText tells of the source, or of all of them.

@@ -23,11 +23,11 @@ import (
 
 // statusOptions are the command line of `tablehaul status`.
 type statusOptions struct {
-	sink, source string   // source may be ""
-	sources      []string // as they were given
-	json         bool
-	printDDL     bool // and nothing else
-	login        sourceFlags
+	sink     string
+	sources  []string // as they were given; there may be none
+	json     bool
+	printDDL bool // and nothing else
+	login    sourceFlags
 }
 
 func newStatus(run func(context.Context, statusOptions) error) *cobra.Command {
@@ -57,10 +57,11 @@ does not change shows a lag of up to that.`,
 	}
 	cmd.RunE = checked(func(cmd *cobra.Command, args []string) error {
 		o.sink, o.sources = args[0], args[1:]
+		source := ""
 		if len(o.sources) == 1 {
-			o.source = parseSource(o.sources[0]).url
+			source = parseSource(o.sources[0]).url
 		}
-		return o.login.check(cmd.Flags().Changed, o.source)
+		return o.login.check(cmd.Flags().Changed, source)
 	}, func(ctx context.Context) error { return run(ctx, o) })
 	cmd.Flags().SortFlags = false
 	o.login.register(cmd.Flags())

@@ -277,11 +277,10 @@ func (o *tailOptions) checkSeveral() error {
 
 // follow opens both ends and follows the log.
 func (p *program) follow(ctx context.Context, o tailOptions, stream *progress.Stream, throttle *move.Throttle) (err error) {
-	open, err := p.stores.find(o.source, o.sink)
+	open, err := p.opens(&o.moveOptions)
 	if err != nil {
 		return err
 	}
-	open.sink = o.route.open(open.sink)
 	store := o.store(p)
 	store.serverID, store.heartbeat, store.evolve = o.serverID, o.heartbeat, o.evolves(p)
 	store.drops = o.drops()

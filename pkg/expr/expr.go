@@ -77,7 +77,7 @@ func (e *Engine) Compile(text string, t *schema.Table) (*Expr, error) {
 	place := func(c *sqlparser.ColName) (int, error) {
 		i := t.Index(c.Name.String())
 		if i < 0 {
-			unfit = missing(t, c.Name.String())
+			unfit = t.NoColumn(c.Name.String())
 			return 0, unfit
 		}
 		at := slices.Index(x.Columns, i)
@@ -142,17 +142,4 @@ func syntax(err error) error {
 func plain(err error) error {
 	text := strings.TrimPrefix(err.Error(), "VT12001: unsupported: ")
 	return errors.New(strings.TrimPrefix(text, "unsupported: "))
-}
-
-// missing is the error of a column that a table does not have, with what may have been meant.
-func missing(t *schema.Table, name string) error {
-	names := make([]string, len(t.Columns))
-	for i, c := range t.Columns {
-		names[i] = c.Name
-	}
-	err := fmt.Errorf("%s has no column %q", t, name)
-	if near := hint.Nearest(name, names); near != "" {
-		return hint.Wrap(err, "did you mean %s?", near)
-	}
-	return hint.Wrap(err, "its columns are %s", strings.Join(names, ", "))
 }

@@ -28,18 +28,17 @@ func (f *tailer) buryTable(ctx context.Context, c *followed) error {
 
 // buryLeft removes copies that an earlier run, or attempt, was to remove and has not.
 func (f *tailer) buryLeft(ctx context.Context) error {
-	l, ok := f.sink.(writer.Lister)
 	h, tells := f.src.(reader.Herald)
-	if !f.opts.Drops || !ok || !tells || f.run.listed && f.run.joins == nil {
+	if !f.opts.Drops || !tells || f.run.listed && f.run.joins == nil {
 		return nil
 	}
 	m, err := f.opts.Selection.Matcher()
 	if err != nil {
 		return err
 	}
-	held, err := l.List(ctx)
+	held, _, err := f.list(ctx)
 	if err != nil {
-		return fmt.Errorf("list what the sink holds: %w", err)
+		return err
 	}
 	for _, c := range held {
 		db, name, ok := strings.Cut(c.Source, ".")
@@ -55,6 +54,7 @@ func (f *tailer) buryLeft(ctx context.Context) error {
 
 // removeCopy removes what the sink has of a table, if that is at a position.
 func (f *tailer) removeCopy(ctx context.Context, source string, pos batch.Position) error {
+	f.listed = false
 	err := errors.ErrUnsupported
 	if d, ok := f.sink.(writer.Dropper); ok {
 		db, name, _ := strings.Cut(source, ".")

@@ -18,13 +18,12 @@ import (
 // those in which the log has its rows from there on. A sink that does not tell has them as they
 // are now.
 func (f *tailer) known(ctx context.Context, tables []*schema.Table) ([]*schema.Table, error) {
-	l, ok := f.sink.(writer.Lister)
-	if !f.opts.Evolve || !ok {
+	if !f.opts.Evolve {
 		return tables, nil
 	}
-	held, err := l.List(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list what the sink holds: %w", err)
+	held, ok, err := f.list(ctx)
+	if err != nil || !ok {
+		return tables, err
 	}
 	shapes := map[string]string{}
 	for _, h := range held {
@@ -46,18 +45,15 @@ func (f *tailer) known(ctx context.Context, tables []*schema.Table) ([]*schema.T
 		if plain := f.plain(t); !ok || plain.Whole != nil || plain.Filter != "" {
 			continue
 		}
+		if err := f.unkept(t, old); err != nil {
+			return nil, err
+		}
 		if old == "" || t.Shape() == old || f.opts.Extent != schema.Nothing && t.Since(old) == "" {
 			f.alike[t] = true
-			if err := f.unkept(t, old); err != nil {
-				return nil, err
-			}
 			continue
 		}
 		was, err := f.formerly(t, old)
 		if err != nil {
-			return nil, err
-		}
-		if err := f.unkept(t, old); err != nil {
 			return nil, err
 		}
 		out[i] = was
@@ -65,6 +61,20 @@ func (f *tailer) known(ctx context.Context, tables []*schema.Table) ([]*schema.T
 		f.replace(was)
 	}
 	return out, nil
+}
+
+// list returns what the sink holds, asked once an attempt and again once something of it was removed;
+// false of a sink that does not tell.
+func (f *tailer) list(ctx context.Context) (held []writer.Held, ok bool, err error) {
+	l, ok := f.sink.(writer.Lister)
+	if !ok || f.listed {
+		return f.holds, ok, nil
+	}
+	if f.holds, err = l.List(ctx); err != nil {
+		return nil, ok, fmt.Errorf("list what the sink holds: %w", err)
+	}
+	f.listed = true
+	return f.holds, ok, nil
 }
 
 // dropped returns tables that the sink holds and the source has no longer, which were dropped since
@@ -135,7 +145,7 @@ type Reshaper interface {
 // unkept tells of columns that rows were written without while tables kept theirs: no row of then is
 // written again for them.
 func (f *tailer) unkept(t *schema.Table, shape string) error {
-	if f.opts.Extent == schema.Nothing || shape == "" {
+	if f.opts.Extent == schema.Nothing || !schema.Keeps(shape) {
 		return nil
 	}
 	was, err := schema.FromShape(t.DB, t.Name, shape)

@@ -234,6 +234,8 @@ type tailer struct {
 	run    *tailRun
 	src    Source
 	former map[*schema.Table]bool // those in a shape that is not today's
+	holds  []writer.Held          // by the sink, once that was listed
+	listed bool
 	// alike are those whose shape is as it was, which says nothing of columns that may be NULL now.
 	alike map[*schema.Table]bool
 }
@@ -259,6 +261,7 @@ func (f *tailer) open(ctx context.Context) error {
 				return err
 			}
 			delete(f.run.anew, name)
+			f.listed = false // that may have taken long
 		default:
 			todo = append(todo, t)
 		}

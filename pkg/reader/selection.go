@@ -75,6 +75,17 @@ func (m *Matcher) Unused() []string {
 	return out
 }
 
+// Wrong returns the patterns of Unused that are an error: those that Missed is not told of, as other
+// tables were found.
+func (s Selection) Wrong(m *Matcher, found int) []string {
+	unused := m.Unused()
+	if len(unused) == 0 || s.Missed == nil || found == 0 {
+		return unused
+	}
+	s.Missed(unused)
+	return nil
+}
+
 // match reports whether the pattern is about the table. In the database only, or
 // in any if that is "", the whole pattern may be the table's name.
 func (p pattern) match(db, table, only string) bool {

@@ -28,7 +28,7 @@ func (s *Sink) Drop(ctx context.Context, db, table string, held batch.Position) 
 	if err != nil {
 		return err
 	}
-	name, source := toDB+"."+to, s.routes.named(db+"."+table)
+	name, source := toDB+"."+to, s.routes.Named(db+"."+table)
 	for _, h := range all {
 		at, ok := parsePlaces(h.Position)
 		if h.Source != name || !ok {

@@ -33,7 +33,7 @@ var (
 )
 
 // place is the name by which the target's position has the table.
-func (m *member) place() string { return m.target.sink.routes.named(m.table.String()) }
+func (m *member) place() string { return m.target.sink.routes.Named(m.table.String()) }
 
 // Position returns that of the table alone.
 func (m *member) Position(context.Context) (batch.Position, error) { return m.known, nil }

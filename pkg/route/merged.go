@@ -64,7 +64,7 @@ func (m *Merged) Check(tables []*schema.Table) []finding.Finding {
 		name := t.String()
 		db, to, routed := m.routes.Target(t.DB, t.Name)
 		_, made := m.shard[name]
-		of := m.of[m.routes.named(name)]
+		of := m.of[m.routes.Named(name)]
 		switch {
 		case !routed && made:
 			taken = append(taken, name)

@@ -109,7 +109,11 @@ func TestTargets(t *testing.T) {
 		}
 		_, err = r.Targets(c.tables)
 		if err == nil {
-			err = r.Unused(r.Named(c.tables))
+			var names []string
+			for _, t := range c.tables {
+				names = append(names, r.Named(t.String()))
+			}
+			err = r.Unused(names)
 		}
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got %v, want %q", err, c.want)

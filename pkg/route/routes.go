@@ -41,8 +41,8 @@ func (r *Routes) From(source string) *Routes {
 	return &of
 }
 
-// named is a table or a database as rules and positions name it.
-func (r *Routes) named(name string) string {
+// Named is a table or a database as rules and positions name it.
+func (r *Routes) Named(name string) string {
 	if r == nil || r.Source == "" {
 		return name
 	}
@@ -85,7 +85,7 @@ func (r *Routes) Target(db, name string) (toDB, to string, ok bool) {
 	if r == nil {
 		return "", "", false
 	}
-	i, toDB, to := r.rule(r.named(db + "." + name))
+	i, toDB, to := r.rule(r.Named(db + "." + name))
 	return toDB, to, i >= 0
 }
 
@@ -172,15 +172,6 @@ func (r *Routes) Unused(tables []string) error {
 		return hint.Wrap(fmt.Errorf("the route %q is about none of the tables", r.Rules[i].text), "its expression has to match a whole DB.TABLE, such as %s", tables[0])
 	}
 	return nil
-}
-
-// Named returns the names by which rules are about tables.
-func (r *Routes) Named(tables []*schema.Table) []string {
-	out := make([]string, len(tables))
-	for i, t := range tables {
-		out[i] = r.named(t.String())
-	}
-	return out
 }
 
 // form is a table as it is at the sink, were it the only one that goes there.

@@ -59,7 +59,7 @@ func newAdapter(from, to *schema.Table, r *Routes) (*adapter, error) {
 		}
 	}
 	if shard[0] != "" {
-		a.names = [2]string{r.named(from.DB), from.Name}
+		a.names = [2]string{r.Named(from.DB), from.Name}
 		a.fixed = [2]arrow.Array{repeated(a.names[0], 0), repeated(a.names[1], 0)}
 	}
 	return a, nil
@@ -83,7 +83,7 @@ func (a *adapter) batch(ctx context.Context, b *batch.Batch, from *schema.Table)
 	for i, s := range a.columns {
 		switch {
 		case s.from == fromShard:
-			columns = append(columns, a.shard(s.shard, n, from))
+			columns = append(columns, a.shard(s.shard, n))
 		case s.from == fromNowhere:
 			columns = append(columns, array.MakeArrayOfNull(memory.DefaultAllocator, a.to.Columns[i].Arrow, n))
 		case s.cast == nil:
@@ -103,7 +103,7 @@ func (a *adapter) batch(ctx context.Context, b *batch.Batch, from *schema.Table)
 }
 
 // shard returns n times where a row comes from: a part of what was needed before.
-func (a *adapter) shard(which, n int, from *schema.Table) arrow.Array {
+func (a *adapter) shard(which, n int) arrow.Array {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.fixed[which].Len() < n {

@@ -76,13 +76,13 @@ func (g *target) goesOn(ctx context.Context, m *member, form *schema.Table) erro
 		return g.of(t, err)
 	}
 	for other := range held {
-		if other != g.sink.routes.named(t.String()) {
+		if other != g.sink.routes.Named(t.String()) {
 			if err := g.sink.routes.tells(form, t.String(), other); err != nil {
 				return err
 			}
 		}
 	}
-	at := held[g.sink.routes.named(t.String())]
+	at := held[g.sink.routes.Named(t.String())]
 	if m.mode == writer.Follow {
 		// Were the target of this table alone, the sink would compare the shapes.
 		if diff := t.Since(at.shape); diff != "" {
@@ -115,7 +115,7 @@ func (g *target) fits(t, form *schema.Table, held places) error {
 	seen := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(held)) {
 		shape := held[name].shape
-		if name == g.sink.routes.named(t.String()) || seen[shape] {
+		if name == g.sink.routes.Named(t.String()) || seen[shape] {
 			continue
 		}
 		seen[shape] = true
@@ -250,7 +250,7 @@ func (s *stream) clears(ctx context.Context) error {
 	if !ok || s.target.sink.routes.Shard[0] == "" {
 		return &schema.TableError{Table: m.table.String(), Err: s.target.remedy(fmt.Errorf("its rows cannot be told from others in %s, to be exchanged", s.target.name))}
 	}
-	return c.Clear(ctx, s.target.sink.routes.named(m.table.DB), m.table.Name)
+	return c.Clear(ctx, s.target.sink.routes.Named(m.table.DB), m.table.Name)
 }
 
 // held returns what the target holds.

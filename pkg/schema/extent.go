@@ -107,27 +107,22 @@ func (t *Table) KeptIn(text string) (*Table, error) {
 	}
 	columns := make([]Column, len(s.Kept))
 	for i, c := range s.Kept {
-		typ, err := ParseMySQL(c[1])
-		if err != nil {
-			return nil, fmt.Errorf("read the shape of %s: column %s: %w", t, c[0], err)
+		var err error
+		if columns[i], err = shapedColumn(c[0], c[1], c[2]); err != nil {
+			return nil, fmt.Errorf("read the shape of %s: %w", t, err)
 		}
-		columns[i] = Column{Name: c[0], Native: c[1], Type: typ, Arrow: typ.Arrow(), Nullable: true, Charset: c[2], Gone: c[3] != ""}
-	}
-	k := New(t.DB, t.Name, columns, nil)
-	for _, name := range s.Key {
-		i := k.Index(name)
-		if i < 0 {
-			return nil, fmt.Errorf("read the shape of %s: there is no column %s", t, name)
-		}
-		columns[i].Nullable = false
-		k.Key = append(k.Key, i)
-	}
-	out := New(t.DB, t.Name, columns, k.Key)
-	out.Comment, out.Rows, out.Bytes, out.Now = t.Comment, t.Rows, t.Bytes, t
-	for i := range columns {
-		if at := t.Index(columns[i].Name); at >= 0 && !columns[i].Gone {
+		columns[i].Gone = c[3] != ""
+		if at := t.Index(c[0]); at >= 0 && !columns[i].Gone {
 			columns[i].Comment, columns[i].Collation = t.Columns[at].Comment, t.Columns[at].Collation
 		}
 	}
-	return out, nil
+	k, err := keyed(t.DB, t.Name, columns, s.Key)
+	if err != nil {
+		return nil, fmt.Errorf("read the shape of %s: %w", t, err)
+	}
+	k.Comment, k.Rows, k.Bytes, k.Now = t.Comment, t.Rows, t.Bytes, t
+	return k, nil
 }
+
+// Keeps reports whether a table that Shape has described may have columns that stayed as they were.
+func Keeps(text string) bool { return strings.Contains(text, `"kept":`) }

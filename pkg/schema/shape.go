@@ -152,20 +152,36 @@ func FromShape(db, name, text string) (*Table, error) {
 		return nil, fmt.Errorf("read the shape of %s.%s: %w", db, name, err)
 	}
 	columns := make([]Column, len(s.Columns))
-	places := make(map[string]int, len(columns))
 	for i, c := range s.Columns {
-		t, err := ParseMySQL(c[1])
-		if err != nil {
-			return nil, fmt.Errorf("read the shape of %s.%s: column %s: %w", db, name, c[0], err)
+		var err error
+		if columns[i], err = shapedColumn(c[0], c[1], c[2]); err != nil {
+			return nil, fmt.Errorf("read the shape of %s.%s: %w", db, name, err)
 		}
-		columns[i] = Column{Name: c[0], Native: c[1], Type: t, Arrow: t.Arrow(), Nullable: true, Charset: c[2]}
-		places[c[0]] = i
 	}
+	t, err := keyed(db, name, columns, s.Key)
+	if err != nil {
+		return nil, fmt.Errorf("read the shape of %s.%s: %w", db, name, err)
+	}
+	return t, nil
+}
+
+// shapedColumn is a column as shapes tell of it.
+func shapedColumn(name, native, charset string) (Column, error) {
+	t, err := ParseMySQL(native)
+	if err != nil {
+		return Column{}, fmt.Errorf("column %s: %w", name, err)
+	}
+	return Column{Name: name, Native: native, Type: t, Arrow: t.Arrow(), Nullable: true, Charset: charset}, nil
+}
+
+// keyed returns a table whose key has these names.
+func keyed(db, name string, columns []Column, names []string) (*Table, error) {
+	t := &Table{Columns: columns}
 	var key []int
-	for _, k := range s.Key {
-		i, ok := places[k]
-		if !ok {
-			return nil, fmt.Errorf("read the shape of %s.%s: there is no column %s", db, name, k)
+	for _, k := range names {
+		i := t.Index(k)
+		if i < 0 {
+			return nil, fmt.Errorf("there is no column %s", k)
 		}
 		columns[i].Nullable = false
 		key = append(key, i)

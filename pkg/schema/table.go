@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
 )
 
 // A Column is one column of a Table.
@@ -68,6 +70,19 @@ func (t *Table) Index(name string) int {
 		i = slices.IndexFunc(t.Columns, func(c Column) bool { return strings.EqualFold(c.Name, name) })
 	}
 	return i
+}
+
+// NoColumn is the error of a column that the table does not have, with what may have been meant.
+func (t *Table) NoColumn(name string) error {
+	names := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		names[i] = c.Name
+	}
+	err := fmt.Errorf("%s has no column %q", t, name)
+	if near := hint.Nearest(name, names); near != "" {
+		return hint.Wrap(err, "did you mean %s?", near)
+	}
+	return hint.Wrap(err, "its columns are %s", strings.Join(names, ", "))
 }
 
 // New returns a Table whose Arrow schema is made from its columns.

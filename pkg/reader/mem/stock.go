@@ -83,12 +83,7 @@ func (s *Stock) Tables(ctx context.Context, sel reader.Selection) ([]*schema.Tab
 			out = append(out, t.Table)
 		}
 	}
-	unused := m.Unused()
-	if len(unused) > 0 && sel.Missed != nil && len(out) > 0 {
-		sel.Missed(unused)
-		unused = nil
-	}
-	if len(unused) > 0 {
+	if unused := sel.Wrong(m, len(out)); len(unused) > 0 {
 		return nil, fmt.Errorf("no table matches %s", strings.Join(unused, ", "))
 	}
 	slices.SortFunc(out, func(a, b *schema.Table) int { return strings.Compare(a.String(), b.String()) })

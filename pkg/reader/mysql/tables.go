@@ -44,12 +44,7 @@ func (s *Stock) Tables(ctx context.Context, sel reader.Selection) ([]*schema.Tab
 		return nil, hint.Wrap(fmt.Errorf("%s: a view or a sequence, which is not copied", strings.Join(only, ", ")),
 			"only tables are copied: CREATE TABLE … AS SELECT * FROM … makes one of a view")
 	}
-	unused := m.Unused()
-	if len(unused) > 0 && sel.Missed != nil && len(found) > 0 {
-		sel.Missed(unused)
-		unused = nil
-	}
-	if len(unused) > 0 {
+	if unused := sel.Wrong(m, len(found)); len(unused) > 0 {
 		return nil, hint.Wrap(fmt.Errorf("no table matches %s", strings.Join(unused, ", ")),
 			"check the spelling, and that the user has SELECT on it: a table without grants is not seen")
 	}

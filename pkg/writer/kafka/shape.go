@@ -6,6 +6,7 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
+	"github.com/tablehaul/tablehaul/pkg/writer/kept"
 )
 
 // source is the table whose changes t has, as its shape is kept. The key is part of it: a
@@ -32,18 +33,11 @@ func reshaped(t *schema.Table, held heldTable, mode writer.Mode) error {
 		return anew(fmt.Errorf("topic %s %s", held.Topic, diff))
 	}
 	if t.Filter != held.Filter {
-		return anew(fmt.Errorf("topic %s holds %s, and %s are asked for", held.Topic, rowsBy(held.Filter), rowsBy(t.Filter)))
+		return anew(fmt.Errorf("topic %s holds rows %s, and rows %s are asked for", held.Topic, kept.RowsBy(held.Filter), kept.RowsBy(t.Filter)))
 	}
 	diff := source(t).Since(held.Shape)
 	if diff == "" {
 		return nil
 	}
 	return anew(fmt.Errorf("its shape at the source has changed since topic %s got its changes: %s", held.Topic, diff))
-}
-
-func rowsBy(filter string) string {
-	if filter == "" {
-		return "rows without --where"
-	}
-	return "rows where " + filter
 }

@@ -48,7 +48,7 @@ func (r Rules) GoesOn(t Table, src *schema.Table, want []Column) error {
 		return err
 	}
 	if same && t.Filter != src.Filter {
-		return hint.Wrap(fmt.Errorf("%s holds the rows %s, and those %s are asked for", r.Place, rowsBy(t.Filter), rowsBy(src.Filter)), "%s", r.Remedy(src))
+		return hint.Wrap(fmt.Errorf("%s holds the rows %s, and those %s are asked for", r.Place, RowsBy(t.Filter), RowsBy(src.Filter)), "%s", r.Remedy(src))
 	}
 	if what := src.ShapedSince(t.Shape); same && what != "" {
 		return hint.Wrap(fmt.Errorf("%s %s", r.Place, what), "give the --set, --meta and --soft-delete that it was made with, or: %s", r.Remedy(src))
@@ -117,7 +117,8 @@ func Unkeyable(t *schema.Table, key []int) string {
 	return ""
 }
 
-func rowsBy(filter string) string {
+// RowsBy tells in words by which condition rows are there: schema.Table.Filter.
+func RowsBy(filter string) string {
 	if filter == "" {
 		return "without --where"
 	}
