@@ -106,6 +106,15 @@ func layoutOf(meta table.Metadata) tableLayout {
 	return l
 }
 
+// holding returns how many specs data files may be under, of a partitioned table that had one
+// spec before: what has no partitions was added since, for deletes alone.
+func (l tableLayout) holding() int {
+	if l.addGlobal {
+		return l.specs
+	}
+	return l.specs - 1
+}
+
 // newLayout binds a layout to the columns of a new table.
 func newLayout(l Layout, sc *iceberg.Schema) (tableLayout, error) {
 	out := tableLayout{version: l.version(), spec: iceberg.NewPartitionSpec(), order: table.UnsortedSortOrder, specs: 1}

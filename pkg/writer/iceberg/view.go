@@ -170,7 +170,7 @@ func (w *Writer) sameLayout(tbl *table.Table) error {
 	if err := now.same(want, sc); err != nil {
 		return err
 	}
-	if w.fold != nil && w.fold.scoped && now.specs > 1 {
+	if w.fold != nil && w.fold.scoped && now.holding() > 1 {
 		return errors.New("rows of a key may be in partitions of two kinds")
 	}
 	return nil
