@@ -292,23 +292,28 @@ func TestStaleReplace(t *testing.T) {
 }
 
 // A run that has found no table, and then one that another run has made meanwhile, goes on with
-// that.
+// that, and what it has stays.
 func TestMadeMeanwhile(t *testing.T) {
-	c, s := started(t, doristest.Options{})
-	j := keyedJob()
-	var once sync.Once
-	c.Inject(func(call doristest.Call) doristest.Fault {
-		if strings.Contains(call.SQL, "information_schema.columns") {
-			once.Do(func() {
-				c.Inject(nil)
-				first := job{j.table, j.steps[:1], j.after[:1]}
-				must(t, first.run(t, testSink(t, c, Options{})))
-			})
+	for _, j := range []job{keyedJob(), keylessJob()} {
+		first, second := job{j.table, j.steps[:1], j.after[:1]}, job{j.table, j.steps[:2], j.after[:2]}
+		c, s := started(t, doristest.Options{})
+		var once sync.Once
+		c.Inject(func(call doristest.Call) doristest.Fault {
+			if strings.Contains(call.SQL, "information_schema.columns") {
+				once.Do(func() {
+					c.Inject(nil)
+					must(t, first.run(t, testSink(t, c, Options{})))
+				})
+			}
+			return doristest.Fault{}
+		})
+		must(t, second.run(t, s))
+		if got := second.among(t, c); got != 2 {
+			t.Errorf("%s: %d commits", j.table, got)
 		}
-		return doristest.Fault{}
-	})
-	must(t, j.run(t, s))
-	if got := j.among(t, c); got != len(j.steps) {
-		t.Errorf("%d commits", got)
+		must(t, j.run(t, s))
+		if got := j.among(t, c); got != len(j.steps) {
+			t.Errorf("%s: %d commits", j.table, got)
+		}
 	}
 }

@@ -36,6 +36,7 @@ func (w *Writer) admit(ctx context.Context) error {
 	}
 	m := w.known
 	replaces := w.mode == writer.Replace
+	w.fresh = false
 	w.adds = w.mode == writer.Append || w.mode == writer.Evolve
 	w.supersedes = replaces && m.Number > 0
 	if m.Source == "" || replaces {
