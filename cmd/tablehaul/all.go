@@ -175,7 +175,7 @@ func openTopics(ctx context.Context, url string, o storeOptions, f feedOptions) 
 		return nil, err
 	}
 	s, err := topics.Open(ctx, url, topics.Options{
-		Decoder: f.decoder, Format: f.format, Start: f.start, UntilEnd: f.untilEnd, Group: f.group, Purged: f.purged, Bad: policy,
+		Decoder: f.decoder, Format: f.format, Start: f.start, UntilEnd: f.untilEnd, Group: f.group, Purged: f.purged, Bad: policy, Covers: mysql.Covers,
 		Memory: o.memory / readerShare, Warn: o.warn, Refused: f.refused,
 	})
 	if err != nil {

@@ -87,14 +87,15 @@ func (o *moveOptions) selectFlags(f *pflag.FlagSet) {
 	o.choose.columnFlag(f)
 }
 
-func (o *moveOptions) storeFlags(f *pflag.FlagSet) {
+// storeFlags has the format of files under a name that the command leaves to it.
+func (o *moveOptions) storeFlags(f *pflag.FlagSet, format string) {
 	f.IntVar(&o.parallel, "parallel", o.parallel, "read `N` parts of tables at once, each on a connection of its own\n(default 4, or twice the CPUs if that is less)")
 	f.Lookup("parallel").DefValue = "0" // the machine's: told above
 	o.choose.splitFlag(f)
 	o.gentle.flags(f)
 	f.Var(&o.memory, "memory", "memory to use, about")
 	f.Var(o.zeroDate, "zero-date", "what becomes of 0000-00-00 and other dates that no calendar\nholds")
-	o.layout.flags(f, formatFlag)
+	o.layout.flags(f, format)
 	f.DurationVar(&o.keepEvery, "checkpoint-interval", o.keepEvery, "keep what has been read of tables so often, for a run that goes on\nif this one is stopped; short intervals make small files")
 }
 

@@ -20,6 +20,7 @@ type snapshotOptions struct {
 	moveOptions
 	mode    *oneOf
 	restart bool
+	redo    *backfillOptions // of a backfill; nil: what is there is copied, and no more
 }
 
 func newSnapshot(run func(context.Context, snapshotOptions) error) *cobra.Command {
@@ -61,7 +62,7 @@ a table has no key, or the sink is of plain files, it is begun again.
 	o.choose.shapeFlags(f)
 	f.Var(o.mode, "mode", "what to do with tables that are there: create refuses those it did\nnot make, append adds to them, evolve does too and adapts their\ncolumns first, replace exchanges their content and columns")
 	f.BoolVar(&o.restart, "restart", false, "begin tables again that an earlier run has left unfinished, instead of\ngoing on with them")
-	o.storeFlags(f)
+	o.storeFlags(f, formatFlag)
 	o.outputFlags(f, "copied", "copy none")
 	return cmd
 }
@@ -69,12 +70,15 @@ a table has no key, or the sink is of plain files, it is begun again.
 // snapshot runs the command.
 func (p *program) snapshot(ctx context.Context, o snapshotOptions) error {
 	sources, err := p.checkEnds(&o.moveOptions)
+	if err == nil && o.redo != nil {
+		err = p.checkRedo(&o)
+	}
 	if err != nil {
 		return &usageError{nil, err}
 	}
 	keepWithin(o.memory)
 	start := progress.Start{
-		Version: versionNumber(), Command: "snapshot",
+		Version: versionNumber(), Command: o.command(),
 		Source: p.sourceText(o.moveOptions, sources), Sink: p.hide.redact(o.sink),
 		Tables: o.tables, Exclude: o.exclude,
 		Mode: o.mode.value, Parallel: o.parallel, Memory: int64(o.memory),
@@ -180,11 +184,22 @@ func (p *program) copyTables(ctx context.Context, o snapshotOptions, run *progre
 	if err := p.checkSinkBefore(ctx, o.sink, sink, tables, writer.Mode(o.mode.value), purpose); err != nil {
 		return err
 	}
-	return move.Snapshot(ctx, src, sink, tables, move.SnapshotOptions{
+	opts := move.SnapshotOptions{
 		Mode: writer.Mode(o.mode.value), Parallel: o.gentle.maxParallel, Progress: run, Throttle: throttle,
 		Terms: o.terms(), Restart: o.restart, Warn: o.warn(p),
 		Tell: func(msg string) { p.console.Note("tablehaul: " + msg) },
-	})
+	}
+	if o.redo != nil {
+		return p.redo(ctx, o, src, sink, tables, opts)
+	}
+	return move.Snapshot(ctx, src, sink, tables, opts)
+}
+
+func (o *snapshotOptions) command() string {
+	if o.redo != nil {
+		return "backfill"
+	}
+	return "snapshot"
 }
 
 // changelogs gives all tables the shape in which a topic takes them.

@@ -99,7 +99,7 @@ was cut, is tried again.
 	compactEveryFlag(f, &o.compactEvery)
 	f.Uint32Var(&o.serverID, "server-id", 0, "`number` to be known by as a replica of the source, which nobody else\nmay have (default one that is free)")
 	f.DurationVar(&o.heartbeat, "heartbeat", o.heartbeat, "`time` after which a source without news is to give a sign of life;\nits connection is lost if three are missing")
-	o.storeFlags(f)
+	o.storeFlags(f, formatFlag)
 	o.outputFlags(f, "followed", "follow none")
 	return cmd
 }

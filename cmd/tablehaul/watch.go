@@ -20,33 +20,34 @@ import (
 type watchOptions struct {
 	metrics, metricsFile string
 	log                  string // "-" is standard error
+	logFlag              string // by which that is given: a backfill's --log is another
 	logFormat, logLevel  *oneOf
 	all                  *pflag.FlagSet // the command's, for the log
 }
 
 func newWatchOptions() watchOptions {
-	return watchOptions{logFormat: newOneOf("text", "json"), logLevel: newOneOf("info", "debug", "warn", "error")}
+	return watchOptions{logFlag: "log", logFormat: newOneOf("text", "json"), logLevel: newOneOf("info", "debug", "warn", "error")}
 }
 
 func (o *watchOptions) flags(f *pflag.FlagSet) {
 	o.all = f
 	f.StringVar(&o.metrics, "metrics", "", "serve Prometheus metrics, /status, /healthz and /readyz at this\n`address`, such as :9100 or 127.0.0.1:9100")
 	f.StringVar(&o.metricsFile, "metrics-file", "", "write metrics to this `file` when the run has ended, for the\ntextfile collector of node_exporter")
-	f.StringVar(&o.log, "log", "", "append a log of the run to this `file`; - is standard error, in place\nof the progress")
-	f.Var(o.logFormat, "log-format", "of --log")
-	f.Var(o.logLevel, "log-level", "of --log, the least that is told")
+	f.StringVar(&o.log, o.logFlag, "", "append a log of the run to this `file`; - is standard error, in place\nof the progress")
+	f.Var(o.logFormat, "log-format", "of --"+o.logFlag)
+	f.Var(o.logLevel, "log-level", "of --"+o.logFlag+", the least that is told")
 }
 
 // check finds what is wrong with the options without asking anybody.
 func (o *watchOptions) check(given func(flag string) bool) error {
-	for flag, value := range map[string]string{"metrics": o.metrics, "metrics-file": o.metricsFile, "log": o.log} {
+	for flag, value := range map[string]string{"metrics": o.metrics, "metrics-file": o.metricsFile, o.logFlag: o.log} {
 		if given(flag) && value == "" {
 			return fmt.Errorf("--%s is empty", flag)
 		}
 	}
 	for _, flag := range []string{"log-format", "log-level"} {
 		if given(flag) && o.log == "" {
-			return hint.Wrap(fmt.Errorf("--%s is of no use without --log", flag), "--log FILE, or --log - for standard error")
+			return hint.Wrap(fmt.Errorf("--%s is of no use without --%s", flag, o.logFlag), "--%s FILE, or --%[1]s - for standard error", o.logFlag)
 		}
 	}
 	return checkAddress(o.metrics)

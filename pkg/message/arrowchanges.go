@@ -29,6 +29,9 @@ func (r *ArrowReader) changes(t *arrowShape, n, size int) error {
 		return err
 	}
 	rows := r.pick(t, n)
+	if len(r.ops) == 0 {
+		return nil
+	}
 	into := t.rows.Into
 	for i, take := range t.take {
 		take(&r.parts[i], rows)
@@ -40,12 +43,19 @@ func (r *ArrowReader) changes(t *arrowShape, n, size int) error {
 	}
 	if t.rows.log {
 		for m, c := range into.Builder.Columns[len(own(into.Table)):] {
-			c.Take(&r.parts[t.meta[m+1]], nil)
+			c.Take(&r.parts[t.meta[m+1]], rows)
+		}
+	}
+	if micros := r.micros(t, n); micros < t.rows.Loose && !t.rows.log {
+		for i, op := range r.ops {
+			if op == batch.Insert {
+				r.ops[i] = batch.After
+			}
 		}
 	}
 	into.Builder.EndRows(len(r.ops), size)
 	into.Ops = append(into.Ops, r.ops...)
-	into.told = len(into.Ops)
+	into.know()
 	into.at(r.micros(t, n))
 	return nil
 }
@@ -80,17 +90,20 @@ func (r *ArrowReader) readOps(t *arrowShape, n int) error {
 }
 
 // pick drops the rows of before updates where those do not matter: none of them has
-// changed the key. It returns nil where all rows stay.
+// changed the key. So it does those of changes that are covered. It returns nil where all
+// rows stay.
 func (r *ArrowReader) pick(t *arrowShape, n int) []int32 {
-	if t.rows.Old() {
+	old, covers := t.rows.Old(), t.rows.Covers
+	if old && covers == nil {
 		return nil
 	}
 	r.rows = r.rows[:0]
 	for i, op := range r.ops {
-		if op != batch.Before {
-			r.ops[len(r.rows)] = op
-			r.rows = append(r.rows, int32(i))
+		if op == batch.Before && !old || covers != nil && covers(r.text(t, schema.MetaGTID, i)) {
+			continue
 		}
+		r.ops[len(r.rows)] = op
+		r.rows = append(r.rows, int32(i))
 	}
 	if r.ops = r.ops[:len(r.rows)]; len(r.rows) == n {
 		return nil

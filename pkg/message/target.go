@@ -74,7 +74,7 @@ type Changes struct {
 	Micros *int64
 	Over   bool // nothing is to be put here any more: the table has got another shape
 
-	told int // rows whose change is known
+	told mark // rows whose change is known
 }
 
 // NewChanges returns Changes whose memory comes from mem.
@@ -99,7 +99,7 @@ func (c *Changes) Batch() *batch.Batch {
 	if !c.Table.IsChangelog() && len(c.Table.Key) > 0 {
 		b.Ops = c.Ops
 	}
-	c.Ops, c.told = nil, 0
+	c.Ops, c.told = nil, mark{}
 	return b
 }
 
@@ -123,6 +123,11 @@ type Rows struct {
 	Into *Changes
 	// Skip, if set, tells whether the message at hand is to be left out.
 	Skip func() bool
+	// Covers, if set, tells of a change by its GTID whether it is to be left out.
+	Covers func(gtid []byte) bool
+	// Loose is the time, in microseconds since 1970, up to which rows may be there already that
+	// are inserted; changes that tell none count as earlier. 0: none are.
+	Loose int64
 
 	log   bool // Into is a changelog
 	shape *schema.Table
@@ -186,17 +191,22 @@ func (r *Rows) End(op batch.Op, size int) {
 func (r *Rows) Tell(c Change) {
 	n := r.Into
 	n.at(c.Micros)
-	for ; n.told < len(n.Ops); n.told++ {
+	if r.Covers != nil && r.Covers(c.GTID) {
+		n.back(n.told)
+		return
+	}
+	for i := n.told.rows; i < len(n.Ops); i++ {
 		if r.log {
-			op := letters[n.Ops[n.told]]
+			op := letters[n.Ops[i]]
 			if c.Stock && op == schema.OpInsert {
 				op = schema.OpRead
 			}
 			n.meta(op, c)
-		} else if op := &n.Ops[n.told]; *op == batch.Insert && !c.Once {
+		} else if op := &n.Ops[i]; *op == batch.Insert && (!c.Once || c.Micros < r.Loose) {
 			*op = batch.After
 		}
 	}
+	n.know()
 }
 
 var letters = [...]string{batch.Insert: schema.OpInsert, batch.Before: schema.OpBefore, batch.After: schema.OpUpdate, batch.Delete: schema.OpDelete}
@@ -231,5 +241,11 @@ func (c *Changes) mark() mark { return mark{c.Builder.Rows(), c.Builder.Bytes()}
 // back drops what has come since.
 func (c *Changes) back(m mark) {
 	c.Builder.Cut(m.rows, m.bytes)
-	c.Ops, c.told = c.Ops[:m.rows], min(c.told, m.rows)
+	c.Ops = c.Ops[:m.rows]
+	if c.told.rows > m.rows {
+		c.told = m
+	}
 }
+
+// know says that the change of all rows is known.
+func (c *Changes) know() { c.told = c.mark() }

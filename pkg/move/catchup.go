@@ -60,7 +60,17 @@ func (r *snapshotRun) catchUp(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := r.commit(ctx, c, until); err != nil {
+		pos := until
+		if f, ok := log.(*fed); ok {
+			from, err := r.since(log, c)
+			if err == nil {
+				pos, err = f.reached(from, until)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if err := r.commit(ctx, c, pos); err != nil {
 			return err
 		}
 	}

@@ -40,6 +40,12 @@ type Share interface {
 	Merge(held, known, next batch.Position) (batch.Position, error)
 	// Headroom is that of a Log, of the Share's own parts.
 	Headroom(ctx context.Context, pos batch.Position) (Headroom, error)
+	// Showing returns a position as that of a table whose rows were read from a Stock at a point
+	// that may lie behind it. Changes then drops those that the point has, where both tell their
+	// transactions, and has Inserts as Afters as long as they may be there already.
+	Showing(pos, stock batch.Position) batch.Position
+	// End is where the Share's parts end now, but for what is not committed there yet.
+	End(ctx context.Context) (batch.Position, error)
 	// Committed says that all tables hold pos, for those who watch the Feed alone.
 	Committed(pos batch.Position)
 	// Close gives the parts up.
@@ -54,6 +60,9 @@ type FeedSink struct {
 	// Want returns a table as it is to be in batches, or nil if its changes are not wanted.
 	// The table takes all that messages have brought so far, Held.Shape included.
 	Want func(*schema.Table) (*schema.Table, error)
+	// Until, if set, is where the parts end that it tells, as End has returned it, wherever the
+	// Feed ends.
+	Until batch.Position
 }
 
 // Held is what a sink holds of a table.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
+	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/kafka"
 	"github.com/tablehaul/tablehaul/pkg/message"
@@ -38,6 +39,9 @@ type Options struct {
 	Purged bool
 	// Bad says what becomes of messages that cannot be read.
 	Bad BadPolicy
+	// Covers, if set, returns what reports whether rows read from a stock at a position show a
+	// transaction, by its GTID; nil if that cannot be told.
+	Covers func(stock batch.Position) (func(gtid []byte) bool, error)
 	// Memory bounds, in bytes, what is fetched and not yet handed on; 0 is 32 MiB.
 	Memory int64
 	// Refresh is how often new topics and partitions are looked for; 0 is 30 s.

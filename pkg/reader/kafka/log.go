@@ -79,10 +79,17 @@ func newLog(s *share, begins offsets, sink reader.FeedSink) (*log, error) {
 	}
 	l.pool.Limit = f.opts.Memory
 	from := map[string]map[int32]kgo.Offset{}
+	_, until, err := parsePosition(sink.Until)
+	if err != nil {
+		return nil, err
+	}
 	for _, p := range s.parts {
 		pr := &progress{part: p, next: begins[p], end: -1}
 		if f.opts.UntilEnd {
 			pr.end = f.ends[p]
+		}
+		if at, ok := until[p]; ok {
+			pr.end = at
 		}
 		l.parts[p] = pr
 		if pr.done = pr.end >= 0 && pr.next >= pr.end; pr.done {
@@ -120,9 +127,12 @@ func (l *log) push(b *batch.Batch) { l.out = append(l.out, b) }
 // position is how far the partitions have been read.
 func (l *log) position() batch.Position {
 	o := make(offsets, len(l.parts))
+	passed := int64(math.MaxInt64)
 	for p, pr := range l.parts {
 		o[p] = pr.next
+		passed = min(passed, pr.micros)
 	}
+	l.share.passed.Store(passed)
 	l.moving, l.told = false, time.Now()
 	return o.position(l.share.feed.cluster, l.share.ids)
 }

@@ -15,7 +15,7 @@ import (
 // A position is text such as kafka:CLUSTER;orders@ID:0=12,1=40;users@ID:0=3: for each
 // partition of each topic the offset of the message that comes next. The ID tells a topic
 // from one that has been made anew under its name; it is left out where brokers know none.
-// Names of topics have none of these signs.
+// Names of topics have none of these signs. A mark may follow (mark.go).
 
 // A part is one partition.
 type part struct {
@@ -40,7 +40,8 @@ func parsePosition(pos batch.Position) (cluster string, o offsets, err error) {
 	if pos == "" {
 		return "", o, nil
 	}
-	rest, ok := strings.CutPrefix(string(pos), scheme)
+	text, _ := cutMark(pos)
+	rest, ok := strings.CutPrefix(text, scheme)
 	if !ok {
 		return "", nil, fmt.Errorf("%q is no position in topics", pos)
 	}
@@ -70,7 +71,8 @@ func parsePosition(pos batch.Position) (cluster string, o offsets, err error) {
 // idsOf returns the IDs of a position's topics, as far as it tells them.
 func idsOf(pos batch.Position) map[string]string {
 	ids := map[string]string{}
-	for text := range strings.SplitSeq(string(pos), ";") {
+	offsets, _ := cutMark(pos)
+	for text := range strings.SplitSeq(offsets, ";") {
 		name, _, _ := strings.Cut(text, ":")
 		if topic, id, ok := strings.Cut(name, "@"); ok {
 			ids[topic] = id
@@ -101,6 +103,10 @@ func (o offsets) position(cluster string, ids map[string]string) batch.Position 
 
 // merge is reader.Share's Merge for the parts in own.
 func merge(own func(part) bool, held, known, next batch.Position) (batch.Position, error) {
+	_, mark := cutMark(held)
+	if _, was := cutMark(known); was != mark {
+		return "", fmt.Errorf("its rows were redone: %w", reader.ErrOvertaken)
+	}
 	cluster, to, err := parsePosition(next)
 	if err != nil {
 		return "", err
@@ -128,5 +134,5 @@ func merge(own func(part) bool, held, known, next batch.Position) (batch.Positio
 	}
 	ids := idsOf(held)
 	maps.Copy(ids, idsOf(next))
-	return is.position(cluster, ids), nil
+	return withMark(is.position(cluster, ids), mark), nil
 }

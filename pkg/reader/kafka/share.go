@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
@@ -20,6 +21,8 @@ type share struct {
 	parts []part            // sorted
 	lost  func()            // called once the share is closed; may be nil
 	ids   map[string]string // of topics, as of Changes; those that have none are not there
+
+	passed atomic.Int64 // the time of changes that all of the parts have come to, in microseconds since 1970
 
 	moved     chan struct{} // closed once partitions change hands
 	movedOnce sync.Once
@@ -69,7 +72,11 @@ func (s *share) Begun(pos batch.Position) bool {
 
 // Merge implements reader.Share.
 func (s *share) Merge(held, known, next batch.Position) (batch.Position, error) {
-	return merge(s.own, held, known, next)
+	pos, err := merge(s.own, held, known, next)
+	if err == nil {
+		pos = s.unmarked(pos)
+	}
+	return pos, err
 }
 
 // Changes implements reader.Share.
@@ -87,7 +94,10 @@ func (s *share) Changes(ctx context.Context, sink reader.FeedSink) (reader.Reade
 		return nil, err
 	}
 	for name, h := range sink.Held {
-		r.know(name, h.Shape, from[name])
+		if err := r.know(name, h, from[name]); err != nil {
+			_ = r.Close()
+			return nil, err
+		}
 	}
 	if s.feed.opts.Group == "" && s.stop == nil {
 		wctx, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -242,6 +252,24 @@ func (s *share) Headroom(ctx context.Context, pos batch.Position) (reader.Headro
 		h.Messages += max(0, ends[p]-max(at[p], first[p]))
 	}
 	return h, nil
+}
+
+// End implements reader.Share.
+func (s *share) End(ctx context.Context) (batch.Position, error) {
+	topics := topicsOf(s.parts)
+	ids, err := s.feed.ids(ctx, topics)
+	if err != nil {
+		return "", err
+	}
+	all, err := s.feed.committed(ctx, topics)
+	if err != nil {
+		return "", err
+	}
+	ends := offsets{}
+	for _, p := range s.parts {
+		ends[p] = all[p]
+	}
+	return ends.position(s.feed.cluster, ids), nil
 }
 
 // Committed implements reader.Share.

@@ -7,15 +7,18 @@ import (
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/message"
+	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
 // A table is one that has turned up, or that the sink holds.
 type table struct {
 	name     string
-	from     offsets       // what comes before it the sink has
-	held     string        // the shape that the sink holds it in
-	shape    *schema.Table // that takes the rows of all messages so far
+	from     offsets                // what comes before it the sink has
+	held     string                 // the shape that the sink holds it in
+	covers   func(gtid []byte) bool // which changes its rows show, if that is known
+	loose    int64                  // until when there may be such, in microseconds since 1970
+	shape    *schema.Table          // that takes the rows of all messages so far
 	changes  *message.Changes
 	rows     bool // some have come in this shape since the run began, or since the table was emptied
 	unwanted bool
@@ -29,8 +32,10 @@ func (e *ownError) Error() string { return e.err.Error() }
 func (e *ownError) Unwrap() error { return e.err }
 
 // know notes what the sink holds of a table.
-func (l *log) know(name, shape string, from offsets) {
-	l.tables[name] = &table{name: name, held: shape, from: from}
+func (l *log) know(name string, h reader.Held, from offsets) error {
+	covers, until, err := l.share.feed.marked(h.Position)
+	l.tables[name] = &table{name: name, held: h.Shape, covers: covers, loose: until, from: from}
+	return err
 }
 
 // batch takes what has come of the table's changes, nil if nothing has.
@@ -62,6 +67,7 @@ func (l *log) Rows(shape *schema.Table) (*message.Rows, error) {
 	if err != nil {
 		return nil, &ownError{err}
 	}
+	rows.Covers, rows.Loose = t.covers, t.loose
 	for p, at := range t.from {
 		if pr := l.parts[p]; pr != nil && at > pr.next {
 			rows.Skip = func() bool { return l.has(t) }
@@ -139,7 +145,7 @@ func (t *table) known(like *schema.Table) *schema.Table {
 // Emptied implements message.Target.
 func (l *log) Emptied(db, name string, c message.Change) error {
 	t := l.tables[db+"."+name]
-	if t != nil && (t.unwanted || l.has(t)) || t == nil && l.foreign(db, name) {
+	if t != nil && (t.unwanted || l.has(t) || t.covers != nil && t.covers(c.GTID)) || t == nil && l.foreign(db, name) {
 		return nil
 	}
 	if c.Once && l.several(l.cur.topic) {

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/message"
+	"github.com/tablehaul/tablehaul/pkg/move"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+// backfillOptions are what `tablehaul backfill` has beside a snapshot's.
+type backfillOptions struct {
+	log    string // URL of topics, or logOfSource
+	format *oneOf
+	latest bool
+}
+
+// logOfSource is the log of the server that stock is read from.
+const logOfSource = "binlog"
+
+func newBackfill(run func(context.Context, snapshotOptions) error) *cobra.Command {
+	b := &backfillOptions{log: logOfSource, format: newOneOf("auto", "canal-json", "debezium-json", "maxwell-json", "arrow")}
+	o := snapshotOptions{moveOptions: newMoveOptions(), mode: newOneOf(string(writer.Replace)), redo: b}
+	o.watch.logFlag = "log-file"
+	cmd := &cobra.Command{
+		Use:   "backfill SOURCE SINK --tables TABLE",
+		Short: "Redo tables while everything else flows",
+		Long: `Copy tables anew that tail or dump brings to SINK: what they hold now from SOURCE, and
+what has changed since from the log that they are followed by. Readers see the old
+table until the new one is whole, and takes its place in one commit. The tail or dump
+that follows the table goes on from there by itself, and may run meanwhile; a table
+that none has brought yet is made.
+
+--log names that log: the topics of a dump, or binlog for a table that tail follows
+without topics. A run that was stopped, in whatever way, is finished by the same command.
+
+` + endsHelp + `
+
+` + secretsHelp,
+		Example: `  tablehaul backfill mysql://app@db/shop iceberg:./lake --tables orders --log kafka://mq:9092/shop
+  tablehaul backfill mysql://app@db/shop doris://fe:8030/ods --tables orders --log binlog`,
+		Args: wantArgs("SOURCE", "SINK"),
+	}
+	cmd.RunE = checked(func(cmd *cobra.Command, args []string) error {
+		o.takeEnds(args)
+		given := cmd.Flags().Changed
+		if !given("tables") {
+			return hint.Wrap(errors.New("--tables is missing"), "it says which tables are to be redone; '*' is all of them")
+		}
+		return o.check(given)
+	}, func(ctx context.Context) error { return run(ctx, o) })
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&b.log, "log", b.log, "by which tables are followed: kafka://HOST/TOPIC as dump reads it, or\nbinlog, the `log` of SOURCE itself")
+	f.Var(messageFormat{b.format}, "format", "how the log's messages are written; auto has each topic's messages tell")
+	f.BoolVar(&b.latest, "latest", false, "plain files are dumped with --latest")
+	o.login.register(f)
+	o.selectFlags(f)
+	o.route.flags(f)
+	o.choose.whereFlag(f)
+	o.choose.shapeFlags(f)
+	f.BoolVar(&o.restart, "restart", false, "begin tables again that an earlier run has left unfinished, instead of\ngoing on with them")
+	o.storeFlags(f, fileFormatFlag)
+	o.outputFlags(f, "redone", "redo none")
+	return cmd
+}
+
+// checkRedo finds what is wrong with the options of a backfill without asking anybody.
+func (p *program) checkRedo(o *snapshotOptions) error {
+	b := o.redo
+	if p.stores.isTopic(o.sink) {
+		return errors.New("SINK is a topic: backfill redoes tables, and a topic is redone by making it anew")
+	}
+	if err := p.stores.checkLatest(o.sink, b.latest, false, o.layout.asked()); err != nil {
+		return err
+	}
+	if p.stores.takesChanges(o.sink, b.latest) {
+		return hint.Wrap(errors.New("plain files without --latest hold every change, and stock does not tell those of the past"), "backfill redoes tables of rows: give --latest if the tables are brought with it")
+	}
+	if b.log == logOfSource {
+		return nil
+	}
+	kind, ok := p.stores.feeds[scheme(b.log)]
+	if !ok {
+		return hint.Wrap(fmt.Errorf("--log %s is no log", p.hide.redact(b.log)), "kafka://HOST:9092/TOPIC,TOPIC, or binlog")
+	}
+	return kind.check(b.log, feedOptions{badMessage: "fail"})
+}
+
+// redo copies tables anew behind the log that they are followed by.
+func (p *program) redo(ctx context.Context, o snapshotOptions, src source, sink writer.Sink, tables []*schema.Table, opts move.SnapshotOptions) error {
+	opts.Mode = writer.Replace
+	b := o.redo
+	if b.log == logOfSource {
+		return move.Snapshot(ctx, src, sink, tables, opts)
+	}
+	opts.Progress.Phase("connecting to " + p.hide.redact(b.log))
+	feed, err := p.stores.feeds[scheme(b.log)].open(ctx, b.log, o.store(p), feedOptions{
+		decoder:    func(_ string, to message.Target) (message.Decoder, error) { return message.NewDecoder(b.format.value, to) },
+		badMessage: "fail",
+	})
+	if err != nil {
+		return fmt.Errorf("open %s: %w", p.hide.redact(b.log), err)
+	}
+	defer feed.Close()
+	if feed, err = o.choose.wrapFeed(feed); err != nil {
+		return err
+	}
+	merged, err := p.newMergedGuard(ctx, sink)
+	if err != nil {
+		return err
+	}
+	as := dumpOptions{moveOptions: o.moveOptions, format: b.format, latest: b.latest, keyless: newOneOf("refuse", "append")}
+	return move.Backfill(ctx, src, feed, sink, tables, func(t *schema.Table) (*schema.Table, error) { return as.shape(feed, t, merged) }, opts)
+}

@@ -1,0 +1,214 @@
+package move
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+// Backfill redoes tables that a Dump brings to the sink: their stock is read from src, the changes
+// since from the feed, and all of it takes the place of what the sink holds in one commit, at a
+// position of the feed. Where the feed ends is noted before the point of the stock: the changes
+// between the two are dropped where both tell which transactions the stock shows, and else applied
+// a second time, by key. Whoever follows one of the tables is fenced, and goes on from there.
+//
+// shape gives a table that the feed brings the form that it has at the sink, as DumpOptions.Shape
+// does. What is not said of SnapshotOptions is as in Snapshot; Mode is Replace.
+func Backfill(ctx context.Context, src reader.Stock, feed reader.Feed, sink writer.Sink, tables []*schema.Table, shape func(*schema.Table) (*schema.Table, error), opts SnapshotOptions) error {
+	share, err := feed.Take(ctx)
+	if err != nil {
+		return err
+	}
+	defer share.Close()
+	if err := unfeedable(ctx, share, sink, tables); err != nil {
+		return err
+	}
+	opts.Mode = writer.Replace
+	return Snapshot(ctx, &fed{Stock: src, share: share, shape: shape}, sink, tables, opts)
+}
+
+// unfeedable finds what keeps tables from being redone: that is known before a row is read.
+func unfeedable(ctx context.Context, share reader.Share, sink writer.Sink, tables []*schema.Table) error {
+	wanted := map[string]bool{}
+	for _, t := range tables {
+		if wanted[t.String()] = true; t.IsChangelog() {
+			err := errors.New("its rows at the sink are changes, and stock does not tell those of the past")
+			return &schema.TableError{Table: t.String(), Err: hint.Wrap(err, "backfill redoes rows: give --latest for plain files, or leave the table out")}
+		}
+		if len(t.Key)+len(t.RowKey) == 0 {
+			err := errors.New("it has no primary key: changes that the topic brings cannot be matched with its rows")
+			return &schema.TableError{Table: t.String(), Err: hint.Wrap(err, "leave the table out")}
+		}
+	}
+	l, ok := sink.(writer.Lister)
+	if !ok {
+		return nil
+	}
+	held, err := l.List(ctx)
+	if err != nil {
+		return err
+	}
+	for _, h := range held {
+		if !wanted[h.Source] {
+			continue
+		}
+		if err := share.Owns(h.Position); err != nil {
+			err = fmt.Errorf("what brings it to the sink does not read these topics: %w", err)
+			return &schema.TableError{Table: h.Source, Err: hint.Wrap(err, "name the log that the table is followed by: --log binlog where tail follows the server, else the topics of its dump")}
+		}
+	}
+	return nil
+}
+
+// A fed is a Stock whose log is a share of a Feed.
+type fed struct {
+	reader.Stock
+	share reader.Share
+	shape func(*schema.Table) (*schema.Table, error)
+}
+
+// A fedPosition is where the feed ended before a point of the stock, and that point.
+type fedPosition struct {
+	Feed  batch.Position `json:"feed"`
+	Stock batch.Position `json:"stock,omitempty"`
+}
+
+func (p fedPosition) encode() batch.Position {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return "" // strings always marshal
+	}
+	return batch.Position(text)
+}
+
+func parseFed(pos batch.Position) (p fedPosition, err error) {
+	if err = json.Unmarshal([]byte(pos), &p); err != nil || p.Feed == "" {
+		return p, fmt.Errorf("position %q is not one of a backfill", pos)
+	}
+	return p, nil
+}
+
+// Pin implements reader.Stock.
+func (s *fed) Pin(ctx context.Context, tables []*schema.Table, parallel int) (reader.Snapshot, error) {
+	end, err := s.share.End(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("find the end of the topics: %w", err)
+	}
+	snap, err := s.Stock.Pin(ctx, tables, parallel)
+	if err != nil {
+		return nil, err
+	}
+	return &fedSnapshot{snap, fedPosition{end, snap.Position()}}, nil
+}
+
+// A fedSnapshot is behind a position of the feed.
+type fedSnapshot struct {
+	reader.Snapshot
+	pos fedPosition
+}
+
+// Position implements reader.Snapshot.
+func (s *fedSnapshot) Position() batch.Position { return s.pos.encode() }
+
+// Loose implements reader.Loose: the feed's changes have to be applied before the rows stand for a
+// position of it.
+func (s *fedSnapshot) Loose() bool { return true }
+
+// Owns implements reader.Stock for what an earlier run of this kind has left.
+func (s *fed) Owns(pos batch.Position) error {
+	p, err := parseFed(pos)
+	if err == nil {
+		err = s.share.Owns(p.Feed)
+	}
+	if err == nil {
+		err = s.Stock.Owns(p.Stock)
+	}
+	return err
+}
+
+// Loosen implements reader.Log: a position of the feed is of no point of the stock.
+func (s *fed) Loosen(pos batch.Position) (batch.Position, error) { return pos, nil }
+
+// Locate implements reader.Log for where the feed ends.
+func (s *fed) Locate(ctx context.Context, _ string) (batch.Position, error) { return s.share.End(ctx) }
+
+// Unlogged implements reader.Log: what the source's log misses the feed misses.
+func (s *fed) Unlogged(ctx context.Context, tables []*schema.Table) (map[*schema.Table]error, error) {
+	if l, ok := s.Stock.(reader.Log); ok {
+		return l.Unlogged(ctx, tables)
+	}
+	return nil, nil
+}
+
+// reached is where a table is that was read at a position and has got the changes up to another one
+// of the feed: that may still be behind what the rows show.
+func (s *fed) reached(from, until batch.Position) (batch.Position, error) {
+	p, err := parseFed(from)
+	return s.share.Showing(until, p.Stock), err
+}
+
+// Headroom implements reader.Log.
+func (s *fed) Headroom(ctx context.Context, pos batch.Position) (reader.Headroom, error) {
+	return s.share.Headroom(ctx, pos)
+}
+
+// Changes implements reader.Log. until may be a position of this kind too, for a look.
+func (s *fed) Changes(ctx context.Context, from map[*schema.Table]batch.Position, until batch.Position) (reader.Reader, error) {
+	if p, err := parseFed(until); err == nil {
+		until = p.Feed
+	}
+	r := &fedReader{own: map[string]*schema.Table{}}
+	held := map[string]reader.Held{}
+	for t, pos := range from {
+		p, err := parseFed(pos)
+		if err != nil {
+			return nil, err
+		}
+		held[t.String()] = reader.Held{Position: s.share.Showing(p.Feed, p.Stock), Shape: t.Shape()}
+		r.own[t.String()] = t
+	}
+	var err error
+	r.Reader, err = s.share.Changes(ctx, reader.FeedSink{Held: held, Until: until, Want: func(t *schema.Table) (*schema.Table, error) {
+		own := r.own[t.String()]
+		if own == nil {
+			return nil, nil //nolint:nilnil // not wanted
+		}
+		as, err := s.shape(t)
+		if err == nil && as != nil && as.Shape() != own.Shape() {
+			err = &schema.TableError{Table: t.String(), Err: hint.Transient(hint.Wrap(errors.New("it was altered while it was read, or its messages tell of other columns than the source does"), "run the same command again"))}
+		}
+		return as, err
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// A fedReader reads a share as a Log is read: its tables are those that were asked for.
+type fedReader struct {
+	reader.Reader
+	own map[string]*schema.Table
+}
+
+// Read implements reader.Reader.
+func (r *fedReader) Read(ctx context.Context) (*batch.Batch, error) {
+	for {
+		b, err := r.Reader.Read(ctx)
+		if err != nil || b.Table == nil {
+			return b, err
+		}
+		if b.Rows == nil && !b.Emptied && b.Pos == "" { // that a table has turned up
+			continue
+		}
+		b.Table = r.own[b.Table.String()]
+		return b, nil
+	}
+}
