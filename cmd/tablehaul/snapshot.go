@@ -190,6 +190,7 @@ func (p *program) copyTables(ctx context.Context, o snapshotOptions, run *progre
 		Tell: func(msg string) { p.console.Note("tablehaul: " + msg) },
 	}
 	if o.redo != nil {
+		opts.Step = p.step
 		return p.redo(ctx, o, src, sink, tables, opts)
 	}
 	return move.Snapshot(ctx, src, sink, tables, opts)

@@ -31,7 +31,14 @@ func Backfill(ctx context.Context, src reader.Stock, feed reader.Feed, sink writ
 		return err
 	}
 	opts.Mode = writer.Replace
-	return Snapshot(ctx, &fed{Stock: src, share: share, shape: shape}, sink, tables, opts)
+	for try := 1; ; try++ {
+		err := Snapshot(ctx, &fed{Stock: src, share: share, shape: shape, opts: opts}, sink, tables, opts)
+		// Of a table that was not there another run may have brought the first rows: it is there now.
+		if !errors.Is(err, writer.ErrFenced) || try == stockTries || ctx.Err() != nil {
+			return err
+		}
+		opts.warn(fmt.Sprintf("begun again: %v", err))
+	}
 }
 
 // unfeedable finds what keeps tables from being redone: that is known before a row is read.
@@ -72,6 +79,7 @@ type fed struct {
 	reader.Stock
 	share reader.Share
 	shape func(*schema.Table) (*schema.Table, error)
+	opts  SnapshotOptions
 }
 
 // A fedPosition is where the feed ended before a point of the stock, and that point.
@@ -101,10 +109,12 @@ func (s *fed) Pin(ctx context.Context, tables []*schema.Table, parallel int) (re
 	if err != nil {
 		return nil, fmt.Errorf("find the end of the topics: %w", err)
 	}
+	s.opts.step("end of topics noted")
 	snap, err := s.Stock.Pin(ctx, tables, parallel)
 	if err != nil {
 		return nil, err
 	}
+	s.opts.step("point pinned")
 	return &fedSnapshot{snap, fedPosition{end, snap.Position()}}, nil
 }
 
@@ -175,7 +185,7 @@ func (s *fed) Changes(ctx context.Context, from map[*schema.Table]batch.Position
 		r.own[t.String()] = t
 	}
 	var err error
-	r.Reader, err = s.share.Changes(ctx, reader.FeedSink{Held: held, Until: until, Want: func(t *schema.Table) (*schema.Table, error) {
+	r.Reader, err = s.share.Changes(ctx, reader.FeedSink{Held: held, Only: true, Until: until, Want: func(t *schema.Table) (*schema.Table, error) {
 		own := r.own[t.String()]
 		if own == nil {
 			return nil, nil //nolint:nilnil // not wanted

@@ -24,6 +24,7 @@ func (r *snapshotRun) catchUp(ctx context.Context) error {
 	if !ok {
 		return errors.New("a snapshot without a pinned point needs a source with a log")
 	}
+	r.opts.step("stock read")
 	until, err := r.upTo(ctx, log)
 	if err != nil {
 		return err
@@ -53,6 +54,7 @@ func (r *snapshotRun) catchUp(ctx context.Context) error {
 		}
 		// The others begin again: to apply a change twice does no harm.
 	}
+	r.opts.step("caught up")
 	for _, c := range r.todo {
 		if !c.staged.Load() {
 			continue

@@ -42,6 +42,15 @@ type SnapshotOptions struct {
 	Warn     func(msg string) // may be nil
 	// Tell is told at the start that stock of an earlier run is taken over; it may be nil.
 	Tell func(msg string)
+	// Step, if set, is called as a Backfill goes from one step to the next: "end of topics noted",
+	// "point pinned", "stock read" and "caught up". Its commits have steps of the sink's.
+	Step func(step string)
+}
+
+func (o *SnapshotOptions) step(name string) {
+	if o.Step != nil {
+		o.Step(name)
+	}
 }
 
 func (o *SnapshotOptions) warn(msg string) {

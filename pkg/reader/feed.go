@@ -60,6 +60,8 @@ type FeedSink struct {
 	// Want returns a table as it is to be in batches, or nil if its changes are not wanted.
 	// The table takes all that messages have brought so far, Held.Shape included.
 	Want func(*schema.Table) (*schema.Table, error)
+	// Only says that no other tables than those of Held are wanted: nothing is read for others.
+	Only bool
 	// Until, if set, is where the parts end that it tells, as End has returned it, wherever the
 	// Feed ends.
 	Until batch.Position

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,9 @@ type mark struct {
 	Stock batch.Position `json:"stock"`
 	// Until is the time of changes from which on the rows show none, in microseconds since 1970.
 	Until int64 `json:"until"`
+	// Fresh are the partitions of which nobody has committed to the table since who reads them for
+	// all tables: that they have been read up to the position it does not say.
+	Fresh []string `json:"fresh,omitempty"`
 }
 
 // markSign is what a mark begins with.
@@ -41,37 +45,54 @@ func withMark(pos batch.Position, mark string) batch.Position {
 
 // Showing implements reader.Share.
 func (s *share) Showing(pos, stock batch.Position) batch.Position {
-	text, err := json.Marshal(mark{rand.Text(), stock, time.Now().Add(markTime).UnixMicro()})
+	m := mark{ID: rand.Text(), Stock: stock, Until: time.Now().Add(markTime).UnixMicro()}
+	for _, p := range s.parts {
+		m.Fresh = append(m.Fresh, p.String())
+	}
+	text, err := json.Marshal(m)
 	if err != nil {
 		return pos // texts and numbers always marshal
 	}
 	return withMark(pos, string(text))
 }
 
-// unmarked drops a mark once the share has come past it in all partitions.
-func (s *share) unmarked(pos batch.Position) batch.Position {
-	offsets, text := cutMark(pos)
+// parseMark reads the mark of a position; its ID is "" if there is none.
+func parseMark(pos batch.Position) (m mark, err error) {
+	_, text := cutMark(pos)
 	if text == "" {
-		return pos
+		return m, nil
 	}
-	var m mark
+	if err = json.Unmarshal([]byte(text), &m); err != nil {
+		err = fmt.Errorf("position %q: %w", pos, err)
+	}
+	return m, err
+}
+
+// remark notes in a position's mark that one who reads all tables commits, and drops the mark once
+// the share has come past it in all partitions.
+func (s *share) remark(pos batch.Position) (batch.Position, error) {
+	m, err := parseMark(pos)
+	if err != nil || m.ID == "" {
+		return pos, err
+	}
+	offsets, _ := cutMark(pos)
 	_, at, err := parsePosition(pos)
-	if err != nil || json.Unmarshal([]byte(text), &m) != nil || len(at) != len(s.parts) || s.passed.Load() <= m.Until {
-		return pos
+	if err != nil || len(at) == len(s.parts) && s.passed.Load() > m.Until {
+		return batch.Position(offsets), err
 	}
-	return batch.Position(offsets)
+	m.Fresh = slices.DeleteFunc(m.Fresh, func(name string) bool {
+		return slices.ContainsFunc(s.parts, func(p part) bool { return p.String() == name })
+	})
+	text, err := json.Marshal(m)
+	return withMark(batch.Position(offsets), string(text)), err
 }
 
 // marked reads the mark of a position that a table holds: which changes its rows show, and until
 // when there may be such.
 func (f *Feed) marked(pos batch.Position) (covers func(gtid []byte) bool, until int64, err error) {
-	_, text := cutMark(pos)
-	if text == "" {
-		return nil, 0, nil
-	}
-	var m mark
-	if err := json.Unmarshal([]byte(text), &m); err != nil {
-		return nil, 0, fmt.Errorf("position %q: %w", pos, err)
+	m, err := parseMark(pos)
+	if err != nil || m.ID == "" {
+		return nil, 0, err
 	}
 	if f.opts.Covers != nil {
 		if covers, err = f.opts.Covers(m.Stock); err != nil {

@@ -103,8 +103,15 @@ func (o offsets) position(cluster string, ids map[string]string) batch.Position 
 
 // merge is reader.Share's Merge for the parts in own.
 func merge(own func(part) bool, held, known, next batch.Position) (batch.Position, error) {
-	_, mark := cutMark(held)
-	if _, was := cutMark(known); was != mark {
+	marked, err := parseMark(held)
+	if err != nil {
+		return "", err
+	}
+	knew, err := parseMark(known)
+	if err != nil {
+		return "", err
+	}
+	if marked.ID != knew.ID {
 		return "", fmt.Errorf("its rows were redone: %w", reader.ErrOvertaken)
 	}
 	cluster, to, err := parsePosition(next)
@@ -134,5 +141,6 @@ func merge(own func(part) bool, held, known, next batch.Position) (batch.Positio
 	}
 	ids := idsOf(held)
 	maps.Copy(ids, idsOf(next))
+	_, mark := cutMark(held)
 	return withMark(is.position(cluster, ids), mark), nil
 }

@@ -73,10 +73,10 @@ func (s *share) Begun(pos batch.Position) bool {
 // Merge implements reader.Share.
 func (s *share) Merge(held, known, next batch.Position) (batch.Position, error) {
 	pos, err := merge(s.own, held, known, next)
-	if err == nil {
-		pos = s.unmarked(pos)
+	if err != nil {
+		return "", err
 	}
-	return pos, err
+	return s.remark(pos)
 }
 
 // Changes implements reader.Share.
@@ -85,7 +85,7 @@ func (s *share) Changes(ctx context.Context, sink reader.FeedSink) (reader.Reade
 	if s.ids, err = s.feed.ids(ctx, topicsOf(s.parts)); err != nil {
 		return nil, err
 	}
-	from, begins, err := s.from(ctx, sink.Held)
+	from, begins, err := s.from(ctx, sink)
 	if err != nil {
 		return nil, err
 	}
@@ -109,14 +109,15 @@ func (s *share) Changes(ctx context.Context, sink reader.FeedSink) (reader.Reade
 
 // from returns where each table goes on in the share's partitions, and where these are to
 // be read from.
-func (s *share) from(ctx context.Context, held map[string]reader.Held) (tables map[string]offsets, begins offsets, err error) {
+func (s *share) from(ctx context.Context, sink reader.FeedSink) (tables map[string]offsets, begins offsets, err error) {
 	first, ends, err := s.bounds(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	begins, tables = offsets{}, map[string]offsets{}
 	furthest, topics, of := offsets{}, map[string]bool{}, map[string][]string{}
-	for name, h := range held {
+	fresh := offsets{} // of tables that were redone: others have not been read so far
+	for name, h := range sink.Held {
 		_, pos, err := parsePosition(h.Position)
 		if err != nil {
 			return nil, nil, err
@@ -124,8 +125,18 @@ func (s *share) from(ctx context.Context, held map[string]reader.Held) (tables m
 		if err := same(s.ids, name, h.Position); err != nil {
 			return nil, nil, err
 		}
+		m, err := parseMark(h.Position)
+		if err != nil {
+			return nil, nil, err
+		}
 		tables[name], of[name] = pos, topicsOf(slices.Collect(maps.Keys(pos)))
 		for p, at := range pos {
+			if !sink.Only && slices.Contains(m.Fresh, p.String()) {
+				if a, ok := fresh[p]; !ok || at < a {
+					fresh[p] = at
+				}
+				continue
+			}
 			topics[p.topic] = true
 			if b, ok := begins[p]; !ok || at < b {
 				begins[p] = at
@@ -140,6 +151,9 @@ func (s *share) from(ctx context.Context, held map[string]reader.Held) (tables m
 				begins[p] = first[p]
 			}
 			furthest[p] = begins[p]
+		}
+		if at, ok := fresh[p]; ok {
+			begins[p] = min(begins[p], at)
 		}
 		for name, pos := range tables {
 			if _, ok := pos[p]; ok {

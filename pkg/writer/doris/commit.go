@@ -8,8 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/writer"
@@ -146,7 +144,7 @@ func (w *Writer) entry(pos batch.Position) (*state, error) {
 		pos = merged
 	}
 	st := &state{
-		ID: uuid.NewString(), Committed: time.Now().UTC(), Position: pos, Tag: w.tag, Key: w.key, Generation: known.Generation, Layout: known.Layout,
+		ID: kept.NewID(w.mode == writer.Replace && w.fresh), Committed: time.Now().UTC(), Position: pos, Tag: w.tag, Key: w.key, Generation: known.Generation, Layout: known.Layout,
 		Table: kept.Table{Source: w.src.String(), Shape: w.src.Shape(), Filter: w.src.Filter, Columns: uncommented(w.columns)},
 	}
 	if w.fresh {
@@ -177,7 +175,11 @@ func (w *Writer) overtaken(ctx context.Context) error {
 	case w.supersedes:
 		return nil
 	case w.merge == nil:
-		return w.gate.Fail(hint.Wrap(writer.ErrFenced, "let only one run write to a table, or name another database for the other one in the sink's URL; run the same command again to go on from what the table holds now"))
+		err := hint.Wrap(writer.ErrFenced, "let only one run write to a table, or name another database for the other one in the sink's URL; run the same command again to go on from what the table holds now")
+		if kept.Replaced(st.ID) {
+			err = hint.Transient(err)
+		}
+		return w.gate.Fail(err)
 	case w.fresh && was.Number > 0: // emptied, with what the others have committed
 		return nil
 	case w.fresh, st.Generation != w.aimed && len(w.staged) > 0, !slices.Equal(st.Columns, uncommented(w.columns)):

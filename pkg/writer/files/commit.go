@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/writer"
@@ -185,7 +183,7 @@ func (w *Writer) entry(pos batch.Position) (*entry, error) {
 	}
 	now := w.sink.clock()
 	e := &entry{manifest: manifest{head: head{
-		ID: uuid.NewString(), Committed: now.UTC(), Position: pos, Tag: w.tag,
+		ID: kept.NewID(w.mode == writer.Replace && w.replaces), Committed: now.UTC(), Position: pos, Tag: w.tag,
 		Table:      kept.Table{Source: w.src.String(), Shape: w.src.Shape(), Filter: w.src.Filter, Columns: w.columns},
 		Generation: w.gen, Location: w.sink.store.url(path.Join(w.dir, w.gen)),
 		Format: w.format, Compression: w.compression, Header: w.header, Partition: w.partition,
@@ -231,6 +229,9 @@ func (w *Writer) overtaken(ctx context.Context) error {
 		return nil
 	case w.merge == nil:
 		err = hint.Wrap(writer.ErrFenced, "let only one run write to a table, or name another folder for the other one by ?namespace=…; run the same command again to go on from what the table holds now")
+		if kept.Replaced(m.ID) {
+			err = hint.Transient(err)
+		}
 	case m.Generation != w.gen && m.Rows+was.Rows > 0 || m.Format != w.format || m.Partition != w.partition || !slices.Equal(m.Columns, w.columns):
 		err = hint.Transient(hint.Wrap(errors.New("another run was quicker, with another shape"), "run the same command again"))
 	case !m.has(w.removed) && !w.fold.undo(ctx):
