@@ -95,14 +95,15 @@ func (p *program) checkRedo(o *snapshotOptions) error {
 
 // redo copies tables anew behind the log that they are followed by.
 func (p *program) redo(ctx context.Context, o snapshotOptions, src source, sink writer.Sink, tables []*schema.Table, opts move.SnapshotOptions) error {
-	opts.Mode = writer.Replace
 	b := o.redo
 	if b.log == logOfSource {
-		return move.Snapshot(ctx, src, sink, tables, opts)
+		return move.Backfill(ctx, src, nil, sink, tables, nil, opts)
 	}
 	opts.Progress.Phase("connecting to " + p.hide.redact(b.log))
 	feed, err := p.stores.feeds[scheme(b.log)].open(ctx, b.log, o.store(p), feedOptions{
-		decoder:    func(_ string, to message.Target) (message.Decoder, error) { return message.NewDecoder(b.format.value, to) },
+		decoder: func(_ string, to message.Target) (message.Decoder, error) {
+			return message.NewDecoder(b.format.value, to)
+		},
 		badMessage: "fail",
 	})
 	if err != nil {

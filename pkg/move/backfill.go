@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/hint"
@@ -20,8 +21,16 @@ import (
 // a second time, by key. Whoever follows one of the tables is fenced, and goes on from there.
 //
 // shape gives a table that the feed brings the form that it has at the sink, as DumpOptions.Shape
-// does. What is not said of SnapshotOptions is as in Snapshot; Mode is Replace.
+// does. With no feed the log is that of src itself, a Source. What is not said of SnapshotOptions is
+// as in Snapshot; Mode is Replace.
 func Backfill(ctx context.Context, src reader.Stock, feed reader.Feed, sink writer.Sink, tables []*schema.Table, shape func(*schema.Table) (*schema.Table, error), opts SnapshotOptions) error {
+	opts.Mode = writer.Replace
+	if feed == nil {
+		if err := followedBy(ctx, src.Owns, sink, tables); err != nil {
+			return err
+		}
+		return opts.unfenced(ctx, func() error { return Snapshot(ctx, src, sink, tables, opts) })
+	}
 	share, err := feed.Take(ctx)
 	if err != nil {
 		return err
@@ -30,22 +39,26 @@ func Backfill(ctx context.Context, src reader.Stock, feed reader.Feed, sink writ
 	if err := unfeedable(ctx, share, sink, tables); err != nil {
 		return err
 	}
-	opts.Mode = writer.Replace
+	src = &fed{Stock: src, share: share, shape: shape, opts: opts}
+	return opts.unfenced(ctx, func() error { return Snapshot(ctx, src, sink, tables, opts) })
+}
+
+// unfenced runs a copy again that another run has come before: to a table that was not there it may
+// have brought the first rows, and it is there then.
+func (o *SnapshotOptions) unfenced(ctx context.Context, run func() error) error {
 	for try := 1; ; try++ {
-		err := Snapshot(ctx, &fed{Stock: src, share: share, shape: shape, opts: opts}, sink, tables, opts)
-		// Of a table that was not there another run may have brought the first rows: it is there now.
+		err := run()
 		if !errors.Is(err, writer.ErrFenced) || try == stockTries || ctx.Err() != nil {
 			return err
 		}
-		opts.warn(fmt.Sprintf("begun again: %v", err))
+		o.warn(fmt.Sprintf("begun again: %v", err))
 	}
 }
 
 // unfeedable finds what keeps tables from being redone: that is known before a row is read.
 func unfeedable(ctx context.Context, share reader.Share, sink writer.Sink, tables []*schema.Table) error {
-	wanted := map[string]bool{}
 	for _, t := range tables {
-		if wanted[t.String()] = true; t.IsChangelog() {
+		if t.IsChangelog() {
 			err := errors.New("its rows at the sink are changes, and stock does not tell those of the past")
 			return &schema.TableError{Table: t.String(), Err: hint.Wrap(err, "backfill redoes rows: give --latest for plain files, or leave the table out")}
 		}
@@ -54,6 +67,11 @@ func unfeedable(ctx context.Context, share reader.Share, sink writer.Sink, table
 			return &schema.TableError{Table: t.String(), Err: hint.Wrap(err, "leave the table out")}
 		}
 	}
+	return followedBy(ctx, share.Owns, sink, tables)
+}
+
+// followedBy makes sure that what brings tables to the sink reads the log that owns tells of.
+func followedBy(ctx context.Context, owns func(batch.Position) error, sink writer.Sink, tables []*schema.Table) error {
 	l, ok := sink.(writer.Lister)
 	if !ok {
 		return nil
@@ -63,12 +81,12 @@ func unfeedable(ctx context.Context, share reader.Share, sink writer.Sink, table
 		return err
 	}
 	for _, h := range held {
-		if !wanted[h.Source] {
+		if !slices.ContainsFunc(tables, func(t *schema.Table) bool { return t.String() == h.Source }) {
 			continue
 		}
-		if err := share.Owns(h.Position); err != nil {
-			err = fmt.Errorf("what brings it to the sink does not read these topics: %w", err)
-			return &schema.TableError{Table: h.Source, Err: hint.Wrap(err, "name the log that the table is followed by: --log binlog where tail follows the server, else the topics of its dump")}
+		if err := owns(h.Position); err != nil {
+			err = fmt.Errorf("it comes to the sink by another log: %w", err)
+			return &schema.TableError{Table: h.Source, Err: hint.Wrap(err, "--log names the topics of the dump that brings the table, or binlog where tail brings it without topics; snapshot --mode replace copies it whatever it came by")}
 		}
 	}
 	return nil

@@ -115,8 +115,8 @@ func (s *share) from(ctx context.Context, sink reader.FeedSink) (tables map[stri
 		return nil, nil, err
 	}
 	begins, tables = offsets{}, map[string]offsets{}
-	furthest, topics, of := offsets{}, map[string]bool{}, map[string][]string{}
-	fresh := offsets{} // of tables that were redone: others have not been read so far
+	r := been{begins: begins, furthest: offsets{}, fresh: offsets{}, topics: map[string]bool{}}
+	of := map[string][]string{}
 	for name, h := range sink.Held {
 		_, pos, err := parsePosition(h.Position)
 		if err != nil {
@@ -129,30 +129,21 @@ func (s *share) from(ctx context.Context, sink reader.FeedSink) (tables map[stri
 		if err != nil {
 			return nil, nil, err
 		}
-		tables[name], of[name] = pos, topicsOf(slices.Collect(maps.Keys(pos)))
-		for p, at := range pos {
-			if !sink.Only && slices.Contains(m.Fresh, p.String()) {
-				if a, ok := fresh[p]; !ok || at < a {
-					fresh[p] = at
-				}
-				continue
-			}
-			topics[p.topic] = true
-			if b, ok := begins[p]; !ok || at < b {
-				begins[p] = at
-			}
-			furthest[p] = max(furthest[p], at)
+		if sink.Only {
+			m.Fresh = nil
 		}
+		tables[name], of[name] = pos, topicsOf(slices.Collect(maps.Keys(pos)))
+		r.note(pos, m.Fresh)
 	}
 	for _, p := range s.parts {
 		if _, ok := begins[p]; !ok {
 			begins[p] = s.feed.starts[p]
-			if topics[p.topic] { // there was no such partition
+			if r.topics[p.topic] { // there was no such partition
 				begins[p] = first[p]
 			}
-			furthest[p] = begins[p]
+			r.furthest[p] = begins[p]
 		}
-		if at, ok := fresh[p]; ok {
+		if at, ok := r.fresh[p]; ok {
 			begins[p] = min(begins[p], at)
 		}
 		for name, pos := range tables {
@@ -161,7 +152,7 @@ func (s *share) from(ctx context.Context, sink reader.FeedSink) (tables map[stri
 			}
 			// Nobody who has read the partition so far has met the table there: it would
 			// have been made, or committed to, before any table got past its first message.
-			pos[p] = furthest[p]
+			pos[p] = r.furthest[p]
 			if s.feed.opts.Group == "" && slices.Contains(of[name], p.topic) {
 				// But it may have been left behind since before the topic had this partition.
 				pos[p] = first[p]
@@ -173,6 +164,28 @@ func (s *share) from(ctx context.Context, sink reader.FeedSink) (tables map[stri
 		}
 	}
 	return tables, begins, nil
+}
+
+// A been is how far partitions were read, as positions of tables tell.
+type been struct {
+	begins, furthest offsets
+	fresh            offsets // of tables that were redone: others have not been read so far
+	topics           map[string]bool
+}
+
+func (r *been) note(pos offsets, fresh []string) {
+	for p, at := range pos {
+		to := r.begins
+		if slices.Contains(fresh, p.String()) {
+			to = r.fresh
+		} else {
+			r.topics[p.topic] = true
+			r.furthest[p] = max(r.furthest[p], at)
+		}
+		if b, ok := to[p]; !ok || at < b {
+			to[p] = at
+		}
+	}
 }
 
 // same makes sure that a table's position is in the topics of now: in those that were made

@@ -1,0 +1,87 @@
+package kafka
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+)
+
+// in tells a message's transaction.
+func in(gtid, message string) string {
+	return strings.Replace(message, `"us":7`, fmt.Sprintf(`"us":7,"gtid":%q`, gtid), 1)
+}
+
+// covering covers the transactions of a stock's position.
+func covering(stock batch.Position) (func([]byte) bool, error) {
+	if stock == "" {
+		return nil, nil
+	}
+	return func(gtid []byte) bool { return slices.Contains(strings.Split(string(stock), ","), string(gtid)) }, nil
+}
+
+// Of a table that was read from a stock the changes are dropped that its rows show, and others
+// may be there already.
+func TestShowing(t *testing.T) {
+	p := newPlace(t, 1)
+	p.send(0, true, change("b", "INSERT", "id=9"), in("u:1", change("a", "INSERT", "id=1")), in("u:2", change("a", "TRUNCATE")), in("u:3", change("a", "INSERT", "id=3")))
+	s := p.take(p.feed(Options{UntilEnd: true, Covers: covering}))
+	end, err := s.End(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := batch.Position(strings.Replace(string(end), ":0=5", ":0=0", 1))
+	for _, c := range []struct {
+		stock batch.Position
+		want  []string
+	}{
+		{"u:1,u:2", []string{"a after 3", "b insert 9"}},
+		{"u:1,u:2,u:3", []string{"b insert 9"}},
+		{"", []string{"a after 1", "a after 3", "a emptied", "b insert 9"}},
+	} {
+		told, _, err := p.read(s, map[string]reader.Held{"d.a": {Position: s.Showing(begin, c.stock)}})
+		if err != nil || !slices.Equal(sorted(told), c.want) {
+			t.Errorf("rows of %q: got %q, %v, want %q", c.stock, told, err, c.want)
+		}
+	}
+}
+
+// That a table was redone does not say that the topics were read so far for others: but once who
+// reads them has committed to it.
+func TestFresh(t *testing.T) {
+	p := newPlace(t, 1)
+	p.send(0, true, change("b", "INSERT", "id=9"), change("a", "INSERT", "id=1"))
+	s := p.take(p.feed(Options{UntilEnd: true}))
+	end, err := s.End(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh := s.Showing(end, "x")
+	told, last, err := p.read(s, map[string]reader.Held{"d.a": {Position: fresh}})
+	if err != nil || !slices.Equal(told, []string{"b insert 9"}) {
+		t.Errorf("got %q, %v", told, err)
+	}
+	if _, err := s.Merge(fresh, end, last); !errors.Is(err, reader.ErrOvertaken) {
+		t.Errorf("a commit that does not know of it: %v", err)
+	}
+	if _, err := s.Merge(s.Showing(end, "x"), fresh, last); !errors.Is(err, reader.ErrOvertaken) {
+		t.Errorf("a commit that knows of another one: %v", err)
+	}
+	merged, err := s.Merge(fresh, fresh, last)
+	if m, _ := parseMark(merged); err != nil || m.ID == "" || len(m.Fresh) > 0 {
+		t.Errorf("a commit: %s, %v", merged, err)
+	}
+	if told, _, err = p.read(s, map[string]reader.Held{"d.a": {Position: merged}}); err != nil || len(told) > 0 {
+		t.Errorf("behind a commit: got %q, %v", told, err)
+	}
+	// Once all partitions have come past what it may show, the position is like others.
+	s.(*share).passed.Store(time.Now().Add(2 * markTime).UnixMicro())
+	if pos, err := s.Merge(merged, merged, last); err != nil || pos != end {
+		t.Errorf("after a day: %s, %v", pos, err)
+	}
+}
