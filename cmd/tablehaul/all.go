@@ -51,7 +51,8 @@ func all() stores {
 			"hdfs":          onHDFS,
 			"s3":            plain,
 		},
-		feeds:       map[string]feedKind{"kafka": {open: openTopics, check: checkTopics}},
+		feeds:   map[string]feedKind{"kafka": {open: openTopics, check: checkTopics}},
+		reached: mysql.Reached, same: mysql.Same,
 		icebergType: iceberg.TypeName,
 	}
 }

@@ -32,6 +32,7 @@ const (
 	exitFailed      = 1
 	exitUsage       = 2
 	exitIncomplete  = 3
+	exitDiffers     = 4 // of verify alone
 	exitInterrupted = 130
 )
 
@@ -92,7 +93,9 @@ func exitCode(ctx context.Context, err error) int {
 	// under it as well as of its context.
 	case errors.Is(context.Cause(ctx), errInterrupted):
 		return exitInterrupted
-	case errors.Is(err, move.ErrIncomplete), errors.Is(err, errFound):
+	case errors.Is(err, errDiffers):
+		return exitDiffers
+	case errors.Is(err, move.ErrIncomplete), errors.Is(err, errFound), errors.Is(err, errNotCompared):
 		return exitIncomplete
 	default:
 		return exitFailed

@@ -73,6 +73,10 @@ type stores struct {
 	sinks   map[string]sinkKind
 	// feeds are the sources whose tables turn up while they are read.
 	feeds map[string]feedKind
+	// reached reports whether a table at a position has all that a point of the source shows, and same
+	// whether two points are one; they may be nil.
+	reached func(held, point batch.Position) (bool, error)
+	same    func(a, b batch.Position) bool
 	// icebergType names the Iceberg type of an Arrow type.
 	icebergType func(arrow.DataType) (string, error)
 }

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"bytes"
+	"errors"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/reader/mysql/binlog"
@@ -48,4 +49,34 @@ func containing(text string) (func(gtid string) bool, error) {
 		one, err := binlog.ParseSet(gtid)
 		return err == nil && len(one) > 0 && set.Covers(one)
 	}, nil
+}
+
+// Reached reports whether a table at a position has all that rows read at a point show.
+func Reached(pos, point batch.Position) (bool, error) {
+	p, q, err := positions(pos, point)
+	if err != nil {
+		return false, err
+	}
+	if p.GTID != "" && q.GTID != "" {
+		if contains, err := containing(p.GTID); err == nil {
+			return contains(q.GTID), nil
+		}
+	}
+	if p.Server != q.Server || p.File == "" || q.File == "" {
+		return false, errors.New("they are of different servers, and have no GTIDs")
+	}
+	return spot{p.File, p.Pos}.compare(spot{q.File, q.Pos}) >= 0, nil
+}
+
+// Same reports whether two points of a server are one.
+func Same(a, b batch.Position) bool {
+	p, q, err := positions(a, b)
+	return err == nil && p.Server == q.Server && p.GTID == q.GTID && p.File == q.File && p.Pos == q.Pos
+}
+
+func positions(a, b batch.Position) (p, q position, err error) {
+	if p, err = parsePosition(a); err == nil {
+		q, err = parsePosition(b)
+	}
+	return p, q, err
 }

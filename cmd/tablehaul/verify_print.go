@@ -1,0 +1,145 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/tablehaul/tablehaul/pkg/progress"
+	"github.com/tablehaul/tablehaul/pkg/verify"
+)
+
+// A verifiedReport is what came of one table, in --json. docs/json.md is its contract.
+type verifiedReport struct {
+	Event      string             `json:"event"`
+	Table      string             `json:"table"`
+	Equal      bool               `json:"equal"`
+	Error      string             `json:"error,omitempty"`
+	SourceRows int64              `json:"source_rows"`
+	SinkRows   int64              `json:"sink_rows"`
+	Missing    int64              `json:"missing"`
+	Extra      int64              `json:"extra"`
+	Changed    int64              `json:"changed"`
+	Doubled    int64              `json:"doubled"`
+	Unsettled  int64              `json:"unsettled"`
+	Parts      int64              `json:"parts_that_differ,omitempty"`
+	Behind     bool               `json:"sink_behind"`
+	Position   string             `json:"position,omitempty"`
+	Seconds    float64            `json:"seconds"`
+	Rows       []differenceReport `json:"rows,omitempty"`
+}
+
+type differenceReport struct {
+	Kind    string             `json:"kind"`
+	Key     map[string]*string `json:"key"`
+	Columns []columnReport     `json:"columns,omitempty"`
+}
+
+type columnReport struct {
+	Name   string  `json:"name"`
+	Source *string `json:"source"`
+	Sink   *string `json:"sink"`
+}
+
+func reportOf(r *verify.Result) verifiedReport {
+	out := verifiedReport{
+		Event: "verified", Table: r.Table, Equal: r.Err == nil && !r.Differs(), SourceRows: r.SourceRows, SinkRows: r.SinkRows,
+		Missing: r.Missing, Extra: r.Extra, Changed: r.Changed, Doubled: r.Doubled, Unsettled: r.Unsettled, Parts: r.Many,
+		Behind: r.Behind, Position: string(r.Position), Seconds: r.Took.Seconds(),
+	}
+	if r.Err != nil {
+		out.Error = oneLine(r.Err)
+	}
+	for _, d := range r.Rows {
+		one := differenceReport{Kind: string(d.Kind), Key: map[string]*string{}}
+		for _, v := range d.Key {
+			one.Key[v.Column] = v.Text
+		}
+		for _, c := range d.Columns {
+			one.Columns = append(one.Columns, columnReport{c.Name, c.Source, c.Sink})
+		}
+		out.Rows = append(out.Rows, one)
+	}
+	return out
+}
+
+// writeVerified prints what came of all tables.
+func (p *program) writeVerified(o verifyOptions, results []verify.Result) error {
+	if o.json {
+		e := json.NewEncoder(p.stdout)
+		e.SetEscapeHTML(false)
+		for i := range results {
+			if err := e.Encode(reportOf(&results[i])); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if o.quiet {
+		return nil
+	}
+	var b strings.Builder
+	for i := range results {
+		verifiedText(&b, &results[i])
+	}
+	_, err := io.WriteString(p.stdout, b.String())
+	return err
+}
+
+// verifiedText tells of a table in a line, and of its rows in one each.
+func verifiedText(b *strings.Builder, r *verify.Result) {
+	switch {
+	case r.Err != nil:
+		fmt.Fprintf(b, "%s  not compared: %s\n", r.Table, progress.Printable(oneLine(r.Err)))
+		return
+	case !r.Differs():
+		fmt.Fprintf(b, "%s  equal: %s", r.Table, progress.Plural(r.SourceRows, "row"))
+	case r.Many > 0:
+		fmt.Fprintf(b, "%s  differs, in too many rows to tell which: %s at the source, %s at the sink", r.Table, progress.Plural(r.SourceRows, "row"), progress.Plural(r.SinkRows, "row"))
+	default:
+		fmt.Fprintf(b, "%s  differs:", r.Table)
+		sep := " "
+		for _, k := range []struct {
+			n    int64
+			text string
+		}{{r.Missing, "missing"}, {r.Extra, "extra"}, {r.Changed, "changed"}, {r.Doubled, "doubled"}} {
+			if k.n > 0 {
+				fmt.Fprintf(b, "%s%d %s", sep, k.n, k.text)
+				sep = ", "
+			}
+		}
+		fmt.Fprintf(b, "; %s at the source, %s at the sink", progress.Plural(r.SourceRows, "row"), progress.Plural(r.SinkRows, "row"))
+	}
+	if r.Unsettled > 0 {
+		fmt.Fprintf(b, "; %s written to all the time, of which nothing can be said", progress.Plural(r.Unsettled, "row"))
+	}
+	fmt.Fprintf(b, ", %.1f s\n", r.Took.Seconds())
+	for _, d := range r.Rows {
+		var key []string
+		for _, v := range d.Key {
+			key = append(key, v.Column+"="+valueText(v.Text))
+		}
+		fmt.Fprintf(b, "    %-8s %s", d.Kind, strings.Join(key, " "))
+		for i, c := range d.Columns {
+			fmt.Fprintf(b, "%s%s: %s at the source, %s at the sink", map[bool]string{true: "  ", false: "; "}[i == 0], c.Name, valueText(c.Source), valueText(c.Sink))
+		}
+		b.WriteByte('\n')
+	}
+	if told := int64(len(r.Rows)); told > 0 && told < r.Missing+r.Extra+r.Changed+r.Doubled {
+		fmt.Fprintf(b, "    … (--rows tells more)\n")
+	}
+}
+
+// valueText is a value in a line, however long it is.
+func valueText(v *string) string {
+	const most = 60
+	if v == nil {
+		return "NULL"
+	}
+	text := []rune(progress.Printable(*v))
+	if len(text) > most {
+		return "'" + string(text[:most]) + "…'"
+	}
+	return "'" + string(text) + "'"
+}

@@ -1,0 +1,65 @@
+package verify
+
+import (
+	"bytes"
+	"errors"
+	"sync"
+)
+
+// errTooMany is that more rows differ than can be held.
+var errTooMany = errors.New("too many rows differ to be told apart")
+
+// A pair is what source and sink have of one key: rows, and how many of them.
+type pair struct {
+	source, sink   []byte // nil: none
+	sources, sinks int
+}
+
+func (p *pair) equal() bool {
+	return p.sources == p.sinks && bytes.Equal(p.source, p.sink)
+}
+
+// A collection gathers pairs.
+type collection struct {
+	wanted func(id []byte) bool
+	limit  int64
+
+	mu    sync.Mutex
+	pairs map[string]*pair
+	bytes int64
+}
+
+func newCollection(limit int64, wanted func(id []byte) bool) *collection {
+	return &collection{wanted: wanted, limit: limit, pairs: map[string]*pair{}}
+}
+
+// pairSize is about what a pair takes beside its texts.
+const pairSize = 160
+
+// add adds a row that is wanted.
+func (c *collection) add(row, id []byte, sink bool) error {
+	if !c.wanted(id) {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.pairs[string(id)]
+	if p == nil {
+		p = &pair{}
+		c.pairs[string(id)] = p
+		c.bytes += pairSize + int64(len(id))
+	}
+	one, n := &p.source, &p.sources
+	if sink {
+		one, n = &p.sink, &p.sinks
+	}
+	// Of several rows of one key the last in byte order stands for all: which comes first is chance.
+	if *n++; *n == 1 || bytes.Compare(row, *one) > 0 {
+		*one = bytes.Clone(row)
+		c.bytes += int64(len(row))
+	}
+	if c.bytes > c.limit {
+		return errTooMany
+	}
+	return nil
+}

@@ -1,0 +1,323 @@
+package verify
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/progress"
+	"github.com/tablehaul/tablehaul/pkg/reader"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+// Options tell how tables are compared.
+type Options struct {
+	Parallel int // readers of each side; at least 1
+	// Wait is for how long rows that differ are looked at again while the sink is behind the source,
+	// or cannot tell whether it is.
+	Wait time.Duration
+	// Most is how many differing rows of a table are told.
+	Most int
+	// Memory bounds the bytes of rows that are held to be told apart; 0 is 64 MiB.
+	Memory int64
+	// Reached, if set, reports whether a position that the sink holds is one at which it has all that a
+	// point of the source shows; an error is that the two cannot be compared.
+	Reached func(held, point batch.Position) (bool, error)
+	// Same, if set, reports whether nothing has happened between two points of the source.
+	Same     func(a, b batch.Position) bool
+	Progress *progress.Run // may be nil
+	Pause    time.Duration // between looks at what differs; 0 is 1 s
+}
+
+// Run compares tables one after the other. What keeps one of them from being compared is in its
+// Result; an error ends the run.
+func Run(ctx context.Context, src reader.Stock, sink writer.Scanner, tables []*schema.Table, opts Options) ([]Result, error) {
+	opts.Parallel = max(opts.Parallel, 1)
+	opts.Memory = cmp.Or(opts.Memory, 64<<20)
+	opts.Pause = cmp.Or(opts.Pause, time.Second)
+	var out []Result
+	for _, t := range tables {
+		c := &comparison{src: src, sink: sink, table: t, opts: opts, res: Result{Table: t.String()}, prog: opts.Progress.Table(t.String(), t.Rows)}
+		began := time.Now()
+		err := c.run(ctx)
+		c.res.Took = time.Since(began)
+		var te *schema.TableError
+		if errors.As(err, &te) && ctx.Err() == nil {
+			c.res.Err, err = te, nil
+			c.prog.Fail(te)
+		} else if err == nil {
+			c.prog.Done()
+		}
+		out = append(out, c.res)
+		if err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// A comparison is that of one table.
+type comparison struct {
+	src   reader.Stock
+	sink  writer.Scanner
+	table *schema.Table
+	opts  Options
+	res   Result
+	prog  *progress.Table
+}
+
+// A look is one reading of both sides: the source as of a point, and the sink as of later.
+type look struct {
+	point, held   batch.Position
+	source, sinks int64
+}
+
+func (c *comparison) run(ctx context.Context) error {
+	if c.table.IsChangelog() {
+		return c.fails(errors.New("its rows at the sink are changes, and there is nothing to compare them with"))
+	}
+	s := newSums(c.table.Rows)
+	first, err := c.look(ctx, func(row, id []byte, sink bool) error {
+		s.add(row, id, sink)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if first.held == "" {
+		return c.fails(hint.Wrap(errors.New("it is not at the sink"), "snapshot, tail or backfill brings it there"))
+	}
+	c.res.SourceRows, c.res.SinkRows, c.res.Position = first.source, first.sinks, first.held
+	differing := s.differing()
+	if len(differing) == 0 {
+		return nil
+	}
+	return c.drill(ctx, s, differing)
+}
+
+func (c *comparison) fails(err error) error {
+	return &schema.TableError{Table: c.table.String(), Err: err}
+}
+
+// look reads both sides, and hands all rows on, from several goroutines.
+func (c *comparison) look(ctx context.Context, rows func(row, id []byte, sink bool) error) (l look, err error) {
+	snap, err := c.src.Pin(ctx, []*schema.Table{c.table}, c.opts.Parallel)
+	if err != nil {
+		return l, fmt.Errorf("pin a point of %s: %w", c.table, err)
+	}
+	defer snap.Close()
+	l.point = snap.Position()
+	splits, err := snap.Splits(ctx, c.table)
+	if err != nil {
+		return l, err
+	}
+	var source, sinks atomic.Int64
+	todo := make(chan reader.Split, len(splits))
+	for _, s := range splits {
+		todo <- s
+	}
+	close(todo)
+	g, gctx := errgroup.WithContext(ctx)
+	c.prog.Begin()
+	for range c.opts.Parallel {
+		g.Go(func() error {
+			e := newEncoder(c.table)
+			for s := range todo {
+				if err := c.read(gctx, snap, s, e, &source, rows); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	g.Go(func() error {
+		encoders := make([]*encoder, c.opts.Parallel)
+		var err error
+		l.held, err = c.sink.Scan(gctx, c.table, c.opts.Parallel, func(n int, b arrow.RecordBatch) error {
+			if encoders[n] == nil {
+				encoders[n] = newEncoder(c.table)
+			}
+			sinks.Add(b.NumRows())
+			return encoders[n].all(c.table, b, func(row, id []byte) error { return rows(row, id, true) })
+		})
+		return err
+	})
+	err = g.Wait()
+	l.source, l.sinks = source.Load(), sinks.Load()
+	return l, err
+}
+
+// read hands the rows of a split on.
+func (c *comparison) read(ctx context.Context, snap reader.Snapshot, s reader.Split, e *encoder, n *atomic.Int64, rows func(row, id []byte, sink bool) error) error {
+	rd, err := snap.Open(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer rd.Close()
+	for {
+		b, err := rd.Read(ctx)
+		if err == io.EOF { //nolint:errorlint // what is within another error is a connection that broke off
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		n.Add(b.Rows.NumRows())
+		c.prog.Add(b.Rows.NumRows(), int64(b.Bytes))
+		err = e.all(c.table, b.Rows, func(row, id []byte) error { return rows(row, id, false) })
+		b.Release()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// all encodes the rows of a batch.
+func (e *encoder) all(t *schema.Table, b arrow.RecordBatch, rows func(row, id []byte) error) error {
+	if err := e.bind(t, b); err != nil {
+		return err
+	}
+	for i := range int(b.NumRows()) {
+		if err := rows(e.encode(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// steady is how many looks in a row have to find the same difference of a row, where the source goes
+// on meanwhile: what differs because the sink is behind, or ahead of the source's point, differs in
+// another way the next time.
+const steady = 5
+
+// A suspect is a key whose rows differ.
+type suspect struct {
+	pair
+	looks   int // in a row that have found just this
+	reached bool
+}
+
+// drill finds out which rows differ in some buckets, and looks at them until that is no matter of time.
+func (c *comparison) drill(ctx context.Context, s *sums, differing map[uint64]bool) error {
+	began := time.Now()
+	suspects, wanted := map[string]*suspect(nil), func(id []byte) bool { return differing[s.bucket(id)] }
+	var before look
+	for n := 0; ; n++ {
+		got := newCollection(c.opts.Memory, wanted)
+		l, err := c.look(ctx, got.add)
+		if errors.Is(err, errTooMany) {
+			return c.many(differing)
+		}
+		if err != nil {
+			return err
+		}
+		c.res.SourceRows, c.res.SinkRows, c.res.Position = l.source, l.sinks, l.held
+		reached, told := c.reached(l)
+		still := n > 0 && c.opts.Same != nil && c.opts.Same(before.point, l.point) && before.held == l.held
+		suspects = next(suspects, got.pairs, reached)
+		late := n > 0 && time.Since(began) >= c.opts.Wait
+		done := true
+		for _, x := range suspects {
+			done = done && (still && reached || x.reached && x.looks >= steady || late)
+		}
+		if done {
+			c.res.Behind = told && !reached
+			c.report(suspects)
+			return nil
+		}
+		wanted = func(id []byte) bool { return suspects[string(id)] != nil }
+		before = l
+		if err := sleep(ctx, c.opts.Pause); err != nil {
+			return err
+		}
+	}
+}
+
+// reached reports whether the sink had all that the source's point shows, if that can be told.
+func (c *comparison) reached(l look) (reached, told bool) {
+	if c.opts.Reached == nil {
+		return false, false
+	}
+	reached, err := c.opts.Reached(l.held, l.point)
+	return reached && err == nil, err == nil
+}
+
+// next returns the keys that differ still, of those that did; of all at first.
+func next(was map[string]*suspect, now map[string]*pair, reached bool) map[string]*suspect {
+	out := map[string]*suspect{}
+	for id, p := range now {
+		if p.equal() {
+			continue
+		}
+		x := &suspect{pair: *p, looks: 1, reached: reached}
+		if o := was[id]; o != nil && o.sources == p.sources && o.sinks == p.sinks && bytes.Equal(o.source, p.source) && bytes.Equal(o.sink, p.sink) {
+			x.looks, x.reached = o.looks+1, o.reached && reached
+		}
+		out[id] = x
+	}
+	return out
+}
+
+// many reports a table of which so much differs that it is not told which rows.
+func (c *comparison) many(buckets map[uint64]bool) error {
+	c.res.Many = int64(len(buckets))
+	return nil
+}
+
+// report tells of what differs.
+func (c *comparison) report(suspects map[string]*suspect) {
+	e := newEncoder(c.table)
+	columns := make([]schema.Column, len(e.columns))
+	for i, n := range e.columns {
+		columns[i] = c.table.Columns[n]
+	}
+	var ids []string
+	for id := range suspects {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		x := suspects[id]
+		kind := Changed
+		switch {
+		case x.looks < 2: // it is written to all the time
+			c.res.Unsettled++
+			continue
+		case x.sinks == 0:
+			kind = Missing
+			c.res.Missing += int64(max(1, x.sources))
+		case x.sources == 0:
+			kind = Extra
+			c.res.Extra += int64(x.sinks)
+		case x.sinks != x.sources:
+			kind = Doubled
+			c.res.Doubled += int64(max(x.sinks-x.sources, x.sources-x.sinks))
+		default:
+			c.res.Changed++
+		}
+		if len(c.res.Rows) < c.opts.Most {
+			c.res.Rows = append(c.res.Rows, difference(kind, columns, e.key, &x.pair))
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
