@@ -138,33 +138,65 @@ func (s *Stock) listTables(ctx context.Context, scope string, include []string, 
 	return found, nil
 }
 
+// listColumns lists columns and keys. The two are asked for one after the other, so that what is
+// dropped or altered in between would look like a table without a key: it is asked again.
 func (s *Stock) listColumns(ctx context.Context, scope string, found map[string]*listed) error {
 	if len(found) == 1 {
 		for _, t := range found {
 			scope = oneTable(t.db, t.name)
 		}
 	}
-	rows, err := s.control.query(ctx, `SELECT table_schema, table_name, column_name, column_type, is_nullable, COALESCE(column_comment,''), COALESCE(character_set_name,''), COALESCE(collation_name,'')
+	for try := 0; ; try++ {
+		torn, err := s.listOnce(ctx, scope, found)
+		if err != nil || !torn || try == listTries {
+			return err
+		}
+	}
+}
+
+// listTries is how often columns and keys are listed again that do not go together.
+const listTries = 10
+
+// listOnce reports whether columns say that they are of a key that is not listed.
+func (s *Stock) listOnce(ctx context.Context, scope string, found map[string]*listed) (torn bool, err error) {
+	for _, t := range found {
+		t.columns, t.key = nil, nil
+	}
+	rows, err := s.control.query(ctx, `SELECT table_schema, table_name, column_name, column_type, is_nullable, COALESCE(column_comment,''), COALESCE(character_set_name,''), COALESCE(collation_name,''), column_key
 		FROM information_schema.columns WHERE `+scope+` ORDER BY table_schema, table_name, ordinal_position`)
 	if err != nil {
-		return err
+		return false, err
 	}
+	keyed := map[*listed]int{}
 	for _, r := range rows {
 		if t := found[r[0]+"\x00"+r[1]]; t != nil {
 			t.columns = append(t.columns, schema.Column{Name: r[2], Native: r[3], Nullable: r[4] == "YES", Comment: r[5], Charset: r[6], Collation: r[7]})
+			if r[8] == "PRI" {
+				keyed[t]++
+			}
 		}
 	}
-	rows, err = s.control.query(ctx, `SELECT table_schema, table_name, column_name
-		FROM information_schema.statistics WHERE index_name = 'PRIMARY' AND `+scope+` ORDER BY table_schema, table_name, seq_in_index`)
+	// Where there is no primary key a unique index stands for it in what is told of columns.
+	unique := map[*listed]bool{}
+	rows, err = s.control.query(ctx, `SELECT table_schema, table_name, column_name, index_name
+		FROM information_schema.statistics WHERE non_unique = 0 AND `+scope+` ORDER BY table_schema, table_name, seq_in_index`)
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, r := range rows {
-		if t := found[r[0]+"\x00"+r[1]]; t != nil {
+		t := found[r[0]+"\x00"+r[1]]
+		switch {
+		case t == nil:
+		case r[3] == "PRIMARY":
 			t.key = append(t.key, r[2])
+		default:
+			unique[t] = true
 		}
 	}
-	return nil
+	for _, t := range found {
+		torn = torn || keyed[t] != len(t.key) && !unique[t]
+	}
+	return torn, nil
 }
 
 // Find returns a selected table as it is now, or nil where there is none that could be copied.
