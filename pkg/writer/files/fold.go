@@ -342,7 +342,7 @@ func (w *Writer) rewrite(ctx context.Context, f file, s superseded, open func() 
 		scratch, err = w.appendKey(scratch[:0], columns, row)
 		return s.holds(scratch), err
 	}
-	err = w.scan(ctx, in, true, func(columns []arrow.Array, rows int) error {
+	err = w.scan(ctx, in, w.keyAt, func(columns []arrow.Array, rows int) error {
 		seen += int64(rows)
 		for row := 0; row < rows && (!gone || !stays); row++ {
 			hit, err := holds(columns, row)
@@ -371,7 +371,7 @@ func (w *Writer) rewrite(ctx context.Context, f file, s superseded, open func() 
 // copyStaying writes the rows of a file anew that are not gone.
 func (w *Writer) copyStaying(ctx context.Context, f file, in input, gone func(columns []arrow.Array, row int) (bool, error)) error {
 	folder, seen := folderOf(f.Path), int64(0)
-	err := w.scan(ctx, in, false, func(columns []arrow.Array, rows int) error {
+	err := w.scan(ctx, in, nil, func(columns []arrow.Array, rows int) error {
 		seen += int64(rows)
 		var spans []span
 		for row := range rows {

@@ -216,7 +216,7 @@ func rowsByKey(t *testing.T, w *Writer, seed int) map[int]string {
 	for _, f := range w.known.Files {
 		in, err := w.sink.store.open(t.Context(), path.Join(w.dir, f.Path))
 		storeMust(t, err)
-		storeMust(t, w.scan(t.Context(), in, false, func(c []arrow.Array, rows int) error {
+		storeMust(t, w.scan(t.Context(), in, nil, func(c []arrow.Array, rows int) error {
 			for j := range rows {
 				k := int(c[0].(*array.Int64).Value(j))
 				if _, ok := got[k]; ok {

@@ -19,17 +19,7 @@ import (
 // errEnough ends a scan.
 var errEnough = errors.New("seen enough")
 
-// scan reads a file that this program has written, as batches of the writer's columns: what
-// an older file lacks is null, and what it has in a narrower type is widened. With keys,
-// the columns of the key alone are sure to be read; others may be nil.
-func (w *Writer) scan(ctx context.Context, in input, keys bool, each func(columns []arrow.Array, rows int) error) error {
-	if !w.format.columnar() {
-		return w.scanText(ctx, in, each)
-	}
-	return w.scanParquet(ctx, in, keys, each)
-}
-
-func (w *Writer) scanParquet(ctx context.Context, in input, keys bool, each func(columns []arrow.Array, rows int) error) error {
+func (f form) scanParquet(ctx context.Context, in input, only []int, each func(columns []arrow.Array, rows int) error) error {
 	rd, err := pqfile.NewParquetReader(io.NewSectionReader(in, 0, in.length()))
 	if err != nil {
 		return err
@@ -45,12 +35,15 @@ func (w *Writer) scanParquet(ctx context.Context, in input, keys bool, each func
 	}
 	// Columns are leaves of a flat table, in their order: a list has one too.
 	var leaves, at []int
-	for i, c := range w.columns {
+	for i, c := range f.columns {
 		j := slices.IndexFunc(sc.Fields(), func(g arrow.Field) bool { return g.Name == c.Name })
-		if j < 0 || keys && !slices.Contains(w.keyAt, i) {
+		if j < 0 || only != nil && !slices.Contains(only, i) {
 			continue
 		}
 		leaves, at = append(leaves, j), append(at, i)
+	}
+	if f.format == ParquetLegacy {
+		return f.scanLegacy(ctx, rd, pq, leaves, at, only, each)
 	}
 	order := slices.Clone(leaves)
 	slices.Sort(order)
@@ -61,11 +54,11 @@ func (w *Writer) scanParquet(ctx context.Context, in input, keys bool, each func
 	defer records.Release()
 	for records.Next() {
 		rec := records.RecordBatch()
-		columns := make([]arrow.Array, len(w.columns))
+		columns := make([]arrow.Array, len(f.columns))
 		for n, i := range at {
 			columns[i] = rec.Column(slices.Index(order, leaves[n]))
 		}
-		if err := w.scanned(ctx, columns, int(rec.NumRows()), keys, each); err != nil {
+		if err := f.scanned(ctx, columns, int(rec.NumRows()), only, each); err != nil {
 			return err
 		}
 	}
@@ -82,21 +75,21 @@ func batchSize(m *metadata.FileMetaData) int64 {
 }
 
 // scanned completes a batch and hands it on.
-func (w *Writer) scanned(ctx context.Context, columns []arrow.Array, rows int, keys bool, each func(columns []arrow.Array, rows int) error) error {
+func (f form) scanned(ctx context.Context, columns []arrow.Array, rows int, only []int, each func(columns []arrow.Array, rows int) error) error {
 	var own []arrow.Array
 	defer func() { releaseAll(own) }()
 	for i, c := range columns {
 		switch {
-		case c == nil && keys:
+		case c == nil && only != nil && !slices.Contains(only, i):
 			continue
 		case c == nil:
-			columns[i] = array.MakeArrayOfNull(memory.DefaultAllocator, w.types[i], rows)
-		case arrow.TypeEqual(c.DataType(), w.types[i]):
+			columns[i] = array.MakeArrayOfNull(memory.DefaultAllocator, f.types[i], rows)
+		case arrow.TypeEqual(c.DataType(), f.types[i]):
 			continue
 		default:
-			wide, err := compute.CastArray(ctx, c, compute.SafeCastOptions(w.types[i]))
+			wide, err := compute.CastArray(ctx, c, compute.SafeCastOptions(f.types[i]))
 			if err != nil {
-				return fmt.Errorf("column %s: %w", w.columns[i].Name, err)
+				return fmt.Errorf("column %s: %w", f.columns[i].Name, err)
 			}
 			columns[i] = wide
 		}

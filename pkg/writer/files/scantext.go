@@ -34,20 +34,20 @@ type field struct {
 }
 
 // scanText reads a file of text.
-func (w *Writer) scanText(ctx context.Context, in input, each func(columns []arrow.Array, rows int) error) error {
-	rd, end, err := w.plainText(in)
+func (f form) scanText(ctx context.Context, in input, each func(columns []arrow.Array, rows int) error) error {
+	rd, end, err := f.plainText(in)
 	if err != nil {
 		return err
 	}
 	defer end()
 	lines := bufio.NewReaderSize(rd, textBlock)
-	if w.header {
-		if _, err := readRecord(lines, w.format); err != nil && !errors.Is(err, io.EOF) {
+	if f.header {
+		if _, err := readRecord(lines, f.format); err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
 	}
-	builders := make([]array.Builder, len(w.columns))
-	for i, t := range w.types {
+	builders := make([]array.Builder, len(f.columns))
+	for i, t := range f.types {
 		builders[i] = array.NewBuilder(memory.DefaultAllocator, t)
 		defer builders[i].Release()
 	}
@@ -64,14 +64,14 @@ func (w *Writer) scanText(ctx context.Context, in input, each func(columns []arr
 	}
 	var fields []field
 	for {
-		line, err := readRecord(lines, w.format)
+		line, err := readRecord(lines, f.format)
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
 			return err
 		}
-		if fields, err = w.split(line, fields[:0]); err != nil {
+		if fields, err = f.split(line, fields[:0]); err != nil {
 			return fmt.Errorf("line %.40q: %w", line, err)
 		}
 		for i, b := range builders {
@@ -80,7 +80,7 @@ func (w *Writer) scanText(ctx context.Context, in input, each func(columns []arr
 				continue
 			}
 			if err := appendField(b, fields[i].text); err != nil {
-				return fmt.Errorf("column %s: %w", w.columns[i].Name, err)
+				return fmt.Errorf("column %s: %w", f.columns[i].Name, err)
 			}
 		}
 		rows++
@@ -98,9 +98,9 @@ func (w *Writer) scanText(ctx context.Context, in input, each func(columns []arr
 }
 
 // plainText returns the text of a file that may be compressed.
-func (w *Writer) plainText(in input) (io.Reader, func(), error) {
+func (f form) plainText(in input) (io.Reader, func(), error) {
 	rd := io.NewSectionReader(in, 0, in.length())
-	switch w.compression {
+	switch f.compression {
 	case "gzip":
 		z, err := gzip.NewReader(rd)
 		return z, func() {}, err
@@ -156,8 +156,8 @@ func endsQuoted(text []byte, open bool) bool {
 }
 
 // split cuts a row into its values.
-func (w *Writer) split(line []byte, fields []field) ([]field, error) {
-	switch w.format {
+func (f form) split(line []byte, fields []field) ([]field, error) {
+	switch f.format {
 	case TSV:
 		return splitTSV(line, fields), nil
 	case CSV:
@@ -167,7 +167,7 @@ func (w *Writer) split(line []byte, fields []field) ([]field, error) {
 	if err := json.Unmarshal(line, &object); err != nil {
 		return fields, err
 	}
-	for _, c := range w.columns {
+	for _, c := range f.columns {
 		raw, ok := object[c.Name]
 		f := field{text: raw, null: !ok || string(raw) == "null"}
 		if len(raw) > 0 && raw[0] == '"' {

@@ -40,7 +40,7 @@ func FuzzText(f *testing.F) {
 			storeMustFuzz(t, err)
 			storeMustFuzz(t, enc.rows([]arrow.Array{text, bin, text}, 0, text.Len()))
 			storeMustFuzz(t, enc.end())
-			w := &Writer{format: format, columns: columns, types: types, header: format != JSONL}
+			w := form{format: format, columns: columns, types: types, header: format != JSONL}
 			rd := bufio.NewReader(&out)
 			if w.header {
 				_, err := readRecord(rd, format)

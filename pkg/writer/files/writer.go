@@ -32,15 +32,11 @@ type Writer struct {
 	adds       bool     // rows to others, which may be there already
 
 	// What the files are.
-	format      Format
-	compression string
-	header      bool
-	partition   string
-	levels      []folderLevel
-	columns     []kept.Column
-	types       []arrow.DataType
-	from        []int            // of each column, its place in the batch; −1: there is none
-	casts       []arrow.DataType // of each column that batches have in a narrower type
+	form
+	partition string
+	levels    []folderLevel
+	from      []int            // of each column, its place in the batch; −1: there is none
+	casts     []arrow.DataType // of each column that batches have in a narrower type
 
 	mu     sync.Mutex
 	at     stage // "" until something is staged
@@ -76,7 +72,10 @@ var (
 
 // use takes over what files are like, and works out how batches become them.
 func (w *Writer) use(format Format, compression string, header bool, partition string, columns []kept.Column) (err error) {
-	w.format, w.compression, w.header, w.partition, w.columns = format, compression, header, partition, columns
+	w.partition = partition
+	if w.form, err = formOf(format, compression, header, columns); err != nil {
+		return err
+	}
 	if err := CheckForm(format, compression, header); err != nil {
 		return err
 	}
@@ -87,13 +86,9 @@ func (w *Writer) use(format Format, compression string, header bool, partition s
 		}
 		return hint.Wrap(errors.New("rows in parquet-legacy are not written anew, as --latest does"), "%s", remedy)
 	}
-	w.types = make([]arrow.DataType, len(columns))
 	w.from = make([]int, len(columns))
 	w.casts = make([]arrow.DataType, len(columns))
 	for i, c := range columns {
-		if w.types[i], err = parseType(c.Type); err != nil {
-			return fmt.Errorf("column %s: %w", c.Name, err)
-		}
 		w.from[i] = w.src.Index(c.Name)
 		if j := w.from[i]; j >= 0 && !arrow.TypeEqual(w.src.Columns[j].Arrow, w.types[i]) {
 			w.casts[i] = w.types[i]
