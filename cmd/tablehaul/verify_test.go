@@ -32,7 +32,7 @@ func TestVerifyUnderLoad(t *testing.T) {
 				b.mu.Unlock()
 			}
 		})
-		line := []string{"verify", b.args[1], b.args[2], "--wait", "30s"}
+		line := []string{"verify", b.args[1], b.args[2], "--wait", "8s"}
 		for range 5 {
 			code, out := execute(t, nil, line...)
 			if code != 0 {

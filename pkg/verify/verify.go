@@ -144,6 +144,12 @@ func (c *comparison) look(ctx context.Context, rows func(row, id []byte, sink bo
 			return nil
 		})
 	}
+	if c.again {
+		if err := g.Wait(); err != nil { // the later the sink is read the sooner it has come to the point
+			return l, err
+		}
+		g, gctx = errgroup.WithContext(ctx)
+	}
 	g.Go(func() error {
 		encoders := make([]*encoder, c.opts.Parallel)
 		var err error
@@ -234,11 +240,11 @@ func (c *comparison) drill(ctx context.Context, s *sums, differing map[uint64]bo
 		late := n > 0 && time.Since(began) >= c.opts.Wait
 		done := true
 		for _, x := range suspects {
-			done = done && (still && reached || x.reached && x.looks >= steady || late)
+			done = done && (still && reached && x.looks > 1 || x.reached && x.looks >= steady || late)
 		}
 		if done {
 			c.res.Behind = told && !reached
-			c.report(suspects)
+			c.report(suspects, settled(still && reached, n))
 			return nil
 		}
 		wanted = func(id []byte) bool { return suspects[string(id)] != nil }
@@ -256,6 +262,15 @@ func (c *comparison) reached(l look) (reached, told bool) {
 	}
 	reached, err := c.opts.Reached(l.held, l.point)
 	return reached && err == nil, err == nil
+}
+
+// settled is how many looks have to agree on a row: two where nothing happens at the source, else all
+// of them, or the last few.
+func settled(still bool, n int) int {
+	if still {
+		return 2
+	}
+	return min(steady, n+1)
 }
 
 // next returns the keys that differ still, of those that did; of all at first.
@@ -280,8 +295,8 @@ func (c *comparison) many(buckets map[uint64]bool) error {
 	return nil
 }
 
-// report tells of what differs.
-func (c *comparison) report(suspects map[string]*suspect) {
+// report tells of what differs, and has differed in the last looks in the same way.
+func (c *comparison) report(suspects map[string]*suspect, looks int) {
 	e := newEncoder(c.table)
 	columns := make([]schema.Column, len(e.columns))
 	for i, n := range e.columns {
@@ -296,7 +311,7 @@ func (c *comparison) report(suspects map[string]*suspect) {
 		x := suspects[id]
 		kind := Changed
 		switch {
-		case x.looks < 2: // it is written to all the time
+		case x.looks < looks: // it is written to all the time
 			c.res.Unsettled++
 			continue
 		case x.sinks == 0:
