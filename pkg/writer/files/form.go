@@ -6,6 +6,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 
+	"github.com/tablehaul/tablehaul/pkg/literal"
 	"github.com/tablehaul/tablehaul/pkg/writer/kept"
 )
 
@@ -16,14 +17,18 @@ type form struct {
 	header      bool
 	columns     []kept.Column
 	types       []arrow.DataType // of the columns
+	heads       [][]byte         // of JSON lines, what is before each value
 }
 
 // formOf is that of columns whose types have the names of manifests.
 func formOf(format Format, compression string, header bool, columns []kept.Column) (f form, err error) {
-	f = form{format, compression, header, columns, make([]arrow.DataType, len(columns))}
+	f = form{format: format, compression: compression, header: header, columns: columns, types: make([]arrow.DataType, len(columns))}
 	for i, c := range columns {
 		if f.types[i], err = parseType(c.Type); err != nil {
 			return f, fmt.Errorf("column %s: %w", c.Name, err)
+		}
+		if format == JSONL {
+			f.heads = append(f.heads, append(literal.AppendJSON([]byte(map[bool]string{true: "{", false: ","}[i == 0]), c.Name), ':'))
 		}
 	}
 	return f, nil

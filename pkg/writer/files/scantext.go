@@ -163,23 +163,10 @@ func (f form) split(line []byte, fields []field) ([]field, error) {
 	case CSV:
 		return splitCSV(line, fields), nil
 	}
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(line, &object); err != nil {
-		return fields, err
+	if own, ok := f.splitOwnJSON(line, fields); ok {
+		return own, nil
 	}
-	for _, c := range f.columns {
-		raw, ok := object[c.Name]
-		f := field{text: raw, null: !ok || string(raw) == "null"}
-		if len(raw) > 0 && raw[0] == '"' {
-			var s string
-			if err := json.Unmarshal(raw, &s); err != nil {
-				return fields, err
-			}
-			f.text = []byte(s)
-		}
-		fields = append(fields, f)
-	}
-	return fields, nil
+	return f.splitJSON(line, fields)
 }
 
 func splitTSV(line []byte, fields []field) []field {

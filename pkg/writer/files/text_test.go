@@ -40,7 +40,8 @@ func FuzzText(f *testing.F) {
 			storeMustFuzz(t, err)
 			storeMustFuzz(t, enc.rows([]arrow.Array{text, bin, text}, 0, text.Len()))
 			storeMustFuzz(t, enc.end())
-			w := form{format: format, columns: columns, types: types, header: format != JSONL}
+			w, err := formOf(format, "none", format != JSONL, columns)
+			storeMustFuzz(t, err)
 			rd := bufio.NewReader(&out)
 			if w.header {
 				_, err := readRecord(rd, format)
@@ -84,5 +85,38 @@ func storeMustFuzz(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Objects that this program writes, and those that others have written anew, are cut alike.
+func TestSplitJSON(t *testing.T) {
+	f, err := formOf(JSONL, "none", false, []kept.Column{{Name: "a", Type: "int"}, {Name: `b"`, Type: "string"}, {Name: "v", Type: "array<float>"}, {Name: "d", Type: "double"}})
+	storeMust(t, err)
+	for _, line := range []string{
+		`{"a":1,"b\"":"x","v":[1,2.5],"d":1e-7}`, `{"a":null,"b\"":null,"v":null,"d":null}`, `{"a":-1,"b\"":"","v":[],"d":0}`,
+		`{"a":1,"b\"":"\\","v":[1],"d":-0.0}`, `{"a":1,"b\"":"\"}{,\u0001ü😀\n","v":[1],"d":1}`, `{"a":1,"b\"":"null","v":[1],"d":1}`,
+	} {
+		own, ok := f.splitOwnJSON([]byte(line), nil)
+		any, err := f.splitJSON([]byte(line), nil)
+		if !ok || err != nil || len(own) != len(any) {
+			t.Errorf("%s: %v, %v", line, ok, err)
+			continue
+		}
+		for i := range own {
+			if own[i].null != any[i].null || !own[i].null && string(own[i].text) != string(any[i].text) {
+				t.Errorf("%s: %q, and %q", line, own[i].text, any[i].text)
+			}
+		}
+	}
+	if own, ok := f.splitOwnJSON([]byte(`{"a":1,"b\"":"x"}`), nil); !ok || len(own) != 2 {
+		t.Error("an object of an older file")
+	}
+	for _, line := range []string{
+		``, `{`, `{}`, `{"a":`, `{"a":1`, `{"a":1,`, `{"b\"":"x"}`, `{"a": 1}`, `{"a":1 }`, `{"a":1,"b\"":"x}`, `{"a":1,"b\"":"x\`, `{"a":1,"b\"":"x\"`, `{"a":1,"b\"":"x","v":[1`,
+		`{"a":1,"b\"":"x","v":[1],"d":1,"e":1}`, `{"a":1,"b\"":"x","v":[1],"d":1}}`, "{\"a\":1,\"b\\\"\":\"\x01\",\"v\":[1],\"d\":1}",
+	} {
+		if own, ok := f.splitOwnJSON([]byte(line), nil); ok {
+			t.Errorf("%s: %v", line, own)
+		}
 	}
 }
