@@ -48,6 +48,10 @@ func (b *backfilled) plan() {
 	if b.sink == "file" {
 		b.redo = append(b.redo, "--latest")
 	}
+	if b.rnd.IntN(3) == 0 { // tables that are shards, of one each
+		routes := []string{"--route", b.db + `\.(t[0-9]+) -> ` + b.db + ".$1", "--shard-columns"}
+		b.args, b.redo = append(b.args, routes...), append(b.redo, routes...)
+	}
 	if b.rnd.IntN(4) == 0 {
 		b.from, b.end = b.args, []string{"--until", "now"}
 		b.redo = append(b.redo, "--log", "binlog")

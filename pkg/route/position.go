@@ -14,6 +14,9 @@ import (
 type place struct {
 	pos   batch.Position
 	shape string // schema.Table.Shape, in which the log has its rows from there on
+	// redone is that the table's rows were exchanged with the last commit: who has done so does not
+	// go on, and is in nobody's way.
+	redone bool
 }
 
 // Places are the position of a table that routes have made: those of all tables that are in it, by
@@ -30,6 +33,7 @@ type placesText struct {
 type placesGroup struct {
 	At     batch.Position `json:"at"`
 	Shape  string         `json:"shape"`
+	Redone bool           `json:"redone,omitempty"`
 	Tables []string       `json:"tables"`
 }
 
@@ -44,7 +48,7 @@ func (p places) text(shard [2]string) (batch.Position, error) {
 	for _, name := range slices.Sorted(maps.Keys(p)) {
 		g := at[p[name]]
 		if g == nil {
-			g = &placesGroup{At: p[name].pos, Shape: p[name].shape}
+			g = &placesGroup{At: p[name].pos, Shape: p[name].shape, Redone: p[name].redone}
 			at[p[name]] = g
 			order = append(order, p[name])
 		}
@@ -75,7 +79,7 @@ func parsePlaces(pos batch.Position) (places, bool) {
 	p := places{}
 	for _, g := range t.Merged {
 		for _, name := range g.Tables {
-			p[name] = place{g.At, g.Shape}
+			p[name] = place{g.At, g.Shape, g.Redone}
 		}
 	}
 	return p, true

@@ -345,9 +345,13 @@ func (s *stream) merge(held, known, next batch.Position) (batch.Position, error)
 				return "", err
 			}
 		case here != m.known:
-			return "", fmt.Errorf("%w: %s in %s", writer.ErrFenced, name, s.target.name)
+			err := hint.Wrap(fmt.Errorf("%w: %s in %s", writer.ErrFenced, name, s.target.name), "let only one run bring a table there; run the same command again to go on from what is there now")
+			if at[name].redone {
+				err = hint.Transient(err)
+			}
+			return "", err
 		}
-		at[name] = place{pos, m.table.Shape()}
+		at[name] = place{pos, m.table.Shape(), m.mode == writer.Replace}
 	}
 	return at.text(s.target.sink.routes.Shard)
 }
@@ -471,7 +475,7 @@ func (r *replacing) whole(held places) bool {
 func (r *replacing) done(ctx context.Context, m *member, pos batch.Position) error {
 	r.target.mu.Lock()
 	defer r.target.mu.Unlock()
-	r.at[m.place()] = place{pos, m.table.Shape()}
+	r.at[m.place()] = place{pos, m.table.Shape(), true}
 	r.waiting--
 	if r.waiting > 0 {
 		return nil

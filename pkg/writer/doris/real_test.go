@@ -52,7 +52,9 @@ func TestRealCluster(t *testing.T) {
 				return s
 			},
 			Rows: func(t *testing.T, table *schema.Table) []arrow.RecordBatch {
-				return rowsBy(t, conn, tableName(own.table(table).DB), table)
+				got := rowsBy(t, conn, tableName(own.table(table).DB), table)
+				scannedAlike(t, newSink(l, Options{Password: password, Look: true}), own.table(table), got)
+				return got
 			},
 			OneRowAKey: true,
 		}

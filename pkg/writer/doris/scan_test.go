@@ -39,6 +39,30 @@ func scanned(t *testing.T, s *Sink, table *schema.Table) (batch.Position, []batc
 	return pos, all
 }
 
+// scannedAlike compares what others read of a table with what Scan does.
+func scannedAlike(t *testing.T, s *Sink, table *schema.Table, read []arrow.RecordBatch) {
+	t.Helper()
+	if table.IsChangelog() {
+		return
+	}
+	var names []string
+	for _, c := range table.Columns {
+		names = append(names, c.Name)
+	}
+	var want []batchtest.Row
+	for _, b := range read {
+		rows, err := batchtest.Rows(b, names...)
+		if err != nil {
+			t.Log(err) // a table of another shape, which is the test's own affair
+			return
+		}
+		want = append(want, rows...)
+	}
+	if _, got := scanned(t, s, table); batchtest.Diff(got, want) != "" {
+		t.Errorf("%s, by Scan: %s", table, batchtest.Diff(got, want))
+	}
+}
+
 func scanCluster(t *testing.T) *doristest.Cluster {
 	t.Helper()
 	c, err := doristest.Start(doristest.Options{MaxString: 1 << 30})
@@ -309,5 +333,62 @@ func TestScanValues(t *testing.T) {
 		if valueFuncOf(of, table.Columns[0].Arrow, b.Columns[0]) != nil {
 			t.Errorf("%s is taken for %s", of, native)
 		}
+	}
+}
+
+// TestScanMeanwhile has commits come between what the position is read of and the rows.
+func TestScanMeanwhile(t *testing.T) {
+	c := scanCluster(t)
+	s, other := testSink(t, c, Options{}), testSink(t, c, Options{})
+	s.store.patience = 10 * time.Second
+	table := batchtest.Shape("shop", "t", "id int key", "v int")
+	write(t, other, table, writer.Create, "p1", nil, batchtest.Row{1, 1})
+	var once atomic.Bool
+	meanwhile := func(do func()) {
+		once.Store(false)
+		c.Inject(func(call doristest.Call) doristest.Fault {
+			if strings.HasPrefix(call.SQL, "SELECT `id`, `v` FROM `shop`.`t`") && once.CompareAndSwap(false, true) {
+				do()
+			}
+			return doristest.Fault{}
+		})
+	}
+	meanwhile(func() { write(t, other, table, writer.Follow, "p2", nil, batchtest.Row{2, 2}) })
+	if pos, got := scanned(t, s, table); pos != "p1" || len(got) != 2 {
+		t.Errorf("got %v at %q", got, pos)
+	}
+	// The column that is asked for is there no more: it is found out why.
+	meanwhile(func() {
+		write(t, other, batchtest.Shape("shop", "t", "id int key", "w int"), writer.Replace, "p3", nil, batchtest.Row{3, 3})
+	})
+	_, err := s.Scan(t.Context(), table, 1, func(int, arrow.RecordBatch) error { return nil })
+	var own *schema.TableError
+	if !errors.As(err, &own) || !strings.Contains(err.Error(), "no column v") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestScanCut has the cluster go away when some of the rows were handed on, which cannot be taken back.
+func TestScanCut(t *testing.T) {
+	c, err := doristest.Start(doristest.Options{})
+	must(t, err)
+	s := testSink(t, c, Options{})
+	s.store.patience = 10 * time.Second
+	table := batchtest.Shape("shop", "t", "id bigint key", "v longtext")
+	var rows []batchtest.Row
+	for i := range 10_000 {
+		rows = append(rows, batchtest.Row{i, strings.Repeat("x", 4000)}) // more than lies on the way
+	}
+	write(t, s, table, writer.Create, "p", nil, rows...)
+	s.mark(t.Context())
+	calls := 0
+	_, err = s.Scan(t.Context(), table, 1, func(int, arrow.RecordBatch) error {
+		if calls++; calls == 1 {
+			must(t, c.Close())
+		}
+		return nil
+	})
+	if !hint.IsTransient(err) || calls > 8 {
+		t.Errorf("got %v after %d batches, want what may pass", err, calls)
 	}
 }

@@ -43,7 +43,11 @@ func harness(t *testing.T, o doristest.Options) writertest.Harness {
 			s.store.patience = 300 * time.Millisecond
 			return deafSink{s, l}
 		},
-		Rows:       func(t *testing.T, table *schema.Table) []arrow.RecordBatch { return rowsOf(t, c, table) },
+		Rows: func(t *testing.T, table *schema.Table) []arrow.RecordBatch {
+			got := rowsOf(t, c, table)
+			scannedAlike(t, testSink(t, c, Options{Look: true}), table, got)
+			return got
+		},
 		LoseReply:  func(*testing.T) { l.begin() },
 		OneRowAKey: true,
 	}

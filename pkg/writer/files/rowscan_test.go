@@ -49,6 +49,30 @@ func scanned(t *testing.T, s *Sink, table *schema.Table) (batch.Position, []batc
 	return pos, all
 }
 
+// scannedAlike compares what others read of a table with what Scan does.
+func scannedAlike(t *testing.T, s *Sink, table *schema.Table, read []arrow.RecordBatch) {
+	t.Helper()
+	if table.IsChangelog() {
+		return
+	}
+	var names []string
+	for _, c := range table.Columns {
+		names = append(names, c.Name)
+	}
+	var want []batchtest.Row
+	for _, b := range read {
+		rows, err := batchtest.Rows(b, names...)
+		if err != nil {
+			t.Log(err) // a table of another shape, which is the test's own affair
+			return
+		}
+		want = append(want, rows...)
+	}
+	if _, got := scanned(t, s, table); batchtest.Diff(got, want) != "" {
+		t.Errorf("%s, by Scan: %s", table, batchtest.Diff(got, want))
+	}
+}
+
 var scanForms = []Options{
 	{Format: Parquet}, {Format: ParquetLegacy}, {Format: CSV}, {Format: CSV, Header: true, Compression: "zstd"}, {Format: TSV, Compression: "gzip"}, {Format: JSONL},
 }

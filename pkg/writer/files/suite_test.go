@@ -43,7 +43,9 @@ func localHarness(t *testing.T, rd *reader, o Options) writertest.Harness {
 	return writertest.Harness{
 		Open: func(*testing.T) writer.Sink { return smallSink(losing{folders{local{root}}, &loss}, o) },
 		Rows: func(t *testing.T, table *schema.Table) []arrow.RecordBatch {
-			return rd.rows(t, filepath.Join(root, filepath.FromSlash(new(Sink).folder(table)), manifestFile))
+			got := rd.rows(t, filepath.Join(root, filepath.FromSlash(new(Sink).folder(table)), manifestFile))
+			scannedAlike(t, newSink(folders{local{root}}, "", Options{Look: true}), table, got)
+			return got
 		},
 		LoseReply: func(*testing.T) { loss.next() },
 	}

@@ -220,11 +220,19 @@ func (r *rewrite) copy(ctx context.Context) (rows int64, err error) {
 }
 
 func (r *rewrite) copyFile(ctx context.Context, keys *deletedKeys, f *liveFile) (rows int64, err error) {
+	task := table.FileScanTask{File: f.df, Length: f.df.FileSizeBytes(), DataSequenceNumber: &f.seq, FirstRowID: f.df.FirstRowID()}
+	for _, d := range r.all.positionsOf(f) {
+		if d.df.FileFormat() == iceberg.PuffinFile {
+			task.DeletionVectorFiles = append(task.DeletionVectorFiles, d.df)
+		} else {
+			task.DeleteFiles = append(task.DeleteFiles, d.df)
+		}
+	}
 	options := []table.ScanOption{table.WithMaxConcurrency(1), table.WithArrowBatchSize(readRows)}
 	if r.layout.version >= 3 {
 		options = append(options, table.WithRowLineage())
 	}
-	_, recs, err := r.tbl.Scan(options...).ReadTasks(ctx, []table.FileScanTask{r.all.task(f)})
+	_, recs, err := r.tbl.Scan(options...).ReadTasks(ctx, []table.FileScanTask{task})
 	if err != nil {
 		return 0, err
 	}

@@ -53,17 +53,6 @@ func (c *compaction) readKeys(ctx context.Context, all *contents, files []*liveF
 	return keys, nil
 }
 
-// fork returns the same keys for another goroutine.
-func (k *deletedKeys) fork() *deletedKeys {
-	out := &deletedKeys{held: k.held, most: k.most}
-	for _, g := range k.groups {
-		own := *g
-		own.hasher = &keyHasher{columns: g.hasher.columns, width: g.hasher.width}
-		out.groups = append(out.groups, &own)
-	}
-	return out
-}
-
 // groupOf returns the group that a file of deleted keys belongs to.
 func (c *compaction) groupOf(keys *deletedKeys, d *liveFile) (*keyGroup, error) {
 	ids := d.df.EqualityFieldIDs()

@@ -32,19 +32,6 @@ type contents struct {
 	positions []*liveFile // position deletes and deletion vectors
 }
 
-// task has a data file read, without the rows that are deleted by their positions.
-func (c *contents) task(f *liveFile) table.FileScanTask {
-	task := table.FileScanTask{File: f.df, Length: f.df.FileSizeBytes(), DataSequenceNumber: &f.seq, FirstRowID: f.df.FirstRowID()}
-	for _, d := range c.positionsOf(f) {
-		if d.df.FileFormat() == iceberg.PuffinFile {
-			task.DeletionVectorFiles = append(task.DeletionVectorFiles, d.df)
-		} else {
-			task.DeleteFiles = append(task.DeleteFiles, d.df)
-		}
-	}
-	return task
-}
-
 // A manifestCache has what manifests list, by their names: they never change, and a commit
 // that others come before is built again and again.
 type manifestCache map[string][]*liveFile
