@@ -120,13 +120,13 @@ func (c *compaction) tend(ctx context.Context) (err error) {
 }
 
 // adoptAsIs takes over what the catalog says of the table, whatever its shape.
-func (c *compaction) adoptAsIs(ctx context.Context, tbl *table.Table) error {
-	c.note(tbl)
-	if c.sink.rest {
-		return c.storeOf(ctx, tbl)
+func (w *Writer) adoptAsIs(ctx context.Context, tbl *table.Table) error {
+	w.note(tbl)
+	if w.sink.rest {
+		return w.storeOf(ctx, tbl)
 	}
 	var err error
-	c.st, err = c.sink.storageAt(ctx, c.location)
+	w.st, err = w.sink.storageAt(ctx, w.location)
 	return err
 }
 

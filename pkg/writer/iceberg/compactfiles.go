@@ -7,14 +7,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 )
-
-// readRows is how many rows are read at a time.
-const readRows = 4096
 
 // rewriteFiles merges small data files, and writes those anew that deletes apply to.
 //
@@ -205,56 +203,24 @@ func (r *rewrite) removed() []*liveFile {
 
 // copy stages the rows that are left of the files.
 func (r *rewrite) copy(ctx context.Context) (rows int64, err error) {
-	keys, err := r.readKeys(ctx, r.all, r.files)
+	from := &reading{tbl: r.tbl, all: r.all, most: r.sink.opts.Memory / 2}
+	if r.layout.version >= 3 {
+		from.options = append(from.options, table.WithRowLineage())
+	}
+	keys, err := from.readKeys(ctx, r.files, keyPart{}, 1)
 	if err != nil {
 		return 0, err
 	}
 	for _, f := range r.files {
-		n, err := r.copyFile(ctx, keys, f)
+		err := from.rows(ctx, keys, f, nil, func(rec arrow.RecordBatch) error {
+			rows += rec.NumRows()
+			return r.append(ctx, &batch.Batch{Table: r.src, Rows: rec})
+		})
 		if err != nil {
-			return rows, fmt.Errorf("read %s: %w", f.df.FilePath(), err)
+			return rows, err
 		}
-		rows += n
 	}
 	return rows, nil
-}
-
-func (r *rewrite) copyFile(ctx context.Context, keys *deletedKeys, f *liveFile) (rows int64, err error) {
-	task := table.FileScanTask{File: f.df, Length: f.df.FileSizeBytes(), DataSequenceNumber: &f.seq, FirstRowID: f.df.FirstRowID()}
-	for _, d := range r.all.positionsOf(f) {
-		if d.df.FileFormat() == iceberg.PuffinFile {
-			task.DeletionVectorFiles = append(task.DeletionVectorFiles, d.df)
-		} else {
-			task.DeleteFiles = append(task.DeleteFiles, d.df)
-		}
-	}
-	options := []table.ScanOption{table.WithMaxConcurrency(1), table.WithArrowBatchSize(readRows)}
-	if r.layout.version >= 3 {
-		options = append(options, table.WithRowLineage())
-	}
-	_, recs, err := r.tbl.Scan(options...).ReadTasks(ctx, []table.FileScanTask{task})
-	if err != nil {
-		return 0, err
-	}
-	for rec, err := range recs {
-		if err != nil {
-			return rows, err
-		}
-		left, err := keys.without(ctx, f, rec)
-		rec.Release()
-		if err != nil {
-			return rows, err
-		}
-		rows += left.NumRows()
-		if left.NumRows() > 0 {
-			err = r.append(ctx, &batch.Batch{Table: r.src, Rows: left})
-		}
-		left.Release()
-		if err != nil {
-			return rows, err
-		}
-	}
-	return rows, ctx.Err()
 }
 
 // build stages the commit on the table as it is by then, if what was written still goes

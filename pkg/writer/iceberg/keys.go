@@ -18,6 +18,7 @@ import (
 type keyHasher struct {
 	columns []int // of the key
 	width   int   // bytes of a key; 0 if that differs or is more than 16
+	nulls   bool  // keys may have them: two of them are the same
 	hashes  []keyHash
 	scratch []byte
 }
@@ -61,14 +62,14 @@ func (k *keyHasher) hash(rec arrow.RecordBatch) ([]keyHash, error) {
 	}
 	out := k.hashes[:n]
 	for _, c := range k.columns {
-		if rec.Column(c).NullN() > 0 {
+		if !k.nulls && rec.Column(c).NullN() > 0 {
 			return nil, fmt.Errorf("column %q of the key: null", rec.ColumnName(c))
 		}
 	}
-	if k.width > 0 {
+	if k.width > 0 && !k.nulls {
 		return out, k.pack(rec, out)
 	}
-	if len(k.columns) == 1 {
+	if len(k.columns) == 1 && !k.nulls {
 		switch a := rec.Column(k.columns[0]).(type) {
 		case *array.String:
 			hashBytes(out, a.ValueOffsets(), a.ValueBytes())
@@ -176,6 +177,13 @@ func mix(v uint64) uint64 {
 func (k *keyHasher) encode(rec arrow.RecordBatch, row int) ([]byte, error) {
 	b := k.scratch[:0]
 	for _, c := range k.columns {
+		if k.nulls {
+			if rec.Column(c).IsNull(row) {
+				b = append(b, 0)
+				continue
+			}
+			b = append(b, 1)
+		}
 		switch a := rec.Column(c).(type) {
 		case *array.String:
 			v := a.Value(row)
