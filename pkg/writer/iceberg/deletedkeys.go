@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"sync"
 
@@ -39,12 +40,26 @@ type keyPart struct{ n, of uint64 }
 // other half of its hash.
 func (p keyPart) has(h keyHash) bool { return p.of <= 1 || h[1]%p.of == p.n }
 
-// A keyGroup is deleted keys of the same columns that reach the same rows.
+// A keyGroup is deleted keys of the same columns. Those that reach the rows of one partition
+// alone are in the index by other hashes than those of all: there may be thousands of
+// partitions, of a few keys each.
 type keyGroup struct {
 	ids   []int
-	where string
 	index keyIndex // whose ref is a sequence number
+	all   bool     // there are some that reach rows of all partitions
+	some  bool     // and others
 }
+
+// saltOf is what hashes of keys that reach the rows of a partition differ by from those of
+// keys that reach all.
+func saltOf(where string) keyHash {
+	if where == "" {
+		return keyHash{}
+	}
+	return keyHash{maphash.String(hashSeeds[0], where), maphash.String(hashSeeds[1], where)}
+}
+
+func (h keyHash) salted(by keyHash) keyHash { return keyHash{h[0] ^ by[0], h[1] ^ by[1]} }
 
 // errManyKeys says that the deleted keys do not fit into memory.
 type errManyKeys struct{ most int64 }
@@ -77,13 +92,13 @@ func (r *reading) readKeys(ctx context.Context, files []*liveFile, part keyPart,
 // groupOf returns the group that a file of deleted keys belongs to.
 func (k *deletedKeys) groupOf(d *liveFile) *keyGroup {
 	ids := d.df.EqualityFieldIDs()
-	for _, g := range k.groups {
-		if slices.Equal(g.ids, ids) && g.where == d.where {
-			return g
-		}
+	at := slices.IndexFunc(k.groups, func(g *keyGroup) bool { return slices.Equal(g.ids, ids) })
+	if at < 0 {
+		at = len(k.groups)
+		k.groups = append(k.groups, &keyGroup{ids: ids})
 	}
-	g := &keyGroup{ids: ids, where: d.where}
-	k.groups = append(k.groups, g)
+	g := k.groups[at]
+	g.all, g.some = g.all || d.where == "", g.some || d.where != ""
 	return g
 }
 
@@ -111,7 +126,7 @@ func (r *reading) readKeyFile(ctx context.Context, keys *deletedKeys, g *keyGrou
 		if err != nil {
 			return err
 		}
-		err = keys.take(g, rec, hasher, d.seq)
+		err = keys.take(g, rec, hasher, d)
 		rec.Release()
 		if err != nil {
 			return err
@@ -153,20 +168,21 @@ func hasherOf(sc *iceberg.Schema, ids []int) (*keyHasher, error) {
 }
 
 // take notes the keys of a batch.
-func (k *deletedKeys) take(g *keyGroup, rec arrow.RecordBatch, hasher *keyHasher, seq int64) error {
+func (k *deletedKeys) take(g *keyGroup, rec arrow.RecordBatch, hasher *keyHasher, d *liveFile) error {
 	hashes, err := hasher.hash(rec)
 	if err != nil {
 		return err
 	}
+	seq, salt := rowRef(d.seq), saltOf(d.where) //nolint:gosec // from 1 up
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	before := g.index.bytes()
 	for _, h := range hashes {
-		if !k.part.has(h) {
+		if h = h.salted(salt); !k.part.has(h) {
 			continue
 		}
-		if e := g.index.find(h); rowRef(seq) > e.ref { //nolint:gosec // from 1 up
-			e.ref = rowRef(seq) //nolint:gosec // as above
+		if e := g.index.find(h); seq > e.ref {
+			e.ref = seq
 		}
 	}
 	if k.held += g.index.bytes() - before; k.held > k.most {
@@ -210,8 +226,9 @@ func (k *deletedKeys) filter(sc *iceberg.Schema) (*keyFilter, error) {
 // mark calls gone with the numbers of those rows of a file that are deleted, some of them
 // more than once.
 func (k *keyFilter) mark(f *liveFile, rec arrow.RecordBatch, gone func(row int)) error {
+	seq, salt := rowRef(f.seq), saltOf(f.where) //nolint:gosec // from 0 up
 	for n, g := range k.keys.groups {
-		if g.index.n == 0 || g.where != "" && g.where != f.where {
+		if g.index.n == 0 {
 			continue
 		}
 		hashes, err := k.hashers[n].hash(rec)
@@ -219,7 +236,7 @@ func (k *keyFilter) mark(f *liveFile, rec arrow.RecordBatch, gone func(row int))
 			return err
 		}
 		for i, h := range hashes {
-			if g.index.get(h) > rowRef(f.seq) { //nolint:gosec // from 0 up
+			if g.all && g.index.get(h) > seq || g.some && f.where != "" && g.index.get(h.salted(salt)) > seq {
 				gone(i)
 			}
 		}

@@ -136,7 +136,9 @@ func harness(target func(*testing.T) string, options ...func(*testing.T, *Option
 			Rows: func(t *testing.T, tbl *schema.Table) []arrow.RecordBatch {
 				s := open(t)
 				defer s.Close()
-				return scan(t, s, renamed(tbl, prefix))
+				recs := scan(t, s, renamed(tbl, prefix))
+				sameScanned(t, s, renamed(tbl, prefix), recs)
+				return recs
 			},
 			Foreign: func(t *testing.T, tbl *schema.Table, recs arrow.RecordBatch) {
 				s := open(t)
