@@ -59,6 +59,9 @@ func (s *Sink) openScan(ctx context.Context, t *schema.Table) (*tableScan, error
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w", sc.w.name(), err)
 	}
+	if src := sc.w.props[sourceProperty]; src != "" && src != t.String() {
+		return nil, sc.w.otherSource(src)
+	}
 	if sc.columns, err = sc.w.scanColumns(tbl); err != nil {
 		return nil, err
 	}

@@ -87,6 +87,8 @@ func TestScanNullKeys(t *testing.T) {
 			t.Errorf("%d: %v are left, want %v", i, left, step.left)
 		}
 	}
+	well(t, s, tbl, writer.Upkeep{Deletes: 1})
+	wantScanned(t, s, tbl, []batchtest.Row{{int64(2), int64(0), "x"}}, "p1")
 }
 
 // deleteByKey deletes rows as another program would.

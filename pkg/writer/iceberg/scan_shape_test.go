@@ -182,3 +182,13 @@ func loadedArrow(t *testing.T, sc *iceberg.Schema) *arrow.Schema {
 func changed(b *batch.Batch) {
 	b.Ops = slices.Repeat([]batch.Op{batch.After}, int(b.Rows.NumRows()))
 }
+
+// A table that was made from another one is not compared with this one.
+func TestScanOtherSource(t *testing.T) {
+	s := openSink(t, "iceberg:"+t.TempDir()+"?namespace=lake", Options{})
+	filled(t, s, batchtest.Shape("shop", "t", "id int key"), writer.Create, batchtest.Row{1})
+	var te *schema.TableError
+	if _, _, err := scanned(t, s, batchtest.Shape("depot", "t", "id int key"), 1); !errors.As(err, &te) || !strings.Contains(err.Error(), "lake.t exists and was made from shop.t") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -109,8 +109,7 @@ func (w *Writer) admit(tbl *table.Table) error {
 func (w *Writer) goesOn(tbl *table.Table) error {
 	same := w.mode == writer.Create || w.follows()
 	if src := w.props[sourceProperty]; same && src != "" && src != w.src.String() {
-		err := fmt.Errorf("%s exists and was made from %s", w.name(), src)
-		return w.tableError(hint.Wrap(err, "name another namespace for one of them in the sink's URL"))
+		return w.otherSource(src)
 	}
 	if err := w.sameKind(tbl.Schema()); err != nil || !same {
 		return err
@@ -137,6 +136,12 @@ func (w *Writer) goesOn(tbl *table.Table) error {
 		return w.tableError(writer.Unlike(hint.Wrap(fmt.Errorf("its shape at the source has changed since it was last followed: %s", diff), dropFirst)))
 	}
 	return w.tableError(writer.Unlike(hint.Wrap(fmt.Errorf("its shape at the source is not the one that the table was last copied or followed in: %s", diff), "%s", w.copyAnew())))
+}
+
+// otherSource says that the table is another one's of the source.
+func (w *Writer) otherSource(src string) error {
+	err := fmt.Errorf("%s exists and was made from %s", w.name(), src)
+	return w.tableError(hint.Wrap(err, "name another namespace for one of them in the sink's URL"))
 }
 
 // sameKind tells tables of rows from tables in which each change is a row.
