@@ -1,10 +1,13 @@
 package iceberg
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -218,5 +221,37 @@ func TestScanLooks(t *testing.T) {
 	wantScanned(t, s, accounts("none"), nil, "p0")
 	if after := filesIn(t, dir); fmt.Sprint(after) != fmt.Sprint(before) {
 		t.Errorf("made %v of %v", after, before)
+	}
+}
+
+// A file that is not there is an error, and so is a Scan that nobody waits for.
+func TestScanFaults(t *testing.T) {
+	lake := t.TempDir()
+	s := openSink(t, "iceberg:"+lake, Options{})
+	load(t, s, accounts("t"), writer.Create, 0, 1000, "p1")
+	ctx, cancel := context.WithCancel(t.Context())
+	none := func(int, arrow.RecordBatch) error { cancel(); return nil }
+	if pos, err := s.Scan(ctx, accounts("t"), 1, none); !errors.Is(err, context.Canceled) || pos != "" {
+		t.Errorf("cancelled: %q, %v", pos, err)
+	}
+	var data string
+	for _, f := range filesIn(t, lake) {
+		if strings.HasSuffix(f, ".parquet") {
+			data = f
+		}
+	}
+	must(t, os.Remove(filepath.Join(lake, data)))
+	if pos, err := s.Scan(t.Context(), accounts("t"), 1, none); err == nil || pos != "" || !strings.Contains(err.Error(), data) {
+		t.Errorf("without %s: %q, %v", data, pos, err)
+	}
+	gone := newBitmap(65)
+	if err := errors.Join(gone.add(0), gone.add(64)); err != nil {
+		t.Error(err)
+	}
+	if err := gone.add(128); err == nil {
+		t.Error("a row beyond the file's is noted")
+	}
+	if got := gone.from(63, 3); !slices.Equal(got, []bool{false, true, false}) {
+		t.Errorf("got %v", got)
 	}
 }
