@@ -135,7 +135,7 @@ func (p *program) compareTables(ctx context.Context, o verifyOptions, run *progr
 		return nil, err
 	}
 	run.Phase("opening " + p.hide.redact(o.sink))
-	store.existing = true
+	store.existing, store.look = true, true
 	sink, err := open.sink(ctx, o.sink, store)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", p.hide.redact(o.sink), err)

@@ -124,9 +124,9 @@ func TestTargets(t *testing.T) {
 }
 
 func TestPlaces(t *testing.T) {
-	p := places{"a.x": {"p1", "s"}, "b.x": {"p1", "s"}, "c.x": {"<p2>", "s"}}
+	p := places{"a.x": {"p1", "s", false}, "b.x": {"p1", "s", false}, "c.x": {"<p2>", "s", false}, "d.x": {"p1", "s", true}}
 	text, err := p.text([2]string{})
-	if want := `{"merged":[{"at":"p1","shape":"s","tables":["a.x","b.x"]},{"at":"<p2>","shape":"s","tables":["c.x"]}]}`; err != nil || string(text) != want {
+	if want := `{"merged":[{"at":"p1","shape":"s","tables":["a.x","b.x"]},{"at":"<p2>","shape":"s","tables":["c.x"]},{"at":"p1","shape":"s","redone":true,"tables":["d.x"]}]}`; err != nil || string(text) != want {
 		t.Errorf("got %s, %v; want %s", text, err, want)
 	}
 	back, ok := parsePlaces(text)

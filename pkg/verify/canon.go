@@ -26,7 +26,7 @@ import (
 //	times, timestamps      8 bytes, little endian: the number; days, or microseconds, since 1970; microseconds
 //	floats                 8 bytes, little endian: the IEEE 754 double; a float is made one
 //	decimals               16 bytes, little endian, two's complement: the number times ten to the power of the scale
-//	texts, bytes           4 bytes, little endian: the length; the bytes
+//	texts, bytes           4 bytes, little endian: the length; the bytes. JSON without blanks between its parts
 //	lists of floats        4 bytes, little endian: how many; each as a float
 //
 // so that two rows are equal if their encodings are, and only then.
@@ -34,8 +34,9 @@ import (
 // An appender appends the encoding of a column's value.
 type appender func(to []byte, row int) []byte
 
-// appenderOf returns that of one column of a batch.
-func appenderOf(a arrow.Array) (appender, error) {
+// appenderOf returns that of one column of a batch, which may hold JSON: sinks that know it have blanks
+// of their own.
+func appenderOf(a arrow.Array, json bool) (appender, error) {
 	var value appender
 	switch c := a.(type) {
 	case *array.Boolean:
@@ -66,6 +67,10 @@ func appenderOf(a arrow.Array) (appender, error) {
 			return binary.LittleEndian.AppendUint64(to, uint64(values[i].HighBits()))
 		}
 	case *array.String:
+		if json {
+			value = func(to []byte, i int) []byte { return compactJSON(to, c.Value(i)) }
+			break
+		}
 		value = func(to []byte, i int) []byte {
 			v := c.Value(i)
 			return append(binary.LittleEndian.AppendUint32(to, uint32(len(v))), v...)
@@ -101,6 +106,27 @@ func appenderOf(a arrow.Array) (appender, error) {
 		}
 		return value(append(to, 1), i)
 	}, nil
+}
+
+// compactJSON appends a text without the blanks that are in none of its strings.
+func compactJSON(to []byte, text string) []byte {
+	at := len(to)
+	to = append(to, 0, 0, 0, 0)
+	inside := false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case inside && c == '\\' && i+1 < len(text):
+			to = append(to, c)
+			i++
+		case c == '"':
+			inside = !inside
+		case !inside && (c == ' ' || c == '\n' || c == '\t' || c == '\r'):
+			continue
+		}
+		to = append(to, text[i])
+	}
+	binary.LittleEndian.PutUint32(to[at:], uint32(len(to)-at-4))
+	return to
 }
 
 func whole[T ~int32 | ~int64](values []T) appender {
@@ -152,7 +178,7 @@ func newEncoder(t *schema.Table) *encoder {
 func (e *encoder) bind(t *schema.Table, b arrow.RecordBatch) error {
 	for i, c := range e.columns {
 		var err error
-		if e.of[i], err = appenderOf(b.Column(c)); err != nil {
+		if e.of[i], err = appenderOf(b.Column(c), strings.EqualFold(t.Columns[c].Native, "json")); err != nil {
 			return &schema.TableError{Table: t.String(), Err: fmt.Errorf("column %s: %w", t.Columns[c].Name, err)}
 		}
 	}
