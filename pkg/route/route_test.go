@@ -1,6 +1,7 @@
 package route
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -130,7 +131,7 @@ func TestPlaces(t *testing.T) {
 		t.Errorf("got %s, %v; want %s", text, err, want)
 	}
 	back, ok := parsePlaces(text)
-	if !ok || len(back) != 3 || back["c.x"] != p["c.x"] {
+	if !ok || !maps.Equal(back, p) {
 		t.Errorf("got %v, %v back", back, ok)
 	}
 	if _, ok := parsePlaces(`{"server":"x"}`); ok {

@@ -108,7 +108,7 @@ func TestScanMisfits(t *testing.T) {
 		"fraction":         {"decimal(20,2)", "int", "1.50", `column "v": `},
 		"whole number":     {"decimal(20,2)", "int", "-7.00", ""},
 		"below zero":       {"bigint", "bigint unsigned", int64(-1), ""}, // which the source tells apart
-		"NULL":             {"int", "int not null", nil, `column "v": NULL, which it is never in the source`},
+		"NULL":             {"int", "int not null", nil, ""},
 		"many digits":      {"decimal(30,2)", "decimal(60,2)", "-0.05", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 
+	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
@@ -58,7 +59,7 @@ func (w *Writer) scanColumns(tbl *table.Table) (*scanColumns, error) {
 
 // hasLost reports whether the source had lost a column of the table by the last commit.
 func (w *Writer) hasLost(name string) bool {
-	if w.src.Base != nil || w.src.Now != nil {
+	if w.src.Base != nil || w.src.Now != nil || batch.Position(w.props[positionProperty]).Merged() {
 		return true // the shape is of other columns than the table's
 	}
 	text := w.props[shapeProperty]
@@ -86,7 +87,8 @@ func (s *scanColumns) names() []string {
 	return names
 }
 
-// convert makes a batch of the source's columns of one of the lake's. The caller releases it.
+// convert makes a batch of the source's columns of one of the lake's. The caller releases it. NULL is
+// taken where the source has none: it may be of another table that is in the same one.
 func (s *scanColumns) convert(ctx context.Context, rec arrow.RecordBatch) (arrow.RecordBatch, error) {
 	columns := make([]arrow.Array, 0, len(s.make))
 	defer func() {
@@ -104,9 +106,6 @@ func (s *scanColumns) convert(ctx context.Context, rec arrow.RecordBatch) (arrow
 			return nil, fmt.Errorf("column %q: %w", c.Name, err)
 		}
 		columns = append(columns, a)
-		if !c.Nullable && a.NullN() > 0 {
-			return nil, fmt.Errorf("column %q: NULL, which it is never in the source", c.Name)
-		}
 	}
 	return array.NewRecordBatch(s.src.Arrow, columns, rec.NumRows()), nil
 }
