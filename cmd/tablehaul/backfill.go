@@ -40,7 +40,8 @@ that none has brought yet is made.
 --log names that log: the topics of a dump, or binlog for a table that tail follows
 without topics. A run that was stopped, in whatever way, is finished by the same command.
 
-` + endsHelp + `
+SOURCE  mysql://user@host:3306/database or mariadb://…; without a database, all of them
+SINK    as that of the tail or dump: Iceberg, plain files (with --latest), Doris
 
 ` + secretsHelp,
 		Example: `  tablehaul backfill mysql://app@db/shop iceberg:./lake --tables orders --log kafka://mq:9092/shop

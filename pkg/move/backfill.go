@@ -60,11 +60,11 @@ func unfeedable(ctx context.Context, share reader.Share, sink writer.Sink, table
 	for _, t := range tables {
 		if t.IsChangelog() {
 			err := errors.New("its rows at the sink are changes, and stock does not tell those of the past")
-			return &schema.TableError{Table: t.String(), Err: hint.Wrap(err, "backfill redoes rows: give --latest for plain files, or leave the table out")}
+			return &schema.TableError{Table: t.String(), Err: hint.Wrap(err, "backfill redoes rows: give --latest for plain files, or leave the table out with --exclude %s", t)}
 		}
 		if len(t.Key)+len(t.RowKey) == 0 {
 			err := errors.New("it has no primary key: changes that the topic brings cannot be matched with its rows")
-			return &schema.TableError{Table: t.String(), Err: hint.Wrap(err, "leave the table out")}
+			return &schema.TableError{Table: t.String(), Err: hint.Wrap(err, "--exclude %s leaves it out", t)}
 		}
 	}
 	return followedBy(ctx, share.Owns, sink, tables)

@@ -86,6 +86,9 @@ func (m *Merged) Check(tables []*schema.Table) []finding.Finding {
 	if len(twice) > 0 {
 		found = append(found, m.twice(twice, in))
 	}
+	if m.routes != nil {
+		found = append(found, m.asMade(tables)...)
+	}
 	return found
 }
 
