@@ -40,6 +40,10 @@ help: ## list the targets
 demo: ## from nothing to a lake: build, get a MySQL, move a sample database, read it with DuckDB
 	@testdata/demo/demo
 
+.PHONY: demo-pipeline
+demo-pipeline: ## MySQL, Kafka, a lake: changes that flow, a table redone meanwhile, and the proof
+	@testdata/demo/pipeline
+
 .PHONY: build
 build: ## build bin/tablehaul, one static binary
 	$(go_build) -o bin/tablehaul ./cmd/tablehaul

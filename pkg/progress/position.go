@@ -35,6 +35,7 @@ func ShortPosition(pos string) string {
 			pos += fmt.Sprintf(" +%d", n)
 		}
 	case strings.HasPrefix(pos, "kafka:"):
+		pos, _, _ = strings.Cut(pos, ";!") // behind it, what was read from a stock
 		pos = topicsOnly.ReplaceAllString(pos, "")
 	case strings.HasPrefix(pos, `{"merged":`): // those of several tables
 		pos = "merged"

@@ -172,6 +172,7 @@ func TestShortPosition(t *testing.T) {
 	for in, want := range map[string]string{
 		`{"server":"1","gtid":"0-1-7","file":"binlog.000002","pos":8801208}`: "binlog.000002:8801208",
 		"kafka:lby7xvJEo6aL;read@uxVkveFj==:0=12,1=40;users:0=3":             "read:0=12,1=40;users:0=3",
+		`kafka:lby7xvJEo6aL;read@uxVkveFj==:0=12;!{"id":"x","stock":"{}"}`:   "read:0=12",
 		gtid:                         "62f9dfc2…:1-965 +1",
 		`{"server":"1"}`:             `{"server":"1"}`,
 		"fake:7":                     "fake:7",
