@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/message"
 	"github.com/tablehaul/tablehaul/pkg/move"
+	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
 )
@@ -19,13 +21,16 @@ type backfillOptions struct {
 	log    string // URL of topics, or logOfSource
 	format *oneOf
 	latest bool
+	follow bool
+	abort  bool
+	atOnce int // tables that are staged at a time
 }
 
 // logOfSource is the log of the server that stock is read from.
 const logOfSource = "binlog"
 
 func newBackfill(run func(context.Context, snapshotOptions) error) *cobra.Command {
-	b := &backfillOptions{log: logOfSource, format: newOneOf("auto", "canal-json", "debezium-json", "maxwell-json", "arrow")}
+	b := &backfillOptions{log: logOfSource, format: newOneOf("auto", "canal-json", "debezium-json", "maxwell-json", "arrow"), atOnce: 4}
 	o := snapshotOptions{moveOptions: newMoveOptions(), mode: newOneOf(string(writer.Replace)), redo: b}
 	o.watch.logFlag = "log-file"
 	cmd := &cobra.Command{
@@ -38,14 +43,16 @@ that follows the table goes on from there by itself, and may run meanwhile; a ta
 that none has brought yet is made.
 
 --log names that log: the topics of a dump, or binlog for a table that tail follows
-without topics. A run that was stopped, in whatever way, is finished by the same command.
+without topics. A run that was stopped, in whatever way, is finished by the same command,
+or given up with --abort.
 
 SOURCE  mysql://user@host:3306/database or mariadb://…; without a database, all of them
 SINK    as that of the tail or dump: Iceberg, plain files (with --latest), Doris
 
 ` + secretsHelp,
 		Example: `  tablehaul backfill mysql://app@db/shop iceberg:./lake --tables orders --log kafka://mq:9092/shop
-  tablehaul backfill mysql://app@db/shop doris://fe:8030/ods --tables orders --log binlog`,
+  tablehaul backfill mysql://app@db/shop doris://fe:8030/ods --tables orders --log binlog
+  tablehaul backfill mysql://app@db/shop iceberg:./lake --tables archive --log kafka://mq:9092/shop --follow`,
 		Args: wantArgs("SOURCE", "SINK"),
 	}
 	cmd.RunE = checked(func(cmd *cobra.Command, args []string) error {
@@ -54,6 +61,12 @@ SINK    as that of the tail or dump: Iceberg, plain files (with --latest), Doris
 		if !given("tables") {
 			return hint.Wrap(errors.New("--tables is missing"), "it says which tables are to be redone; '*' is all of them")
 		}
+		switch {
+		case b.atOnce < 1:
+			return errors.New("--tables-at-once must be at least 1")
+		case b.abort && b.follow:
+			return errors.New("--abort and --follow exclude each other")
+		}
 		return o.check(given)
 	}, func(ctx context.Context) error { return run(ctx, o) })
 	f := cmd.Flags()
@@ -61,6 +74,9 @@ SINK    as that of the tail or dump: Iceberg, plain files (with --latest), Doris
 	f.StringVar(&b.log, "log", b.log, "by which tables are followed: kafka://HOST/TOPIC as dump reads it, or\nbinlog, the `log` of SOURCE itself")
 	f.Var(messageFormat{b.format}, "format", "how the log's messages are written; auto has each topic's messages tell")
 	f.BoolVar(&b.latest, "latest", false, "plain files are dumped with --latest")
+	f.BoolVar(&b.follow, "follow", false, "go on as the tables' dump, or tail, until stopped")
+	f.BoolVar(&b.abort, "abort", false, "give up what a run that was stopped has staged and kept of the tables, and\nredo none")
+	f.IntVar(&b.atOnce, "tables-at-once", b.atOnce, "redo `N` tables at a time: the sink has to have room for their copies")
 	o.login.register(f)
 	o.selectFlags(f)
 	o.route.flags(f)
@@ -97,8 +113,19 @@ func (p *program) checkRedo(o *snapshotOptions) error {
 // redo copies tables anew behind the log that they are followed by.
 func (p *program) redo(ctx context.Context, o snapshotOptions, src source, sink writer.Sink, tables []*schema.Table, opts move.SnapshotOptions) error {
 	b := o.redo
+	if b.abort {
+		return move.Abandon(ctx, sink, tables)
+	}
+	some := func(feed reader.Feed, shape func(*schema.Table) (*schema.Table, error)) error {
+		for part := range slices.Chunk(tables, b.atOnce) {
+			if err := move.Backfill(ctx, src, feed, sink, part, shape, opts); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	if b.log == logOfSource {
-		return move.Backfill(ctx, src, nil, sink, tables, nil, opts)
+		return some(nil, nil)
 	}
 	opts.Progress.Phase("connecting to " + p.hide.redact(b.log))
 	feed, err := p.stores.feeds[scheme(b.log)].open(ctx, b.log, o.store(p), feedOptions{
@@ -119,5 +146,22 @@ func (p *program) redo(ctx context.Context, o snapshotOptions, src source, sink 
 		return err
 	}
 	as := dumpOptions{moveOptions: o.moveOptions, format: b.format, latest: b.latest, keyless: newOneOf("refuse", "append")}
-	return move.Backfill(ctx, src, feed, sink, tables, func(t *schema.Table) (*schema.Table, error) { return as.shape(feed, t, merged) }, opts)
+	return some(feed, func(t *schema.Table) (*schema.Table, error) { return as.shape(feed, t, merged) })
+}
+
+// backfill runs the command.
+func (p *program) backfill(ctx context.Context, o snapshotOptions) error {
+	b := o.redo
+	if err := p.snapshot(ctx, o); err != nil || !b.follow || o.dryRun {
+		return err
+	}
+	if b.log == logOfSource {
+		t := newTailOptions()
+		t.moveOptions, t.latest = o.moveOptions, b.latest
+		return p.tail(ctx, t)
+	}
+	d := newDumpOptions()
+	d.moveOptions, d.latest, d.format = o.moveOptions, b.latest, b.format
+	d.source = b.log
+	return p.dump(ctx, d)
 }

@@ -39,13 +39,17 @@ type dumpOptions struct {
 	compactEvery   time.Duration
 }
 
-func newDump(run func(context.Context, dumpOptions) error) *cobra.Command {
-	o := dumpOptions{
+func newDumpOptions() dumpOptions {
+	return dumpOptions{
 		moveOptions: newMoveOptions(), start: "earliest", badMessage: "fail",
 		format:         newOneOf("auto", "canal-json", "debezium-json", "maxwell-json", "arrow", "json", "csv"),
 		commitInterval: 10 * time.Second, commitSize: 256 << 20, retryTime: 10 * time.Minute,
 		keyless: newOneOf("refuse", "append"), onPurged: newOneOf("fail", "earliest"),
 	}
+}
+
+func newDump(run func(context.Context, dumpOptions) error) *cobra.Command {
+	o := newDumpOptions()
 	cmd := &cobra.Command{
 		Use:   "dump SOURCE SINK",
 		Short: "Bring the changes that topics hold to the sink's tables",

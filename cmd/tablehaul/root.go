@@ -32,7 +32,7 @@ data, so a run that was killed is continued by the same command.`,
 	root.SetVersionTemplate("tablehaul {{.Version}}\n")
 	root.SetUsageTemplate(usageTemplate)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newSnapshot(p.snapshot), newTail(p.tail), newDump(p.dump), newBackfill(p.snapshot), newVerify(p.verify), newStatus(p.status), newCompact(p.compact), newCheck(p.checkAll), newAdjust(p.adjust), newTypes(p.types), newConfig(), newVersion(), newCompletion(), newMan())
+	root.AddCommand(newSnapshot(p.snapshot), newTail(p.tail), newDump(p.dump), newBackfill(p.backfill), newVerify(p.verify), newStatus(p.status), newCompact(p.compact), newCheck(p.checkAll), newAdjust(p.adjust), newTypes(p.types), newConfig(), newVersion(), newCompletion(), newMan())
 	p.takeFiles(root)
 	p.complete(root)
 	return root

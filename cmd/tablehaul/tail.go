@@ -41,12 +41,16 @@ type tailOptions struct {
 	compactEvery   time.Duration
 }
 
-func newTail(run func(context.Context, tailOptions) error) *cobra.Command {
-	o := tailOptions{
+func newTailOptions() tailOptions {
+	return tailOptions{
 		moveOptions: newMoveOptions(), start: move.StartSnapshot,
 		commitInterval: 10 * time.Second, commitSize: 256 << 20, retryTime: 10 * time.Minute, heartbeat: 2 * time.Second,
 		keyless: newOneOf("refuse", "append"), onPurged: newOneOf("fail", "snapshot"), schemaChange: newOneOf("evolve", "additive", "ignore", "fail"), onDrop: newOneOf("keep", "drop"),
 	}
+}
+
+func newTail(run func(context.Context, tailOptions) error) *cobra.Command {
+	o := newTailOptions()
 	cmd := &cobra.Command{
 		Use:   "tail SOURCE... SINK",
 		Short: "Follow what changes, and keep the sink's tables equal to the source's",

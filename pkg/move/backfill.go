@@ -55,6 +55,24 @@ func (o *SnapshotOptions) unfenced(ctx context.Context, run func() error) error 
 	}
 }
 
+// Abandon gives up what runs that were stopped have staged of tables and kept for those that go on with
+// them, whatever was to become of it.
+func Abandon(ctx context.Context, sink writer.Sink, tables []*schema.Table) error {
+	for _, t := range tables {
+		w, _, err := openWriter(ctx, sink, t, writer.Replace)
+		if w == nil {
+			return err
+		}
+		if k, ok := w.(writer.Keeper); ok && err == nil && k.Kept().Note != "" {
+			err = k.Keep(ctx, "")
+		}
+		if err := errors.Join(err, w.Close()); err != nil {
+			return fmt.Errorf("give up what is kept of %s: %w", t, err)
+		}
+	}
+	return nil
+}
+
 // unfeedable finds what keeps tables from being redone: that is known before a row is read.
 func unfeedable(ctx context.Context, share reader.Share, sink writer.Sink, tables []*schema.Table) error {
 	for _, t := range tables {

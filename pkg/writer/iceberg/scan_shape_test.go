@@ -117,7 +117,7 @@ func TestScanMisfits(t *testing.T) {
 			rows, pos, err := scanned(t, s, batchtest.Shape("shop", "t", "id int key", "v "+is.now), 1)
 			switch {
 			case is.want == "":
-				if must(t, err); len(rows) != 1 || rows[0][1] == nil || pos != "p1" {
+				if must(t, err); len(rows) != 1 || (rows[0][1] == nil) != (is.value == nil) || pos != "p1" {
 					t.Errorf("got %v", rows)
 				}
 			case err == nil || !strings.Contains(err.Error(), is.want) || pos != "":
