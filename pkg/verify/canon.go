@@ -134,21 +134,28 @@ func whole[T ~int32 | ~int64](values []T) appender {
 }
 
 func float(to []byte, v float64) []byte {
-	bits := math.Float64bits(v)
-	if v != v {
-		bits = math.Float64bits(math.NaN()) // of which there are many
-	}
-	return binary.LittleEndian.AppendUint64(to, bits)
+	return binary.LittleEndian.AppendUint64(to, floatBits(v))
 }
+
+func floatBits(v float64) uint64 {
+	if v != v {
+		return math.Float64bits(math.NaN()) // of which there are many
+	}
+	return math.Float64bits(v)
+}
+
+func isJSON(c schema.Column) bool { return strings.EqualFold(c.Native, "json") }
 
 // An encoder encodes rows of a table.
 type encoder struct {
-	columns []int // that are compared
-	key     []int // those of them that tell rows apart: indexes into columns; all of them where there is no key
+	columns []int  // that are compared
+	key     []int  // those of them that tell rows apart: indexes into columns; all of them where there is no key
+	ofKey   []bool // of each of columns
 	of      []appender
 	row     []byte
 	ends    []int // of values in row
 	id      []byte
+	hasher  hasher
 }
 
 // newEncoder returns one of the columns that the source has: what is told of changes differs between
@@ -170,6 +177,10 @@ func newEncoder(t *schema.Table) *encoder {
 	if len(e.key) < len(t.Key) || len(t.Key) == 0 {
 		e.key = nil
 	}
+	e.ofKey = make([]bool, len(e.columns))
+	for _, k := range e.key {
+		e.ofKey[k] = true
+	}
 	e.of, e.ends = make([]appender, len(e.columns)), make([]int, len(e.columns)+1)
 	return e
 }
@@ -178,7 +189,7 @@ func newEncoder(t *schema.Table) *encoder {
 func (e *encoder) bind(t *schema.Table, b arrow.RecordBatch) error {
 	for i, c := range e.columns {
 		var err error
-		if e.of[i], err = appenderOf(b.Column(c), strings.EqualFold(t.Columns[c].Native, "json")); err != nil {
+		if e.of[i], err = appenderOf(b.Column(c), isJSON(t.Columns[c])); err != nil {
 			return &schema.TableError{Table: t.String(), Err: fmt.Errorf("column %s: %w", t.Columns[c].Name, err)}
 		}
 	}

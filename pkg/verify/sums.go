@@ -1,51 +1,76 @@
 package verify
 
-import (
-	"sync/atomic"
-
-	"github.com/zeebo/xxh3"
-)
+import "sync"
 
 // Sums hold a table's rows, however many, in so much memory: each row is in the bucket of its key, as
-// the 128 bits of XXH3 of its encoding. Those of the source are added and those of the sink taken
+// the 128 bits of its hash. Those of the source are added and those of the sink taken
 // away, in whatever order, so that a bucket is zero in the end if it has the same rows in both.
 type sums struct {
-	lo, hi []atomic.Uint64
-	mask   uint64
+	buckets int64
+
+	mu    sync.Mutex
+	parts []*part
 }
 
+// A part is what one goroutine has added: buckets that several share would have each row wait for the
+// others' processors.
+type part struct {
+	at   []bucketSum
+	mask uint64
+}
+
+// A bucketSum is that of the halves of its rows' hashes.
+type bucketSum struct{ lo, hi uint64 }
+
+// So many buckets stay in a processor's cache, and there are few rows in each of them.
 const (
 	minBuckets = 1 << 10
-	maxBuckets = 1 << 20 // 16 MiB
+	maxBuckets = 1 << 16
+	rowsEach   = 64
 )
 
-// newSums returns sums for about so many rows: a changed row is to have few others in its bucket.
+// newSums returns sums for about so many rows.
 func newSums(rows int64) *sums {
 	n := int64(minBuckets)
-	for n < maxBuckets && n < rows {
+	for n < maxBuckets && n*rowsEach < rows {
 		n *= 2
 	}
-	return &sums{lo: make([]atomic.Uint64, n), hi: make([]atomic.Uint64, n), mask: uint64(n - 1)}
+	return &sums{buckets: n}
 }
 
-// bucket returns that of a row, by what tells it apart from others.
-func (s *sums) bucket(id []byte) uint64 { return xxh3.Hash(id) & s.mask }
+// part returns one for a goroutine.
+func (s *sums) part() *part {
+	p := &part{at: make([]bucketSum, s.buckets), mask: uint64(s.buckets - 1)}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.parts = append(s.parts, p)
+	return p
+}
 
-// add adds a row, or takes it away.
-func (s *sums) add(row, id []byte, away bool) {
-	b, h := s.bucket(id), xxh3.Hash128(row)
-	if away {
-		h.Lo, h.Hi = -h.Lo, -h.Hi
+// add adds the rows of a batch that was hashed, or takes them away.
+func (p *part) add(h *hasher, away bool) {
+	for i, sum := range h.sum {
+		b := &p.at[h.id[i]&p.mask]
+		if away {
+			b.lo -= sum.lo
+			b.hi -= sum.hi
+		} else {
+			b.lo += sum.lo
+			b.hi += sum.hi
+		}
 	}
-	s.lo[b].Add(h.Lo)
-	s.hi[b].Add(h.Hi)
 }
 
 // differing returns the buckets that are not zero.
 func (s *sums) differing() map[uint64]bool {
 	out := map[uint64]bool{}
-	for b := range s.lo {
-		if s.lo[b].Load() != 0 || s.hi[b].Load() != 0 {
+	for b := range s.buckets {
+		var sum bucketSum
+		for _, p := range s.parts {
+			sum.lo += p.at[b].lo
+			sum.hi += p.at[b].hi
+		}
+		if sum != (bucketSum{}) {
 			out[uint64(b)] = true
 		}
 	}

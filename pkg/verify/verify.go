@@ -90,9 +90,12 @@ func (c *comparison) run(ctx context.Context) error {
 		return c.fails(errors.New("its rows at the sink are changes, and there is nothing to compare them with"))
 	}
 	s := newSums(c.table.Rows)
-	first, err := c.look(ctx, func(row, id []byte, sink bool) error {
-		s.add(row, id, sink)
-		return nil
+	first, err := c.look(ctx, func(e *encoder, sink bool) taker {
+		p := s.part()
+		return func(arrow.RecordBatch) error {
+			p.add(&e.hasher, sink)
+			return nil
+		}
 	})
 	if err != nil {
 		return err
@@ -113,8 +116,11 @@ func (c *comparison) fails(err error) error {
 	return &schema.TableError{Table: c.table.String(), Err: err}
 }
 
-// look reads both sides, and hands all rows on, from several goroutines.
-func (c *comparison) look(ctx context.Context, rows func(row, id []byte, sink bool) error) (l look, err error) {
+// A taker takes the batches of one goroutine, whose encoder has hashed their rows.
+type taker func(b arrow.RecordBatch) error
+
+// look reads both sides, and hands all rows on, to a taker of each goroutine.
+func (c *comparison) look(ctx context.Context, taking func(e *encoder, sink bool) taker) (l look, err error) {
 	snap, err := c.src.Pin(ctx, []*schema.Table{c.table}, c.opts.Parallel)
 	if err != nil {
 		return l, fmt.Errorf("pin a point of %s: %w", c.table, err)
@@ -136,6 +142,7 @@ func (c *comparison) look(ctx context.Context, rows func(row, id []byte, sink bo
 	for range c.opts.Parallel {
 		g.Go(func() error {
 			e := newEncoder(c.table)
+			rows := taking(e, false)
 			for s := range todo {
 				if err := c.read(gctx, snap, s, e, &source, rows); err != nil {
 					return err
@@ -151,14 +158,15 @@ func (c *comparison) look(ctx context.Context, rows func(row, id []byte, sink bo
 		g, gctx = errgroup.WithContext(ctx)
 	}
 	g.Go(func() error {
-		encoders := make([]*encoder, c.opts.Parallel)
+		encoders, takers := make([]*encoder, c.opts.Parallel), make([]taker, c.opts.Parallel)
 		var err error
 		l.held, err = c.sink.Scan(gctx, c.table, c.opts.Parallel, func(n int, b arrow.RecordBatch) error {
 			if encoders[n] == nil {
 				encoders[n] = newEncoder(c.table)
+				takers[n] = taking(encoders[n], true)
 			}
 			sinks.Add(b.NumRows())
-			return encoders[n].all(c.table, b, func(row, id []byte) error { return rows(row, id, true) })
+			return encoders[n].take(c.table, b, takers[n])
 		})
 		return err
 	})
@@ -168,7 +176,7 @@ func (c *comparison) look(ctx context.Context, rows func(row, id []byte, sink bo
 }
 
 // read hands the rows of a split on.
-func (c *comparison) read(ctx context.Context, snap reader.Snapshot, s reader.Split, e *encoder, n *atomic.Int64, rows func(row, id []byte, sink bool) error) error {
+func (c *comparison) read(ctx context.Context, snap reader.Snapshot, s reader.Split, e *encoder, n *atomic.Int64, rows taker) error {
 	rd, err := snap.Open(ctx, s)
 	if err != nil {
 		return err
@@ -186,7 +194,7 @@ func (c *comparison) read(ctx context.Context, snap reader.Snapshot, s reader.Sp
 		if !c.again {
 			c.prog.Add(b.Rows.NumRows(), int64(b.Bytes))
 		}
-		err = e.all(c.table, b.Rows, func(row, id []byte) error { return rows(row, id, false) })
+		err = e.take(c.table, b.Rows, rows)
 		b.Release()
 		if err != nil {
 			return err
@@ -194,12 +202,27 @@ func (c *comparison) read(ctx context.Context, snap reader.Snapshot, s reader.Sp
 	}
 }
 
-// all encodes the rows of a batch.
-func (e *encoder) all(t *schema.Table, b arrow.RecordBatch, rows func(row, id []byte) error) error {
-	if err := e.bind(t, b); err != nil {
+// take hashes the rows of a batch, and hands it on.
+func (e *encoder) take(t *schema.Table, b arrow.RecordBatch, rows taker) error {
+	if err := e.hash(t, b); err != nil {
 		return err
 	}
-	for i := range int(b.NumRows()) {
+	return rows(b)
+}
+
+// some hands on the encodings of those rows of a batch whose hash of the key is wanted.
+func (e *encoder) some(t *schema.Table, b arrow.RecordBatch, wanted func(id uint64) bool, rows func(row, id []byte) error) error {
+	bound := false
+	for i, id := range e.hasher.id {
+		if !wanted(id) {
+			continue
+		}
+		if !bound {
+			if err := e.bind(t, b); err != nil {
+				return err
+			}
+			bound = true
+		}
 		if err := rows(e.encode(i)); err != nil {
 			return err
 		}
@@ -222,11 +245,16 @@ type suspect struct {
 // drill finds out which rows differ in some buckets, and looks at them until that is no matter of time.
 func (c *comparison) drill(ctx context.Context, s *sums, differing map[uint64]bool) error {
 	began := time.Now()
-	suspects, wanted := map[string]*suspect(nil), func(id []byte) bool { return differing[s.bucket(id)] }
+	suspects, wanted := map[string]*suspect(nil), func([]byte) bool { return true }
+	near := func(id uint64) bool { return differing[id&uint64(s.buckets-1)] }
 	var before look
 	for n := 0; ; n++ {
 		got := newCollection(c.opts.Memory, wanted)
-		l, err := c.look(ctx, got.add)
+		l, err := c.look(ctx, func(e *encoder, sink bool) taker {
+			return func(b arrow.RecordBatch) error {
+				return e.some(c.table, b, near, func(row, id []byte) error { return got.add(row, id, sink) })
+			}
+		})
 		if errors.Is(err, errTooMany) {
 			return c.many(differing)
 		}

@@ -78,7 +78,7 @@ func TestEveryType(t *testing.T) {
 		t.Errorf("the same rows: %+v", r)
 	}
 	for c, col := range table.Table.Columns[1:] {
-		for i := range table.Rows {
+		for i := range 3 {
 			other := (i + 1) % len(table.Rows)
 			if fmt.Sprint(table.Rows[i][c+1]) == fmt.Sprint(table.Rows[other][c+1]) {
 				continue
