@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
-TIMEOUT ?= 30m
+TIMEOUT ?= 60m
 BENCH ?= .
 ROWS ?= 0
 RUNS ?= 20
