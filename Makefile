@@ -107,7 +107,7 @@ check: $(gofumpt) $(golangci) ## format, vet, lint and race tests
 	$(golangci) run ./...
 	@# Vetted they are already. The detector has each process that ends wait a second for others'
 	@# reports: tests start hundreds.
-	GORACE="$${GORACE:-} atexit_sleep_ms=20" $(GO) test -vet=off -race -short -timeout 30m $(packages)
+	GORACE="$${GORACE:-} atexit_sleep_ms=20" $(GO) test -vet=off -race -short -timeout $(TIMEOUT) $(packages)
 
 .PHONY: format
 format: $(gofumpt) ## format all Go files
