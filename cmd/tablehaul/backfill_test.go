@@ -84,20 +84,7 @@ func (b *backfilled) run() {
 		tail = b.start(b.to...)
 	}
 	dump := b.start(b.from...)
-	stop := make(chan struct{})
-	var clients sync.WaitGroup
-	clients.Go(func() {
-		for {
-			select {
-			case <-stop:
-				return
-			case <-time.After(10 * time.Millisecond):
-			}
-			b.mu.Lock()
-			b.rows([]string{"t0", "t1"}[b.rnd.IntN(2)], b.rnd.IntN(55))
-			b.mu.Unlock()
-		}
-	})
+	stop := b.clients(10*time.Millisecond, func(table string) { b.rows(table, b.rnd.IntN(55)) })
 	b.pause(600)
 	for try := 0; ; try++ {
 		cmd := b.command(b.redo...)
@@ -129,8 +116,7 @@ func (b *backfilled) run() {
 		}
 	}
 	b.pause(600)
-	close(stop)
-	clients.Wait()
+	stop()
 	if b.to != nil {
 		b.quit(tail)
 		b.ends(b.command(append(b.to, "--until", "now")...))
@@ -141,6 +127,28 @@ func (b *backfilled) run() {
 		b.tables = []string{"t0"}
 	}
 	b.equal()
+}
+
+// clients have both tables written to, with such a pause, until they are told to stop.
+func (b *backfilled) clients(pause time.Duration, write func(table string)) (stop func()) {
+	quit := make(chan struct{})
+	var end sync.WaitGroup
+	end.Go(func() {
+		for {
+			select {
+			case <-quit:
+				return
+			case <-time.After(pause):
+			}
+			b.mu.Lock()
+			write([]string{"t0", "t1"}[b.rnd.IntN(2)])
+			b.mu.Unlock()
+		}
+	})
+	return func() {
+		close(quit)
+		end.Wait()
+	}
 }
 
 func (b *backfilled) roll(n int) int {

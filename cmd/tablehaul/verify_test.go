@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -19,20 +18,7 @@ func TestVerifyUnderLoad(t *testing.T) {
 		}
 		b.ends(b.command(append(b.args, "--until", "now")...))
 		tail := b.start(b.args...)
-		stop := make(chan struct{})
-		var clients sync.WaitGroup
-		clients.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				case <-time.After(5 * time.Millisecond):
-				}
-				b.mu.Lock()
-				b.write([]string{"t0", "t1"}[b.rnd.IntN(2)])
-				b.mu.Unlock()
-			}
-		})
+		stop := b.clients(5*time.Millisecond, b.write)
 		line := []string{"verify", b.args[1], b.args[2], "--wait", "8s"}
 		for range 5 {
 			code, out := execute(t, nil, line...)
@@ -57,8 +43,7 @@ func TestVerifyUnderLoad(t *testing.T) {
 				t.Errorf("%s is not in %s", want, out)
 			}
 		}
-		close(stop)
-		clients.Wait()
+		stop()
 		b.quit(tail)
 	})
 }
