@@ -16,7 +16,7 @@ type sums struct {
 // others' processors.
 type part struct {
 	at   []bucketSum
-	mask uint64
+	sums *sums
 }
 
 // A bucketSum is that of the halves of its rows' hashes.
@@ -40,17 +40,20 @@ func newSums(rows int64) *sums {
 
 // part returns one for a goroutine.
 func (s *sums) part() *part {
-	p := &part{at: make([]bucketSum, s.buckets), mask: uint64(s.buckets - 1)}
+	p := &part{at: make([]bucketSum, s.buckets), sums: s}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.parts = append(s.parts, p)
 	return p
 }
 
+// bucket returns that of a row, by the hash of its key.
+func (s *sums) bucket(id uint64) uint64 { return id & uint64(s.buckets-1) }
+
 // add adds the rows of a batch that was hashed, or takes them away.
 func (p *part) add(h *hasher, away bool) {
 	for i, sum := range h.sum {
-		b := &p.at[h.id[i]&p.mask]
+		b := &p.at[p.sums.bucket(h.id[i])]
 		if away {
 			b.lo -= sum.lo
 			b.hi -= sum.hi

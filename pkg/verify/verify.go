@@ -246,7 +246,7 @@ type suspect struct {
 func (c *comparison) drill(ctx context.Context, s *sums, differing map[uint64]bool) error {
 	began := time.Now()
 	suspects, wanted := map[string]*suspect(nil), func([]byte) bool { return true }
-	near := func(id uint64) bool { return differing[id&uint64(s.buckets-1)] }
+	near := func(id uint64) bool { return differing[s.bucket(id)] }
 	var before look
 	for n := 0; ; n++ {
 		got := newCollection(c.opts.Memory, wanted)
@@ -256,7 +256,8 @@ func (c *comparison) drill(ctx context.Context, s *sums, differing map[uint64]bo
 			}
 		})
 		if errors.Is(err, errTooMany) {
-			return c.many(differing)
+			c.res.Many = int64(len(differing)) // which rows is not told
+			return nil
 		}
 		if err != nil {
 			return err
@@ -315,12 +316,6 @@ func next(was map[string]*suspect, now map[string]*pair, reached bool) map[strin
 		out[id] = x
 	}
 	return out
-}
-
-// many reports a table of which so much differs that it is not told which rows.
-func (c *comparison) many(buckets map[uint64]bool) error {
-	c.res.Many = int64(len(buckets))
-	return nil
 }
 
 // report tells of what differs, and has differed in the last looks in the same way.

@@ -175,11 +175,7 @@ func (w *Writer) overtaken(ctx context.Context) error {
 	case w.supersedes:
 		return nil
 	case w.merge == nil:
-		err := hint.Wrap(writer.ErrFenced, "let only one run write to a table, or name another database for the other one in the sink's URL; run the same command again to go on from what the table holds now")
-		if kept.Replaced(st.ID) {
-			err = hint.Transient(err)
-		}
-		return w.gate.Fail(err)
+		return w.gate.Fail(kept.Fenced(st.ID, "name another database for the other one in the sink's URL"))
 	case w.fresh && was.Number > 0: // emptied, with what the others have committed
 		return nil
 	case w.fresh, st.Generation != w.aimed && len(w.staged) > 0, !slices.Equal(st.Columns, uncommented(w.columns)):

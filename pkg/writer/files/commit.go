@@ -228,10 +228,7 @@ func (w *Writer) overtaken(ctx context.Context) error {
 	case w.supersedes:
 		return nil
 	case w.merge == nil:
-		err = hint.Wrap(writer.ErrFenced, "let only one run write to a table, or name another folder for the other one by ?namespace=…; run the same command again to go on from what the table holds now")
-		if kept.Replaced(m.ID) {
-			err = hint.Transient(err)
-		}
+		err = kept.Fenced(m.ID, "name another folder for the other one by ?namespace=…")
 	case m.Generation != w.gen && m.Rows+was.Rows > 0 || m.Format != w.format || m.Partition != w.partition || !slices.Equal(m.Columns, w.columns):
 		err = hint.Transient(hint.Wrap(errors.New("another run was quicker, with another shape"), "run the same command again"))
 	case !m.has(w.removed) && !w.fold.undo(ctx):

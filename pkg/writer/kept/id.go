@@ -4,6 +4,9 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/writer"
 )
 
 // replacing begins the ids of commits that have exchanged a table's content for another, whatever
@@ -18,6 +21,13 @@ func NewID(replaces bool) string {
 	return uuid.NewString()
 }
 
-// Replaced reports whether a commit, by its id, has exchanged a table's content in Replace mode.
-// Who made it does not go on, and so is in nobody's way who has to begin anew because of it.
-func Replaced(id string) bool { return strings.HasPrefix(id, replacing) }
+// Fenced is the error of a commit that another one, of that id, has preceded; elsewhere is how the other
+// run could be sent to another place. Who has exchanged the content in Replace mode does not go on, and
+// so is in nobody's way who begins anew because of it.
+func Fenced(id, elsewhere string) error {
+	err := hint.Wrap(writer.ErrFenced, "let only one run write to a table, or %s; run the same command again to go on from what the table holds now", elsewhere)
+	if strings.HasPrefix(id, replacing) {
+		err = hint.Transient(err)
+	}
+	return err
+}
