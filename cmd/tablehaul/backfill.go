@@ -24,6 +24,7 @@ type backfillOptions struct {
 	follow bool
 	abort  bool
 	atOnce int // tables that are staged at a time
+	part   partOptions
 }
 
 // logOfSource is the log of the server that stock is read from.
@@ -67,6 +68,9 @@ SINK    as that of the tail or dump: Iceberg, plain files (with --latest), Doris
 		case b.abort && b.follow:
 			return errors.New("--abort and --follow exclude each other")
 		}
+		if err := b.part.take(&o.moveOptions); err != nil {
+			return err
+		}
 		return o.check(given)
 	}, func(ctx context.Context) error { return run(ctx, o) })
 	f := cmd.Flags()
@@ -81,9 +85,11 @@ SINK    as that of the tail or dump: Iceberg, plain files (with --latest), Doris
 	o.selectFlags(f)
 	o.route.flags(f)
 	o.choose.whereFlag(f)
+	b.part.flags(f)
 	o.choose.shapeFlags(f)
 	f.BoolVar(&o.restart, "restart", false, "begin tables again that an earlier run has left unfinished, instead of\ngoing on with them")
 	o.storeFlags(f, fileFormatFlag)
+	b.part.partitionFlag(f)
 	o.outputFlags(f, "redone", "redo none")
 	return cmd
 }
@@ -111,18 +117,19 @@ func (p *program) checkRedo(o *snapshotOptions) error {
 }
 
 // redo copies tables anew behind the log that they are followed by.
-func (p *program) redo(ctx context.Context, o snapshotOptions, src source, sink writer.Sink, tables []*schema.Table, opts move.SnapshotOptions) error {
+func (p *program) redo(ctx context.Context, o snapshotOptions, src source, sink writer.Sink, tables []*schema.Table, parts map[*schema.Table]*tablePart, opts move.SnapshotOptions) error {
 	b := o.redo
 	if b.abort {
 		return move.Abandon(ctx, sink, tables)
 	}
 	some := func(feed reader.Feed, shape func(*schema.Table) (*schema.Table, error)) error {
-		for part := range slices.Chunk(tables, b.atOnce) {
+		whole := slices.DeleteFunc(slices.Clone(tables), func(t *schema.Table) bool { return parts[t] != nil })
+		for part := range slices.Chunk(whole, b.atOnce) {
 			if err := move.Backfill(ctx, src, feed, sink, part, shape, opts); err != nil {
 				return err
 			}
 		}
-		return nil
+		return amend(ctx, o, src, feed, sink, tables, parts, shape, opts)
 	}
 	if b.log == logOfSource {
 		return some(nil, nil)
@@ -147,6 +154,16 @@ func (p *program) redo(ctx context.Context, o snapshotOptions, src source, sink 
 	}
 	as := dumpOptions{moveOptions: o.moveOptions, format: b.format, latest: b.latest, keyless: newOneOf("refuse", "append")}
 	return some(feed, func(t *schema.Table) (*schema.Table, error) { return as.shape(feed, t, merged) })
+}
+
+// plan adds to that of a run what it is to a backfill.
+func (b *backfillOptions) plan(tables []plannedTable, all *runPlan) {
+	all.Kept = all.Seconds
+	for i := range tables {
+		if s := tables[i].Sink; s != nil && b.part.is[tables[i].Table] {
+			b.part.planned(s)
+		}
+	}
 }
 
 // backfill runs the command.

@@ -38,7 +38,15 @@ type backfilled struct {
 	// ends with end.
 	to, from, end []string
 	redo          []string // the line of the backfill
+	part          int      // redoneWhole and so on
 }
+
+// What of the table is redone.
+const (
+	redoneWhole = iota
+	redoneRows
+	redoneColumn
+)
 
 // plan makes the lines, with a topic or without one.
 func (b *backfilled) plan() {
@@ -51,6 +59,11 @@ func (b *backfilled) plan() {
 	if b.rnd.IntN(3) == 0 { // tables that are shards, of one each
 		routes := []string{"--route", b.db + `\.(t[0-9]+) -> ` + b.db + ".$1", "--shard-columns"}
 		b.args, b.redo = append(b.args, routes...), append(b.redo, routes...)
+	}
+	if b.part = b.rnd.IntN(3); b.part == redoneRows {
+		b.redo = append(b.redo, "--where", "id BETWEEN 20 AND 45")
+	} else if b.part == redoneColumn {
+		b.redo = append(b.redo, "--columns", "c1")
 	}
 	if b.rnd.IntN(4) == 0 {
 		b.from, b.end = b.args, []string{"--until", "now"}
@@ -74,10 +87,13 @@ func (b *backfilled) run() {
 	for _, table := range b.tables {
 		b.sql("INSERT INTO DB." + table + " WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40) SELECT i, i, i FROM n")
 	}
-	late := b.to != nil && b.rnd.IntN(3) == 0
+	late := b.to != nil && b.part == redoneWhole && b.rnd.IntN(3) == 0
 	if late { // the topic begins behind the first rows
 		b.to = append(b.to, "--start", "now")
 		b.ends(b.command(append(b.to, "--until", "now")...))
+	}
+	if b.part != redoneWhole {
+		b.plant()
 	}
 	var tail *exec.Cmd
 	if b.to != nil {
@@ -127,6 +143,21 @@ func (b *backfilled) run() {
 		b.tables = []string{"t0"}
 	}
 	b.equal()
+}
+
+// plant brings the table to the sink, and has it be another one in what is redone then.
+func (b *backfilled) plant() {
+	b.t.Helper()
+	if b.to != nil {
+		b.ends(b.command(append(b.to, "--until", "now")...))
+	}
+	b.ends(b.command(append(b.from, b.end...)...))
+	switch b.part {
+	case redoneRows:
+		b.sql("SET sql_log_bin = 0; DELETE FROM DB.t0 WHERE id IN (20, 21, 30); UPDATE DB.t0 SET c0 = 'planted' WHERE id IN (22, 31, 40); INSERT INTO DB.t0 VALUES (41, 'new', 1), (45, NULL, NULL)")
+	case redoneColumn:
+		b.sql("SET sql_log_bin = 0; UPDATE DB.t0 SET c1 = id + 1000")
+	}
 }
 
 // clients have both tables written to, with such a pause, until they are told to stop.

@@ -84,6 +84,21 @@ func (p *perTable) add(e perTableEntry) error {
 	return nil
 }
 
+// cut takes the texts that the command line has out, and returns them.
+func (p *perTable) cut() perTable {
+	var own, rest perTable
+	for _, e := range p.entries {
+		to := &rest
+		if e.from == fromCommandLine {
+			to = &own
+		}
+		_ = to.add(e) // which it was before
+	}
+	rest.lead, rest.missed = p.lead, p.missed
+	*p = rest
+	return own
+}
+
 // String writes what was set, one text behind the other.
 func (p *perTable) String() string {
 	texts := make([]string, len(p.entries))

@@ -47,6 +47,7 @@ type plannedSink struct {
 type runPlan struct {
 	Seconds  *float64      `json:"seconds_estimated,omitempty"`
 	Basis    string        `json:"seconds_basis,omitempty"`
+	Kept     *float64      `json:"log_kept_seconds_estimated,omitempty"` // of a backfill
 	Burden   *plannedLoad  `json:"source_load,omitempty"`
 	Findings []foundReport `json:"findings,omitempty"`
 }
@@ -88,6 +89,9 @@ func (p *program) snapshotPlan(ctx context.Context, o snapshotOptions, store sto
 	all, err := p.planAll(ctx, o.moveOptions, src, sink, tables, plan, writer.Mode(o.mode.value), finding.Purpose{Snapshot: true, Parallel: o.parallel, AsIs: p.stores.sinks[scheme(o.sink)].asIs})
 	if err != nil {
 		return err
+	}
+	if o.redo != nil {
+		o.redo.plan(plan, &all)
 	}
 	for i := range plan {
 		plan[i].Table = o.part.prefix() + plan[i].Table
@@ -303,6 +307,9 @@ func (t *plannedTable) writeSink(b *strings.Builder) {
 func (p *runPlan) write(b *strings.Builder) {
 	if p.Seconds != nil {
 		fmt.Fprintf(b, "in about %s: %s\n", progress.Seconds(time.Duration(*p.Seconds*float64(time.Second))), progress.Printable(p.Basis))
+	}
+	if p.Kept != nil {
+		fmt.Fprintf(b, "the log has to keep what comes from now on for about %s, and as long again for safety\n", progress.Seconds(time.Duration(*p.Kept*float64(time.Second))))
 	}
 	if l := p.Burden; l != nil {
 		lock := "no lock"

@@ -22,6 +22,7 @@ type shapeOptions struct {
 	softDelete string
 	follows    bool // the log is followed
 	changes    bool // each change becomes a row, whatever the table
+	parts      bool // of tables are told by conditions
 	lenient    bool // tables that cannot be shaped are listed, as Unfit: whether a run goes on without them is known later
 	first      *shape.Source
 }
@@ -66,7 +67,7 @@ func (o *shapeOptions) terms() string {
 // wrap returns the source with its tables shaped, if any of them are to be.
 func (o *chooseOptions) wrap(src source) (source, error) {
 	switch {
-	case len(o.set.entries) > 0, len(o.meta) > 0, o.softDelete != "", o.follows && o.where.String() != "":
+	case len(o.set.entries) > 0, len(o.meta) > 0, o.softDelete != "", o.follows && o.where.String() != "", o.parts:
 	default:
 		return src, nil
 	}

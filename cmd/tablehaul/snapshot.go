@@ -160,11 +160,17 @@ func (p *program) copyTables(ctx context.Context, o snapshotOptions, run *progre
 	if store.layout, err = o.route.layout(&o.layout, src.DB(), tables); err != nil {
 		return err
 	}
+	var parts map[*schema.Table]*tablePart
+	if o.redo != nil {
+		if tables, parts, err = o.redo.part.of(ctx, src, tables); err != nil {
+			return err
+		}
+	}
 	if o.dryRun {
 		if err := o.part.turn(ctx); err != nil {
 			return err
 		}
-		return p.snapshotPlan(ctx, o, store, src, open.sink, tables)
+		return p.snapshotPlan(ctx, o, store, src, open.sink, stocks(tables, parts))
 	}
 	purpose := finding.Purpose{Snapshot: true, Before: true, Parallel: o.parallel}
 	if err := p.checkBefore(ctx, o.source, src, listed, purpose); err != nil {
@@ -191,7 +197,7 @@ func (p *program) copyTables(ctx context.Context, o snapshotOptions, run *progre
 	}
 	if o.redo != nil {
 		opts.Step = p.step
-		return p.redo(ctx, o, src, sink, tables, opts)
+		return p.redo(ctx, o, src, sink, tables, parts, opts)
 	}
 	return move.Snapshot(ctx, src, sink, tables, opts)
 }

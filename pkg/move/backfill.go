@@ -103,11 +103,16 @@ func followedBy(ctx context.Context, owns func(batch.Position) error, sink write
 			continue
 		}
 		if err := owns(h.Position); err != nil {
-			err = fmt.Errorf("it comes to the sink by another log: %w", err)
-			return &schema.TableError{Table: h.Source, Err: hint.Wrap(err, "--log names the topics of the dump that brings the table, or binlog where tail brings it without topics; snapshot --mode replace copies it whatever it came by")}
+			return otherLog(h.Source, err)
 		}
 	}
 	return nil
+}
+
+// otherLog is the error of a table whose position is none of the log that was named.
+func otherLog(table string, err error) error {
+	err = fmt.Errorf("it comes to the sink by another log: %w", err)
+	return &schema.TableError{Table: table, Err: hint.Wrap(err, "--log names the topics of the dump that brings the table, or binlog where tail brings it without topics; snapshot --mode replace copies it whatever it came by")}
 }
 
 // A fed is a Stock whose log is a share of a Feed.
@@ -210,14 +215,23 @@ func (s *fed) Changes(ctx context.Context, from map[*schema.Table]batch.Position
 	if p, err := parseFed(until); err == nil {
 		until = p.Feed
 	}
-	r := &fedReader{own: map[string]*schema.Table{}}
-	held := map[string]reader.Held{}
+	held := make(map[*schema.Table]batch.Position, len(from))
 	for t, pos := range from {
 		p, err := parseFed(pos)
 		if err != nil {
 			return nil, err
 		}
-		held[t.String()] = reader.Held{Position: s.share.Showing(p.Feed, p.Stock), Shape: t.Shape()}
+		held[t] = s.share.Showing(p.Feed, p.Stock)
+	}
+	return s.changes(ctx, held, until)
+}
+
+// changes reads those of tables that hold positions of the feed.
+func (s *fed) changes(ctx context.Context, from map[*schema.Table]batch.Position, until batch.Position) (reader.Reader, error) {
+	r := &fedReader{own: map[string]*schema.Table{}}
+	held := map[string]reader.Held{}
+	for t, pos := range from {
+		held[t.String()] = reader.Held{Position: pos, Shape: t.Shape()}
 		r.own[t.String()] = t
 	}
 	var err error

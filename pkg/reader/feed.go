@@ -44,6 +44,12 @@ type Share interface {
 	// that may lie behind it. Changes then drops those that the point has, where both tell their
 	// transactions, and has Inserts as Afters as long as they may be there already.
 	Showing(pos, stock batch.Position) batch.Position
+	// Redone returns a position as that of a table some of whose rows were read from a Stock later,
+	// as Showing does of one all of whose rows were; was is what the table held before.
+	Redone(pos, was batch.Position) batch.Position
+	// Passed reports whether held is a position that whoever follows the table from a position comes
+	// to: nobody has redone the table meanwhile.
+	Passed(held, from batch.Position) (bool, error)
 	// End is where the Share's parts end now, but for what is not committed there yet.
 	End(ctx context.Context) (batch.Position, error)
 	// Committed says that all tables hold pos, for those who watch the Feed alone.

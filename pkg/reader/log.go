@@ -38,6 +38,12 @@ type Log interface {
 	Headroom(ctx context.Context, pos batch.Position) (Headroom, error)
 }
 
+// An Ordered is a Log whose positions can be compared.
+type Ordered interface {
+	// Passed reports whether held is from, or a later position.
+	Passed(held, from batch.Position) (bool, error)
+}
+
 // A Herald is a Log that tells of tables that come into being while it is read, and are not among
 // those that are followed: by CREATE TABLE, or under another name.
 type Herald interface {

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow"
+
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/expr"
 	"github.com/tablehaul/tablehaul/pkg/finding"
@@ -18,6 +20,7 @@ import (
 type Origin interface {
 	reader.Stock
 	reader.Log
+	reader.Ordered
 	reader.Herald
 	reader.Checker
 	reader.Planner
@@ -263,4 +266,24 @@ func (r *stockReader) Read(ctx context.Context) (*batch.Batch, error) {
 		return nil, err
 	}
 	return r.x.stock(b)
+}
+
+// Seek implements reader.Seeker.
+func (n *snapshot) Seek(ctx context.Context, t *schema.Table, keys arrow.RecordBatch) (reader.Reader, error) {
+	seeker, ok := n.Snapshot.(reader.Seeker)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	p, err := n.s.of(t)
+	if err != nil {
+		return nil, err
+	}
+	if p == nil {
+		return seeker.Seek(ctx, t, keys)
+	}
+	rd, err := seeker.Seek(ctx, p.stock, keys)
+	if err != nil {
+		return nil, err
+	}
+	return &stockReader{rd, p.shaper()}, nil
 }

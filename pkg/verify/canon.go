@@ -156,15 +156,19 @@ type encoder struct {
 	ends    []int // of values in row
 	id      []byte
 	hasher  hasher
+	wide    bool // keys are told apart by their hashes alone
 }
 
 // newEncoder returns one of the columns that the source has: what is told of changes differs between
 // stock and log.
-func newEncoder(t *schema.Table) *encoder {
+func newEncoder(t *schema.Table) *encoder { return newEncoderOf(t, func(int) bool { return true }) }
+
+// newEncoderOf is newEncoder for some of the columns.
+func newEncoderOf(t *schema.Table, compared func(column int) bool) *encoder {
 	e := &encoder{}
 	place := map[int]int{}
 	for i, c := range t.Columns {
-		if c.Meta == schema.NotMeta {
+		if c.Meta == schema.NotMeta && compared(i) {
 			place[i] = len(e.columns)
 			e.columns = append(e.columns, i)
 		}

@@ -33,6 +33,7 @@ func fold(a, b uint64) uint64 {
 type hasher struct {
 	sum    []bucketSum // of each row of the last batch
 	id     []uint64    // of the key of each; of the row where there is none
+	id2    []uint64    // of the key again, where encoder.wide asks for it
 	number []uint64    // scratch: of each value of a column
 }
 
@@ -41,11 +42,11 @@ func (e *encoder) hash(t *schema.Table, b arrow.RecordBatch) error {
 	n := int(b.NumRows())
 	h := &e.hasher
 	if cap(h.sum) < n {
-		h.sum, h.id, h.number = make([]bucketSum, n), make([]uint64, n), make([]uint64, n)
+		h.sum, h.id, h.id2, h.number = make([]bucketSum, n), make([]uint64, n), make([]uint64, n), make([]uint64, n)
 	}
-	h.sum, h.id, h.number = h.sum[:n], h.id[:n], h.number[:n]
+	h.sum, h.id, h.id2, h.number = h.sum[:n], h.id[:n], h.id2[:n], h.number[:n]
 	for i := range h.sum {
-		h.sum[i], h.id[i] = bucketSum{ofLow, ofHigh}, ofKey
+		h.sum[i], h.id[i], h.id2[i] = bucketSum{ofLow, ofHigh}, ofKey, ofHigh
 	}
 	for at, c := range e.columns {
 		if err := e.numbers(b.Column(c), t.Columns[c]); err != nil {
@@ -59,6 +60,12 @@ func (e *encoder) hash(t *schema.Table, b arrow.RecordBatch) error {
 		if e.ofKey[at] {
 			for i, x := range h.number {
 				h.id[i] = fold(h.id[i]^x, low)
+			}
+			if !e.wide {
+				continue
+			}
+			for i, x := range h.number {
+				h.id2[i] = fold(h.id2[i]^x, high)
 			}
 		}
 	}

@@ -59,6 +59,7 @@ const (
 	Followed Fate = "followed" // holds a position, and is followed from there
 	Added    Fate = "added"    // rows are added to those that are there
 	Replaced Fate = "replaced" // the content is exchanged
+	Amended  Fate = "amended"  // some of its rows are exchanged
 	Evolved  Fate = "evolved"  // its columns are changed first
 	Refused  Fate = "refused"  // the run would end with an error
 )

@@ -14,8 +14,8 @@ import (
 // A mark is what a position has at its end, as JSON, that of a table whose rows were read from a
 // stock: they may show changes that come behind the position.
 type mark struct {
-	ID    string         `json:"id"` // of one reading: whoever follows the table learns of it by that
-	Stock batch.Position `json:"stock"`
+	ID    string         `json:"id"`              // of one reading: whoever follows the table learns of it by that
+	Stock batch.Position `json:"stock,omitempty"` // "" if not all rows were
 	// Until is the time of changes from which on the rows show none, in microseconds since 1970.
 	Until int64 `json:"until"`
 	// Fresh are the partitions of which nobody has committed to the table since who reads them for
@@ -44,7 +44,42 @@ func withMark(pos batch.Position, mark string) batch.Position {
 }
 
 // Showing implements reader.Share.
-func (s *share) Showing(pos, stock batch.Position) batch.Position {
+func (s *share) Showing(pos, stock batch.Position) batch.Position { return s.mark(pos, stock) }
+
+// Redone implements reader.Share.
+func (s *share) Redone(pos, was batch.Position) batch.Position {
+	m, err := parseMark(was)
+	if err != nil {
+		m = mark{}
+	}
+	return s.mark(pos, m.Stock)
+}
+
+// Passed implements reader.Share.
+func (s *share) Passed(held, from batch.Position) (bool, error) {
+	_, is, err := parsePosition(held)
+	if err != nil {
+		return false, err
+	}
+	_, was, err := parsePosition(from)
+	if err != nil {
+		return false, err
+	}
+	for p, at := range was {
+		if is[p] < at {
+			return false, nil
+		}
+	}
+	m, err := parseMark(held)
+	if err != nil {
+		return false, err
+	}
+	n, err := parseMark(from)
+	return m.ID == n.ID || m.ID == "", err // it is dropped once it is of no use any more
+}
+
+// mark gives a position a mark of its own, in the place of any that it has.
+func (s *share) mark(pos, stock batch.Position) batch.Position {
 	m := mark{ID: rand.Text(), Stock: stock, Until: time.Now().Add(markTime).UnixMicro()}
 	for _, p := range s.parts {
 		m.Fresh = append(m.Fresh, p.String())
@@ -53,7 +88,8 @@ func (s *share) Showing(pos, stock batch.Position) batch.Position {
 	if err != nil {
 		return pos // texts and numbers always marshal
 	}
-	return withMark(pos, string(text))
+	offsets, _ := cutMark(pos)
+	return withMark(batch.Position(offsets), string(text))
 }
 
 // parseMark reads the mark of a position; its ID is "" if there is none.
@@ -94,7 +130,7 @@ func (f *Feed) marked(pos batch.Position) (covers func(gtid []byte) bool, until 
 	if err != nil || m.ID == "" {
 		return nil, 0, err
 	}
-	if f.opts.Covers != nil {
+	if f.opts.Covers != nil && m.Stock != "" {
 		if covers, err = f.opts.Covers(m.Stock); err != nil {
 			return nil, 0, err
 		}

@@ -68,6 +68,9 @@ func Reached(pos, point batch.Position) (bool, error) {
 	return spot{p.File, p.Pos}.compare(spot{q.File, q.Pos}) >= 0, nil
 }
 
+// Passed implements reader.Ordered.
+func (s *Stock) Passed(held, from batch.Position) (bool, error) { return Reached(held, from) }
+
 // Same reports whether two points of a server are one.
 func Same(a, b batch.Position) bool {
 	p, q, err := positions(a, b)

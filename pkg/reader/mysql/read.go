@@ -31,9 +31,9 @@ type splitReader struct {
 	broken  bool           // the connection is of no more use
 }
 
-func (p *snapshot) open(ctx context.Context, c *conn, sp reader.Split) (reader.Reader, error) {
+func (p *snapshot) open(ctx context.Context, c *conn, sp reader.Split, where string) (reader.Reader, error) {
 	r := &splitReader{snap: p, conn: c, split: sp}
-	if err := r.start(ctx); err != nil {
+	if err := r.start(ctx, where); err != nil {
 		err = r.explain(ctx, err) // and know whether the connection is of use
 		r.Close()
 		return nil, err
@@ -41,7 +41,7 @@ func (p *snapshot) open(ctx context.Context, c *conn, sp reader.Split) (reader.R
 	return r, nil
 }
 
-func (r *splitReader) start(ctx context.Context) (err error) {
+func (r *splitReader) start(ctx context.Context, where string) (err error) {
 	t := r.split.Table
 	if r.builder, err = batch.NewBuilder(t, r.snap.s.opts.alloc); err != nil {
 		return err
@@ -49,10 +49,6 @@ func (r *splitReader) start(ctx context.Context) (err error) {
 	shape := source(t)
 	r.meta = r.builder.Columns[len(shape.Columns):]
 	if r.decoder, err = newRowDecoder(shape, r.builder, r.snap.s.zero, r.snap.s.zeroDates.of(shape)); err != nil {
-		return err
-	}
-	where, err := rangeSQL(shape, r.split.Range)
-	if err != nil {
 		return err
 	}
 	defer r.conn.guard(ctx)()

@@ -234,6 +234,14 @@ func (p *snapshot) Close() error {
 
 // Open waits for a free connection and runs the split's SELECT on it.
 func (p *snapshot) Open(ctx context.Context, sp reader.Split) (reader.Reader, error) {
+	where, err := rangeSQL(source(sp.Table), sp.Range)
+	if err != nil {
+		return nil, err
+	}
+	return p.openWhere(ctx, sp, where)
+}
+
+func (p *snapshot) openWhere(ctx context.Context, sp reader.Split, where string) (reader.Reader, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err // and not only if the select below takes it for the first that is ready
 	}
@@ -242,7 +250,7 @@ func (p *snapshot) Open(ctx context.Context, sp reader.Split) (reader.Reader, er
 	}
 	select {
 	case c := <-p.free:
-		return p.open(ctx, c, sp)
+		return p.open(ctx, c, sp, where)
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
