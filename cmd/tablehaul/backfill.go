@@ -30,6 +30,8 @@ type backfillOptions struct {
 // logOfSource is the log of the server that stock is read from.
 const logOfSource = "binlog"
 
+var errNoTables = hint.Wrap(errors.New("--tables is missing"), "it says which tables are to be redone; '*' is all of them")
+
 func newBackfill(run func(context.Context, snapshotOptions) error) *cobra.Command {
 	b := &backfillOptions{log: logOfSource, format: newOneOf("auto", "canal-json", "debezium-json", "maxwell-json", "arrow"), atOnce: 4}
 	o := snapshotOptions{moveOptions: newMoveOptions(), mode: newOneOf(string(writer.Replace)), redo: b}
@@ -60,7 +62,7 @@ SINK    as that of the tail or dump: Iceberg, plain files (with --latest), Doris
 		o.takeEnds(args)
 		given := cmd.Flags().Changed
 		if !given("tables") {
-			return hint.Wrap(errors.New("--tables is missing"), "it says which tables are to be redone; '*' is all of them")
+			return errNoTables
 		}
 		switch {
 		case b.atOnce < 1:

@@ -17,11 +17,14 @@ const configFlag = "config"
 // checkCommand is the command that takes the keys of the others without obeying them.
 const checkCommand = "check"
 
+// backfillCommand is the command that takes the tables from the command line alone.
+const backfillCommand = "backfill"
+
 // withFiles returns the commands that take a job's file, in the order in which help tells
 // of them.
 func withFiles(root *cobra.Command) []*cobra.Command {
 	var out []*cobra.Command
-	for _, name := range []string{"snapshot", "tail", "dump", checkCommand} {
+	for _, name := range []string{"snapshot", "tail", "dump", backfillCommand, "verify", checkCommand} {
 		for _, c := range root.Commands() {
 			if c.Name() == name {
 				out = append(out, c)
@@ -81,6 +84,9 @@ func (p *program) takeJob(c *cobra.Command, args []string, path string, commands
 	file, err := readJob(path, namesOf(commands), p.hide)
 	if err != nil {
 		return nil, nil, err
+	}
+	if c.Name() == backfillCommand && !c.Flags().Changed(tablesKey) { // nobody wants all of a job's tables redone by mistake
+		return nil, nil, errNoTables
 	}
 	job, wrong := p.applyJob(file, c, commands)
 	full := p.ends(job, c, args)
