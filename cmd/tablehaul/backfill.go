@@ -3,37 +3,29 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
-	"github.com/tablehaul/tablehaul/pkg/message"
 	"github.com/tablehaul/tablehaul/pkg/move"
-	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
 )
 
 // backfillOptions are what `tablehaul backfill` has beside a snapshot's.
 type backfillOptions struct {
-	log    string // URL of topics, or logOfSource
-	format *oneOf
-	latest bool
+	followedBy
 	follow bool
 	abort  bool
 	atOnce int // tables that are staged at a time
 	part   partOptions
 }
 
-// logOfSource is the log of the server that stock is read from.
-const logOfSource = "binlog"
-
 var errNoTables = hint.Wrap(errors.New("--tables is missing"), "it says which tables are to be redone; '*' is all of them")
 
 func newBackfill(run func(context.Context, snapshotOptions) error) *cobra.Command {
-	b := &backfillOptions{log: logOfSource, format: newOneOf("auto", "canal-json", "debezium-json", "maxwell-json", "arrow"), atOnce: 4}
+	b := &backfillOptions{followedBy: newFollowedBy(), atOnce: 4}
 	o := snapshotOptions{moveOptions: newMoveOptions(), mode: newOneOf(string(writer.Replace)), redo: b}
 	o.watch.logFlag = "log-file"
 	cmd := &cobra.Command{
@@ -77,8 +69,7 @@ SINK    as that of the tail or dump: Iceberg, plain files (with --latest), Doris
 	}, func(ctx context.Context) error { return run(ctx, o) })
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&b.log, "log", b.log, "by which tables are followed: kafka://HOST/TOPIC as dump reads it, or\nbinlog, the `log` of SOURCE itself")
-	f.Var(messageFormat{b.format}, "format", "how the log's messages are written; auto has each topic's messages tell")
+	b.followedBy.flags(f)
 	f.BoolVar(&b.latest, "latest", false, "plain files are dumped with --latest")
 	f.BoolVar(&b.follow, "follow", false, "go on as the tables' dump, or tail, until stopped")
 	f.BoolVar(&b.abort, "abort", false, "give up what a run that was stopped has staged and kept of the tables, and\nredo none")
@@ -108,14 +99,7 @@ func (p *program) checkRedo(o *snapshotOptions) error {
 	if p.stores.takesChanges(o.sink, b.latest) {
 		return hint.Wrap(errors.New("plain files without --latest hold every change, and stock does not tell those of the past"), "backfill redoes tables of rows: give --latest if the tables are brought with it")
 	}
-	if b.log == logOfSource {
-		return nil
-	}
-	kind, ok := p.stores.feeds[scheme(b.log)]
-	if !ok {
-		return hint.Wrap(fmt.Errorf("--log %s is no log", p.hide.redact(b.log)), "kafka://HOST:9092/TOPIC,TOPIC, or binlog")
-	}
-	return kind.check(b.log, feedOptions{badMessage: "fail"})
+	return b.followedBy.check(p)
 }
 
 // redo copies tables anew behind the log that they are followed by.
@@ -124,38 +108,23 @@ func (p *program) redo(ctx context.Context, o snapshotOptions, src source, sink 
 	if b.abort {
 		return move.Abandon(ctx, sink, tables)
 	}
-	some := func(feed reader.Feed, shape func(*schema.Table) (*schema.Table, error)) error {
-		whole := slices.DeleteFunc(slices.Clone(tables), func(t *schema.Table) bool { return parts[t] != nil })
-		for part := range slices.Chunk(whole, b.atOnce) {
-			if err := move.Backfill(ctx, src, feed, sink, part, shape, opts); err != nil {
-				return err
-			}
+	if b.log != logOfSource {
+		opts.Progress.Phase("connecting to " + p.hide.redact(b.log))
+	}
+	feed, shape, err := b.open(ctx, p, &o.moveOptions, sink)
+	if err != nil {
+		return err
+	}
+	if feed != nil {
+		defer feed.Close()
+	}
+	whole := slices.DeleteFunc(slices.Clone(tables), func(t *schema.Table) bool { return parts[t] != nil })
+	for part := range slices.Chunk(whole, b.atOnce) {
+		if err := move.Backfill(ctx, src, feed, sink, part, shape, opts); err != nil {
+			return err
 		}
-		return amend(ctx, o, src, feed, sink, tables, parts, shape, opts)
 	}
-	if b.log == logOfSource {
-		return some(nil, nil)
-	}
-	opts.Progress.Phase("connecting to " + p.hide.redact(b.log))
-	feed, err := p.stores.feeds[scheme(b.log)].open(ctx, b.log, o.store(p), feedOptions{
-		decoder: func(_ string, to message.Target) (message.Decoder, error) {
-			return message.NewDecoder(b.format.value, to)
-		},
-		badMessage: "fail",
-	})
-	if err != nil {
-		return fmt.Errorf("open %s: %w", p.hide.redact(b.log), err)
-	}
-	defer feed.Close()
-	if feed, err = o.choose.wrapFeed(feed); err != nil {
-		return err
-	}
-	merged, err := p.newMergedGuard(ctx, sink)
-	if err != nil {
-		return err
-	}
-	as := dumpOptions{moveOptions: o.moveOptions, format: b.format, latest: b.latest, keyless: newOneOf("refuse", "append")}
-	return some(feed, func(t *schema.Table) (*schema.Table, error) { return as.shape(feed, t, merged) })
+	return amend(ctx, o, src, feed, sink, tables, parts, shape, opts)
 }
 
 // plan adds to that of a run what it is to a backfill.

@@ -224,36 +224,45 @@ func stocks(tables []*schema.Table, parts map[*schema.Table]*tablePart) []*schem
 }
 
 // amend redoes the parts of tables.
-func amend(ctx context.Context, o snapshotOptions, src reader.Stock, feed reader.Feed, sink writer.Sink, tables []*schema.Table, parts map[*schema.Table]*tablePart, shaped func(*schema.Table) (*schema.Table, error), opts move.SnapshotOptions) error {
+func amend(ctx context.Context, o snapshotOptions, src reader.Stock, feed reader.Feed, sink writer.Sink, tables []*schema.Table, parts map[*schema.Table]*tablePart, shape shaping, opts move.SnapshotOptions) error {
+	var redos []*verify.Redo
+	for _, t := range tables {
+		if p := parts[t]; p != nil {
+			redos = append(redos, &verify.Redo{Table: t, Part: p.stock, Within: p.within, Columns: p.columns})
+		}
+	}
+	err := amendAll(ctx, &o.moveOptions, src, feed, sink, redos, shape, opts)
+	if err != nil && len(redos) < len(tables) {
+		err = fmt.Errorf("%w: %w", move.ErrIncomplete, err)
+	}
+	return err
+}
+
+// amendAll brings rows of tables to what the source has. A table that fails leaves the others alone.
+func amendAll(ctx context.Context, o *moveOptions, src reader.Stock, feed reader.Feed, sink writer.Sink, redos []*verify.Redo, shape shaping, opts move.SnapshotOptions) error {
 	scanner, ok := sink.(writer.Scanner)
-	if len(parts) > 0 && !ok {
-		return errors.New("the sink cannot be read again, and so no part of a table be redone")
+	if !ok && len(redos) > 0 {
+		return errors.New("the sink cannot be read again, and so its rows not be exchanged")
 	}
 	var failed []error
-	for _, t := range tables {
-		p := parts[t]
-		if p == nil {
+	for _, r := range redos {
+		r.Ignore, r.Deleted = o.choose.meta, o.choose.softDelete
+		r.Parallel, r.Memory = opts.Parallel, int64(o.memory)/4
+		r.Progress = opts.Progress.Table(r.Table.String(), r.Part.Rows)
+		r.Progress.Begin()
+		err := move.Amend(ctx, src, feed, sink, move.Amendment{Table: r.Table, Stock: r.Part, Changes: r.Over(scanner)}, shape, opts)
+		if err == nil {
+			r.Progress.Done()
 			continue
 		}
-		prog := opts.Progress.Table(t.String(), p.stock.Rows)
-		prog.Begin()
-		redo := &verify.Redo{
-			Table: t, Part: p.stock, Within: p.within, Columns: p.columns, Ignore: o.choose.meta, Deleted: o.choose.softDelete,
-			Parallel: opts.Parallel, Memory: int64(o.memory) / 4, Progress: prog,
+		r.Progress.Fail(err)
+		var te *schema.TableError
+		if !errors.As(err, &te) || ctx.Err() != nil {
+			return err
 		}
-		err := move.Amend(ctx, src, feed, sink, move.Amendment{Table: t, Stock: p.stock, Changes: redo.Over(scanner)}, shaped, opts)
-		if err != nil {
-			prog.Fail(err)
-			var te *schema.TableError
-			if !errors.As(err, &te) || ctx.Err() != nil {
-				return err
-			}
-			failed = append(failed, err)
-			continue
-		}
-		prog.Done()
+		failed = append(failed, err)
 	}
-	if len(failed) > 0 && len(failed) < len(tables) {
+	if len(failed) > 0 && len(failed) < len(redos) {
 		return fmt.Errorf("%w: %w", move.ErrIncomplete, errors.Join(failed...))
 	}
 	return errors.Join(failed...)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/progress"
+	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/verify"
 	"github.com/tablehaul/tablehaul/pkg/writer"
 )
@@ -17,12 +18,15 @@ import (
 // verifyOptions are the command line of `tablehaul verify`.
 type verifyOptions struct {
 	moveOptions
-	wait time.Duration
-	most int
+	wait   time.Duration
+	most   int
+	repair bool
+	by     followedBy
 }
 
 func newVerify(run func(context.Context, verifyOptions) error) *cobra.Command {
-	o := verifyOptions{moveOptions: newMoveOptions(), wait: time.Minute, most: 20}
+	o := verifyOptions{moveOptions: newMoveOptions(), wait: time.Minute, most: 20, by: newFollowedBy()}
+	o.watch.logFlag = "log-file" // as backfill has it
 	cmd := &cobra.Command{
 		Use:   "verify SOURCE SINK",
 		Short: "Compare tables at the sink with the source, row by row",
@@ -39,25 +43,32 @@ cannot be told: there the whole of --wait is waited for if something differs.
 SOURCE  mysql://user@host:3306/database or mariadb://…; without a database, all of them
 SINK    as that of snapshot, tail and dump: Iceberg, plain files (with --latest), Doris
 
+--repair then gives the rows that differ what SOURCE has, and compares again; --log names
+the log by which the tables are followed, as for backfill.
+
 Routes and shaping have to be told as they were when the tables were brought there.
 
 ` + secretsHelp,
 		Example: `  tablehaul verify mysql://app@db:3306/shop iceberg:./lake
   tablehaul verify mysql://app@db:3306/shop iceberg+rest://catalog:8181 --tables 'orders,user_*' --json
-  tablehaul verify mysql://app@db:3306/shop doris://root@fe:8030/ods --wait 5m`,
+  tablehaul verify mysql://app@db:3306/shop doris://root@fe:8030/ods --wait 5m
+  tablehaul verify mysql://app@db:3306/shop iceberg:./lake --repair --log kafka://mq:9092/shop`,
 		Args: wantArgs("SOURCE", "SINK"),
 		Annotations: map[string]string{exitCodes: `  0 all tables are equal, 1 failed, 2 wrong usage, 3 some tables could not be
   compared, 4 a table differs, 130 interrupted`},
 	}
 	cmd.RunE = checked(func(cmd *cobra.Command, args []string) error {
 		o.takeEnds(args)
+		given := cmd.Flags().Changed
 		switch {
 		case o.wait < 0:
 			return errors.New("--wait must not be negative")
 		case o.most < 0:
 			return errors.New("--rows must not be negative")
+		case given("log") && !o.repair:
+			return errors.New("--log is for --repair: what is compared needs none")
 		}
-		return o.check(cmd.Flags().Changed)
+		return o.check(given)
 	}, func(ctx context.Context) error { return run(ctx, o) })
 	f := cmd.Flags()
 	f.SortFlags = false
@@ -68,6 +79,8 @@ Routes and shaping have to be told as they were when the tables were brought the
 	o.choose.shapeFlags(f)
 	f.DurationVar(&o.wait, "wait", o.wait, "`time` for which rows that differ are looked at again while SINK is\nbehind, or cannot tell whether it is")
 	f.IntVar(&o.most, "rows", o.most, "tell so many differing `rows` of each table at most")
+	f.BoolVar(&o.repair, "repair", false, "have rows that differ be what they are at SOURCE, and compare again")
+	o.by.flags(f)
 	f.IntVar(&o.parallel, "parallel", o.parallel, "read `N` parts of tables at once at each end\n(default 4, or twice the CPUs if that is less)")
 	f.Lookup("parallel").DefValue = "0" // the machine's: told above
 	o.choose.splitFlag(f)
@@ -87,6 +100,9 @@ func (p *program) verify(ctx context.Context, o verifyOptions) error {
 	if err == nil && len(sources) > 0 {
 		err = errors.New("verify takes one SOURCE")
 	}
+	if err == nil {
+		err = o.by.check(p)
+	}
 	if err != nil {
 		return &usageError{nil, err}
 	}
@@ -102,58 +118,73 @@ func (p *program) verify(ctx context.Context, o verifyOptions) error {
 	p.console.use(printer)
 	stop := progress.Watch(run, printer)
 	results, err := p.compareTables(ctx, o, run)
+	var fixed *repaired
+	if o.repair && errors.Is(err, errDiffers) {
+		fixed, err = p.repairTables(ctx, o, results)
+	}
 	_ = stop()
 	p.console.use(nil)
-	if e := p.writeVerified(o, results); e != nil {
+	if e := p.writeVerified(o, results, fixed); e != nil {
 		err = errors.Join(err, fmt.Errorf("write to standard output: %w", e))
 	}
 	return err
 }
 
-// compareTables opens both ends and compares them.
+// compareTables compares all tables.
 func (p *program) compareTables(ctx context.Context, o verifyOptions, run *progress.Run) (results []verify.Result, err error) {
-	open, err := p.opens(&o.moveOptions)
+	err = p.atEnds(ctx, &o.moveOptions, run, true, func(src source, sink writer.Sink, tables []*schema.Table) error {
+		if results, err = p.verifyTables(ctx, o, src, sink, tables, run); err != nil {
+			return err
+		}
+		return verdict(results)
+	})
+	return results, err
+}
+
+// atEnds opens both ends, one of them to be looked at alone perhaps, and lists the tables.
+func (p *program) atEnds(ctx context.Context, o *moveOptions, run *progress.Run, look bool, do func(src source, sink writer.Sink, tables []*schema.Table) error) (err error) {
+	open, err := p.opens(o)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	store := o.store(p)
 	run.Phase("connecting to " + p.hide.redact(o.source))
 	src, err := open.source(ctx, o.source, store)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", p.hide.redact(o.source), err)
+		return fmt.Errorf("open %s: %w", p.hide.redact(o.source), err)
 	}
 	defer src.Close()
 	if src, err = o.choose.wrap(src); err != nil {
-		return nil, err
+		return err
 	}
 	run.Phase("listing tables")
 	tables, err := o.list(ctx, src)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := o.part.meet(ctx, tables, &o.route); err != nil {
-		return nil, err
+		return err
 	}
 	run.Phase("opening " + p.hide.redact(o.sink))
-	store.existing, store.look = true, true
+	store.existing, store.look = look, look
 	sink, err := open.sink(ctx, o.sink, store)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", p.hide.redact(o.sink), err)
+		return fmt.Errorf("open %s: %w", p.hide.redact(o.sink), err)
 	}
 	defer func() { err = errors.Join(err, sink.Close()) }()
+	return do(src, sink, tables)
+}
+
+func (p *program) verifyTables(ctx context.Context, o verifyOptions, src source, sink writer.Sink, tables []*schema.Table, run *progress.Run) ([]verify.Result, error) {
 	scanner, ok := sink.(writer.Scanner)
 	if !ok {
 		return nil, fmt.Errorf("%s cannot be read again", p.hide.redact(o.sink))
 	}
 	run.Phase("comparing")
-	results, err = verify.Run(ctx, src, scanner, tables, verify.Options{
+	return verify.Run(ctx, src, scanner, tables, verify.Options{
 		Parallel: o.parallel, Wait: o.wait, Most: o.most, Memory: int64(o.memory) / 2,
 		Reached: p.stores.reached, Same: p.stores.same, Progress: run,
 	})
-	if err != nil {
-		return results, err
-	}
-	return results, verdict(results)
 }
 
 // errDiffers is that tables at the sink are not what the source has.

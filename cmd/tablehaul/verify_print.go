@@ -64,17 +64,21 @@ func reportOf(r *verify.Result) verifiedReport {
 	return out
 }
 
-// writeVerified prints what came of all tables.
-func (p *program) writeVerified(o verifyOptions, results []verify.Result) error {
+// A repairedReport is how many rows of a table were exchanged, in --json.
+type repairedReport struct {
+	Event string `json:"event"`
+	Table string `json:"table"`
+	Rows  int64  `json:"rows"`
+	Error string `json:"error,omitempty"`
+}
+
+// writeVerified prints what came of all tables, and of those that were repaired.
+func (p *program) writeVerified(o verifyOptions, results []verify.Result, fixed *repaired) error {
+	if fixed == nil {
+		fixed = &repaired{}
+	}
 	if o.json {
-		e := json.NewEncoder(p.stdout)
-		e.SetEscapeHTML(false)
-		for i := range results {
-			if err := e.Encode(reportOf(&results[i])); err != nil {
-				return err
-			}
-		}
-		return nil
+		return p.encodeVerified(results, fixed)
 	}
 	if o.quiet {
 		return nil
@@ -83,8 +87,43 @@ func (p *program) writeVerified(o verifyOptions, results []verify.Result) error 
 	for i := range results {
 		verifiedText(&b, &results[i])
 	}
+	for _, t := range fixed.rows {
+		if t.Err != nil {
+			fmt.Fprintf(&b, "%s  not repaired: %s\n", t.Name, progress.Printable(oneLine(t.Err)))
+			continue
+		}
+		fmt.Fprintf(&b, "%s  repaired: %s exchanged\n", t.Name, progress.Plural(t.Rows, "row"))
+	}
+	for i := range fixed.after {
+		verifiedText(&b, &fixed.after[i])
+	}
 	_, err := io.WriteString(p.stdout, b.String())
 	return err
+}
+
+func (p *program) encodeVerified(results []verify.Result, fixed *repaired) error {
+	var lines []any
+	for i := range results {
+		lines = append(lines, reportOf(&results[i]))
+	}
+	for _, t := range fixed.rows {
+		r := repairedReport{Event: "repaired", Table: t.Name, Rows: t.Rows}
+		if t.Err != nil {
+			r.Error = oneLine(t.Err)
+		}
+		lines = append(lines, r)
+	}
+	for i := range fixed.after {
+		lines = append(lines, reportOf(&fixed.after[i]))
+	}
+	e := json.NewEncoder(p.stdout)
+	e.SetEscapeHTML(false)
+	for _, line := range lines {
+		if err := e.Encode(line); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // verifiedText tells of a table in a line, and of its rows in one each.

@@ -13,6 +13,7 @@ var errTooMany = errors.New("too many rows differ to be told apart")
 type pair struct {
 	source, sink   []byte // nil: none
 	sources, sinks int
+	hash           uint64 // of the key
 }
 
 func (p *pair) equal() bool {
@@ -37,7 +38,7 @@ func newCollection(limit int64, wanted func(id []byte) bool) *collection {
 const pairSize = 160
 
 // add adds a row that is wanted.
-func (c *collection) add(row, id []byte, sink bool) error {
+func (c *collection) add(hash uint64, row, id []byte, sink bool) error {
 	if !c.wanted(id) {
 		return nil
 	}
@@ -45,7 +46,7 @@ func (c *collection) add(row, id []byte, sink bool) error {
 	defer c.mu.Unlock()
 	p := c.pairs[string(id)]
 	if p == nil {
-		p = &pair{}
+		p = &pair{hash: hash}
 		c.pairs[string(id)] = p
 		c.bytes += pairSize + int64(len(id))
 	}

@@ -35,6 +35,17 @@ type Result struct {
 	Rows     []Difference   // some of them, by their keys
 	Err      error          // why the table could not be compared
 	Took     time.Duration
+
+	hashes map[uint64]bool // of the keys that differ
+}
+
+// Only returns the rows that differ, for a Redo; nil, which is all of them, if they are too many to be
+// told apart.
+func (r *Result) Only() map[uint64]bool {
+	if r.Many > 0 {
+		return nil
+	}
+	return r.hashes
 }
 
 // Differs reports whether the sink has other rows than the source.

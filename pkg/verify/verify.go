@@ -211,7 +211,7 @@ func (e *encoder) take(t *schema.Table, b arrow.RecordBatch, rows taker) error {
 }
 
 // some hands on the encodings of those rows of a batch whose hash of the key is wanted.
-func (e *encoder) some(t *schema.Table, b arrow.RecordBatch, wanted func(id uint64) bool, rows func(row, id []byte) error) error {
+func (e *encoder) some(t *schema.Table, b arrow.RecordBatch, wanted func(id uint64) bool, rows func(hash uint64, row, id []byte) error) error {
 	bound := false
 	for i, id := range e.hasher.id {
 		if !wanted(id) {
@@ -223,7 +223,8 @@ func (e *encoder) some(t *schema.Table, b arrow.RecordBatch, wanted func(id uint
 			}
 			bound = true
 		}
-		if err := rows(e.encode(i)); err != nil {
+		row, key := e.encode(i)
+		if err := rows(id, row, key); err != nil {
 			return err
 		}
 	}
@@ -252,7 +253,7 @@ func (c *comparison) drill(ctx context.Context, s *sums, differing map[uint64]bo
 		got := newCollection(c.opts.Memory, wanted)
 		l, err := c.look(ctx, func(e *encoder, sink bool) taker {
 			return func(b arrow.RecordBatch) error {
-				return e.some(c.table, b, near, func(row, id []byte) error { return got.add(row, id, sink) })
+				return e.some(c.table, b, near, func(hash uint64, row, id []byte) error { return got.add(hash, row, id, sink) })
 			}
 		})
 		if errors.Is(err, errTooMany) {
@@ -330,6 +331,7 @@ func (c *comparison) report(suspects map[string]*suspect, looks int) {
 		ids = append(ids, id)
 	}
 	slices.Sort(ids)
+	c.res.hashes = map[uint64]bool{}
 	for _, id := range ids {
 		x := suspects[id]
 		kind := Changed
@@ -349,6 +351,7 @@ func (c *comparison) report(suspects map[string]*suspect, looks int) {
 		default:
 			c.res.Changed++
 		}
+		c.res.hashes[x.hash] = true
 		if len(c.res.Rows) < c.opts.Most {
 			c.res.Rows = append(c.res.Rows, difference(kind, columns, e.key, &x.pair))
 		}

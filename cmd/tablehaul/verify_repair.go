@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+
+	"github.com/tablehaul/tablehaul/pkg/move"
+	"github.com/tablehaul/tablehaul/pkg/progress"
+	"github.com/tablehaul/tablehaul/pkg/schema"
+	"github.com/tablehaul/tablehaul/pkg/verify"
+	"github.com/tablehaul/tablehaul/pkg/writer"
+)
+
+// A repaired tells what became of tables that differed.
+type repaired struct {
+	rows  []progress.TableView // how many of each were exchanged
+	after []verify.Result      // what was found then
+}
+
+// repairTables has rows that differ be what the source has, and compares their tables again.
+func (p *program) repairTables(ctx context.Context, o verifyOptions, found []verify.Result) (*repaired, error) {
+	only := map[string]*verify.Result{}
+	for i := range found {
+		if found[i].Differs() {
+			only[found[i].Table] = &found[i]
+		}
+	}
+	// Plain files that can be compared are such.
+	o.by.latest = p.stores.takesChanges(o.sink, false)
+	out, run := &repaired{}, progress.NewRun()
+	err := p.atEnds(ctx, &o.moveOptions, run, false, func(src source, sink writer.Sink, tables []*schema.Table) error {
+		feed, shape, err := o.by.open(ctx, p, &o.moveOptions, sink)
+		if err != nil {
+			return err
+		}
+		if feed != nil {
+			defer feed.Close()
+		}
+		var redos []*verify.Redo
+		var again []*schema.Table
+		var left []verify.Result // of tables whose rows cannot be told apart
+		for _, t := range tables {
+			switch r := only[t.String()]; {
+			case r == nil:
+			case len(t.Key) == 0:
+				left = append(left, *r)
+			default:
+				redos, again = append(redos, &verify.Redo{Table: t, Part: t, Only: r.Only()}), append(again, t)
+			}
+		}
+		err = amendAll(ctx, &o.moveOptions, src, feed, sink, redos, shape, move.SnapshotOptions{Parallel: o.parallel, Progress: run, Warn: o.warn(p), Step: p.step})
+		out.rows = run.View().Tables
+		if err != nil {
+			return err
+		}
+		if out.after, err = p.verifyTables(ctx, o, src, sink, again, progress.NewRun()); err != nil {
+			return err
+		}
+		return verdict(append(left, out.after...))
+	})
+	return out, err
+}
