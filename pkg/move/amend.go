@@ -126,7 +126,7 @@ type amending struct {
 }
 
 func (r *amending) run(ctx context.Context) (err error) {
-	r.w, r.held, err = openWriter(ctx, r.sink, r.Table, writer.Extend)
+	r.w, r.held, err = openWriter(ctx, r.sink, r.Table, writer.Amend)
 	if r.w == nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 type place struct {
 	pos   batch.Position
 	shape string // schema.Table.Shape, in which the log has its rows from there on
-	// redone is that the table's rows were exchanged with the last commit: who has done so does not
+	// redone is that the table's rows were exchanged with the last commit, or some of them: who has done so does not
 	// go on, and is in nobody's way.
 	redone bool
 }

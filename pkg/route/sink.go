@@ -103,7 +103,7 @@ func (s *Sink) Open(ctx context.Context, t *schema.Table, mode writer.Mode) (wri
 		return nil, err
 	}
 	switch mode {
-	case writer.Create, writer.Replace, writer.Follow, writer.Extend:
+	case writer.Create, writer.Replace, writer.Follow, writer.Extend, writer.Amend:
 	case writer.Append, writer.Evolve:
 		err := hint.Wrap(fmt.Errorf("--mode %s is not for tables of a route", mode), "--mode create copies what is not there yet")
 		return nil, &schema.TableError{Table: t.String(), Err: err}

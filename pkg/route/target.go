@@ -351,7 +351,7 @@ func (s *stream) merge(held, known, next batch.Position) (batch.Position, error)
 			}
 			return "", err
 		}
-		at[name] = place{pos, m.table.Shape(), m.mode == writer.Replace}
+		at[name] = place{pos, m.table.Shape(), m.mode == writer.Replace || m.mode == writer.Amend}
 	}
 	return at.text(s.target.sink.routes.Shard)
 }

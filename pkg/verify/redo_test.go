@@ -172,7 +172,7 @@ func TestRedoOfColumns(t *testing.T) {
 	shape := batchtest.Shape("d", "t", "id int key", "a int", "b int")
 	source := []batchtest.Row{{1, 1, 1}, {2, 2, 2}, {3, 3, 3}}
 	got := redo(t, &Redo{Table: shape, Part: shape, Columns: []string{"b"}}, source, []batchtest.Row{{1, 7, 1}, {2, 7, 7}, {4, 4, 4}}, false)
-	if text := fmt.Sprint(got.rows["1"], got.rows["2"], got.rows["3"], got.rows["4"]); text != "[[1 7 1]] [[2 2 2]] [] [[4 4 4]]" || got.changes != 1 {
+	if text := fmt.Sprint(got.rows["1"], got.rows["2"], got.rows["3"], got.rows["4"]); text != "[1 | 7 | 1] [2 | 2 | 2] [] [4 | 4 | 4]" || got.changes != 1 {
 		t.Errorf("%s after %d changes", text, got.changes)
 	}
 }

@@ -37,7 +37,18 @@ const (
 	// Extend is Follow to a table whose shape may be another, as Evolve is Append to
 	// such a one: the first commit brings it into one that takes the rows in.
 	Extend Mode = "extend"
+	// Amend is Extend for a run that commits once, and goes on no further: a commit that it has come
+	// before is refused with an error that is hint.Transient.
+	Amend Mode = "amend"
 )
+
+// Once takes Amend apart: a Mode of the others, and whether the run goes on no further.
+func (m Mode) Once() (Mode, bool) {
+	if m == Amend {
+		return Extend, true
+	}
+	return m, false
+}
 
 // ErrFenced says that another run has committed to the table since this writer
 // last knew its position. Nothing was committed.

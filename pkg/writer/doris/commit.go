@@ -144,7 +144,7 @@ func (w *Writer) entry(pos batch.Position) (*state, error) {
 		pos = merged
 	}
 	st := &state{
-		ID: kept.NewID(w.mode == writer.Replace && w.fresh), Committed: time.Now().UTC(), Position: pos, Tag: w.tag, Key: w.key, Generation: known.Generation, Layout: known.Layout,
+		ID: kept.NewID(w.mode == writer.Replace && w.fresh, w.once), Committed: time.Now().UTC(), Position: pos, Tag: w.tag, Key: w.key, Generation: known.Generation, Layout: known.Layout,
 		Table: kept.Table{Source: w.src.String(), Shape: w.src.Shape(), Filter: w.src.Filter, Columns: uncommented(w.columns)},
 	}
 	if w.fresh {

@@ -182,7 +182,8 @@ func (s *Sink) open(ctx context.Context, t *schema.Table, mode writer.Mode) (*Wr
 }
 
 func (s *Sink) writer(t *schema.Table, mode writer.Mode) *Writer {
-	w := &Writer{sink: s, src: t, mode: mode}
+	w := &Writer{sink: s, src: t}
+	w.mode, w.once = mode.Once()
 	w.db, w.name = s.place(t)
 	return w
 }

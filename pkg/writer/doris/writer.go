@@ -26,6 +26,7 @@ type Writer struct {
 	src      *schema.Table
 	db, name string
 	mode     writer.Mode
+	once     bool // the run commits once, and goes on no further
 
 	known      *state // what the table holds, as of the last look or commit
 	fresh      bool   // the next commit begins the table, or its content, anew

@@ -183,7 +183,7 @@ func (w *Writer) entry(pos batch.Position) (*entry, error) {
 	}
 	now := w.sink.clock()
 	e := &entry{manifest: manifest{head: head{
-		ID: kept.NewID(w.mode == writer.Replace && w.replaces), Committed: now.UTC(), Position: pos, Tag: w.tag,
+		ID: kept.NewID(w.mode == writer.Replace && w.replaces, w.once), Committed: now.UTC(), Position: pos, Tag: w.tag,
 		Table:      kept.Table{Source: w.src.String(), Shape: w.src.Shape(), Filter: w.src.Filter, Columns: w.columns},
 		Generation: w.gen, Location: w.sink.store.url(path.Join(w.dir, w.gen)),
 		Format: w.format, Compression: w.compression, Header: w.header, Partition: w.partition,

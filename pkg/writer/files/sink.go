@@ -154,7 +154,8 @@ func (s *Sink) Open(ctx context.Context, t *schema.Table, mode writer.Mode) (wri
 }
 
 func (s *Sink) open(ctx context.Context, t *schema.Table, mode writer.Mode) (*Writer, error) {
-	w := &Writer{sink: s, src: t, dir: s.folder(t), mode: mode}
+	w := &Writer{sink: s, src: t, dir: s.folder(t)}
+	w.mode, w.once = mode.Once()
 	if err := w.look(ctx); err != nil {
 		return nil, fmt.Errorf("open %s: %w", s.store.url(w.dir), err)
 	}

@@ -24,6 +24,7 @@ type Writer struct {
 	src  *schema.Table
 	dir  string // of the table, in the store
 	mode writer.Mode
+	once bool // the run commits once, and goes on no further
 
 	known      manifest // what the table holds, as of the last look or commit
 	fresh      bool     // the next commit begins the table, or its content, anew

@@ -167,7 +167,7 @@ func (w *Writer) try(ctx context.Context, base *table.Table, to goal) (outcome, 
 		}
 		return conflict, errors.New("created at the catalog's choice of place")
 	}
-	p, o, err := w.prepare(ctx, base, to, w.sink.session.commitID(w.supersedes()))
+	p, o, err := w.prepare(ctx, base, to, w.sink.session.commitID(w.supersedes(), w.once))
 	if err != nil {
 		return o, err
 	}

@@ -147,7 +147,7 @@ func (c *compaction) tryUpkeep(ctx context.Context, tbl *table.Table, b build) (
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.sink.retry.timeout)
 	defer cancel()
-	p.id = c.sink.session.commitID(false)
+	p.id = c.sink.session.commitID(false, false)
 	if p.commit, err = c.prepareUpkeep(ctx, tbl, b, &p.attempt); err != nil {
 		c.removeMade(p.made)
 		return p, false, unsent(err), err

@@ -36,12 +36,19 @@ func newSession() *session {
 // table's content for another, whatever was there.
 const replacing = "replace-"
 
+// amending begins that of runs that have committed once and go on no further.
+const amending = "amend-"
+
 // commitID returns the id of a new commit.
-func (s *session) commitID(replaces bool) string {
-	if replaces {
-		return s.name + "." + replacing + uuid.NewString()
+func (s *session) commitID(replaces, amends bool) string {
+	kind := ""
+	switch {
+	case replaces:
+		kind = replacing
+	case amends:
+		kind = amending
 	}
-	return s.name + "." + uuid.NewString()
+	return s.name + "." + kind + uuid.NewString()
 }
 
 // fenced is the error of a commit that another one, of that id, has preceded.
@@ -49,7 +56,7 @@ func (s *session) commitID(replaces bool) string {
 // Of two runs that go on writing one must give way, and not both: the younger
 // does. The elder is told that it may try again from what the table holds. Where a
 // commit may land after its sender has died, so is the younger, once. Who has
-// replaced the content does not go on, and is in nobody's way.
+// replaced the content, or amended it, does not go on, and is in nobody's way.
 func (s *session) fenced(id string, late bool) error {
 	const advice = "let only one run write to a table; run the same command again to go on from what the table holds now"
 	other, rest, _ := strings.Cut(id, ".")
@@ -59,13 +66,19 @@ func (s *session) fenced(id string, late bool) error {
 		return hint.Wrap(writer.ErrFenced, advice)
 	}
 	text := fmt.Errorf("%w: one that began at %s", writer.ErrFenced, began.Format("2006-01-02 15:04:05 UTC"))
-	if strings.HasPrefix(rest, replacing) {
+	passes := true
+	switch {
+	case strings.HasPrefix(rest, replacing):
 		text = fmt.Errorf("%w, which has replaced its content", text)
+	case strings.HasPrefix(rest, amending):
+		text = fmt.Errorf("%w, which has redone some of its rows", text)
+	default:
+		passes = false
 	}
 	fatal := hint.Wrap(text, advice)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if other >= s.name || strings.HasPrefix(rest, replacing) || late && !s.lost[other] {
+	if other >= s.name || passes || late && !s.lost[other] {
 		s.lost[other] = true
 		return hint.Transient(fatal)
 	}

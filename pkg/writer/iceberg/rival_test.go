@@ -15,20 +15,20 @@ func TestRivals(t *testing.T) {
 		younger.name = elder.name + "1"
 	}
 	for range 3 {
-		if err := elder.fenced(younger.commitID(false), false); !errors.Is(err, writer.ErrFenced) || !hint.IsTransient(err) {
+		if err := elder.fenced(younger.commitID(false, false), false); !errors.Is(err, writer.ErrFenced) || !hint.IsTransient(err) {
 			t.Errorf("the elder: got %v, want an error that may pass", err)
 		}
-		if err := younger.fenced(elder.commitID(false), false); !errors.Is(err, writer.ErrFenced) || hint.IsTransient(err) || hint.Of(err) == "" {
+		if err := younger.fenced(elder.commitID(false, false), false); !errors.Is(err, writer.ErrFenced) || hint.IsTransient(err) || hint.Of(err) == "" {
 			t.Errorf("the younger: got %v, want one that stays", err)
 		}
 	}
 	for i, want := range []bool{true, false, false} {
-		if err := younger.fenced(elder.commitID(false), true); hint.IsTransient(err) != want {
+		if err := younger.fenced(elder.commitID(false, false), true); hint.IsTransient(err) != want {
 			t.Errorf("the younger where commits land late, time %d: got %v", i+1, err)
 		}
 	}
 	for range 2 { // who replaces a table's content does not come again
-		if err := younger.fenced(elder.commitID(true), false); !errors.Is(err, writer.ErrFenced) || !hint.IsTransient(err) {
+		if err := younger.fenced(elder.commitID(true, false), false); !errors.Is(err, writer.ErrFenced) || !hint.IsTransient(err) {
 			t.Errorf("the younger, after a replacement: got %v, want an error that may pass", err)
 		}
 	}

@@ -212,12 +212,13 @@ func (s *Sink) shared(ctx context.Context) context.Context {
 }
 
 func (s *Sink) open(ctx context.Context, t *schema.Table, mode writer.Mode) (*Writer, error) {
+	mode, once := mode.Once()
 	switch mode {
 	case writer.Create, writer.Append, writer.Evolve, writer.Replace, writer.Follow, writer.Extend:
 	default:
-		return nil, fmt.Errorf("mode %q is not one of create, append, evolve, replace, follow, extend", mode)
+		return nil, fmt.Errorf("mode %q is not one of create, append, evolve, replace, follow, extend, amend", mode)
 	}
-	w := &Writer{sink: s, src: t, ident: s.identifier(t), mode: mode, replace: mode == writer.Replace}
+	w := &Writer{sink: s, src: t, ident: s.identifier(t), mode: mode, once: once, replace: mode == writer.Replace}
 	if err := s.ensureNamespace(ctx, catalog.NamespaceFromIdent(w.ident)); err != nil {
 		return nil, err
 	}

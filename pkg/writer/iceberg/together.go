@@ -158,7 +158,7 @@ func (s *Sink) tryAll(ctx context.Context, ws []due) (outcome, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.retry.timeout)
 	defer cancel()
-	id := s.session.commitID(false)
+	id := s.session.commitID(false, false)
 	all := make([]prepared, len(ws))
 	commits := make([]table.TableCommit, len(ws))
 	g, gctx := errgroup.WithContext(ctx)

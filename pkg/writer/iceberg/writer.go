@@ -35,6 +35,7 @@ type Writer struct {
 	src     *schema.Table
 	ident   table.Identifier
 	mode    writer.Mode
+	once    bool            // the run commits once, and goes on no further
 	replace bool            // the next commit exchanges the content
 	tends   bool            // it is a compaction's
 	want    *iceberg.Schema // what a new table would look like

@@ -43,6 +43,7 @@ func (s Sink) Open(ctx context.Context, t *schema.Table, mode writer.Mode) (writ
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	mode, _ = mode.Once()
 	s.State.mu.Lock()
 	defer s.State.mu.Unlock()
 	tab := s.State.table(t)
