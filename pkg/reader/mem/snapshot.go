@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
@@ -66,6 +67,11 @@ func (s *snapshot) Splits(ctx context.Context, t *schema.Table) ([]reader.Split,
 }
 
 func (s *snapshot) Open(ctx context.Context, split reader.Split) (reader.Reader, error) {
+	return s.place(ctx, func() (*splitReader, error) { return s.open(ctx, split) })
+}
+
+// place opens a reader once there is a place for it.
+func (s *snapshot) place(ctx context.Context, open func() (*splitReader, error)) (reader.Reader, error) {
 	select {
 	case s.places <- struct{}{}:
 	case <-ctx.Done():
@@ -73,13 +79,55 @@ func (s *snapshot) Open(ctx context.Context, split reader.Split) (reader.Reader,
 	case <-s.done:
 		return nil, ErrClosed
 	}
-	r, err := s.open(ctx, split)
+	r, err := open()
 	if err != nil {
 		<-s.places
 		return nil, err
 	}
 	s.stock.DB.use(1)
 	return r, nil
+}
+
+// Seek implements reader.Seeker.
+func (s *snapshot) Seek(ctx context.Context, t *schema.Table, keys arrow.RecordBatch) (reader.Reader, error) {
+	if len(t.Key) == 0 {
+		return nil, fmt.Errorf("%s has no key", t)
+	}
+	wanted, err := batchtest.Rows(keys)
+	if err != nil {
+		return nil, err
+	}
+	is := map[string]bool{}
+	for _, k := range wanted {
+		is[k.String()] = true
+	}
+	if err := s.stock.begin(ctx, Seek, t); err != nil {
+		return nil, err
+	}
+	return s.place(ctx, func() (*splitReader, error) {
+		r, err := s.open(ctx, reader.Split{Table: t})
+		if err != nil || len(r.rows) == 0 {
+			return r, err
+		}
+		all := batchtest.Build(memory.DefaultAllocator, t, r.rows)
+		defer all.Release()
+		read, err := batchtest.Rows(all.Rows) // the keys' values are as a batch has them too
+		if err != nil {
+			return nil, err
+		}
+		var rows []batchtest.Row
+		for i, row := range read {
+			key := make(batchtest.Row, len(t.Key))
+			for n, k := range t.Key {
+				key[n] = row[k]
+			}
+			if is[key.String()] {
+				rows = append(rows, r.rows[i])
+			}
+		}
+		r.rows = rows
+		return r, nil
+	})
 }
 
 func (s *snapshot) open(ctx context.Context, split reader.Split) (*splitReader, error) {

@@ -53,6 +53,7 @@ const (
 	Pin    Op = "pin"
 	Splits Op = "splits"
 	Open   Op = "open"
+	Seek   Op = "seek"
 	Read   Op = "read"
 	Load   Op = "load"
 

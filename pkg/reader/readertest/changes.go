@@ -43,6 +43,12 @@ func (k *kit) onePoint() {
 		if d := batchtest.DiffOrdered(k.readAll(snap, t), k.table(t.Name).Rows); d != "" {
 			k.Errorf("%s, emptied after it was pinned: %s", t, d)
 		}
+		if seeker, ok := snap.(reader.Seeker); ok {
+			rows := k.table(t.Name).Rows[:10]
+			if got, err := k.seek(seeker, t, rows); err != nil || batchtest.Diff(got, rows) != "" {
+				k.Errorf("%s, emptied after it was pinned, by keys: %v %s", t, err, batchtest.Diff(got, rows))
+			}
+		}
 	}
 	old := snap.Position()
 	k.close(snap)

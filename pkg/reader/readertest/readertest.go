@@ -59,6 +59,7 @@ func Run(t *testing.T, start func(t *testing.T, tables []batchtest.Table) Harnes
 		{"splits are plain data", (*kit).plainSplits},
 		{"every type", (*kit).everyType},
 		{"batches are bounded", (*kit).bounded},
+		{"rows are found by their keys", (*kit).sought},
 
 		{"readers at once", (*kit).readersAtOnce},
 		{"open waits for its turn", (*kit).openWaits},
