@@ -14,7 +14,6 @@ type Seeker interface {
 	// keys has the columns of t's Key, in that order, of their Arrow types, and some thousand rows at
 	// most. A key that is not there brings nothing. A row may come that nobody has asked for, where
 	// the source takes its key for equal to one of them (texts in another case). Keys that the source
-	// cannot have bring nothing either. It is errors.ErrUnsupported of a Snapshot that is made of one
-	// that is no Seeker.
+	// cannot have bring nothing either.
 	Seek(ctx context.Context, t *schema.Table, keys arrow.RecordBatch) (Reader, error)
 }

@@ -152,7 +152,11 @@ func (s *Source) Pin(ctx context.Context, tables []*schema.Table, parallel int) 
 	if err != nil {
 		return nil, err
 	}
-	return &snapshot{Snapshot: snap, s: s}, nil
+	n := &snapshot{Snapshot: snap, s: s}
+	if k, ok := snap.(reader.Seeker); ok {
+		return &seeker{n, k}, nil
+	}
+	return n, nil
 }
 
 // Unlogged implements reader.Log.
@@ -268,20 +272,22 @@ func (r *stockReader) Read(ctx context.Context) (*batch.Batch, error) {
 	return r.x.stock(b)
 }
 
+// A seeker is a snapshot of a source that finds rows by their keys.
+type seeker struct {
+	*snapshot
+	own reader.Seeker
+}
+
 // Seek implements reader.Seeker.
-func (n *snapshot) Seek(ctx context.Context, t *schema.Table, keys arrow.RecordBatch) (reader.Reader, error) {
-	seeker, ok := n.Snapshot.(reader.Seeker)
-	if !ok {
-		return nil, errors.ErrUnsupported
-	}
-	p, err := n.s.of(t)
+func (k *seeker) Seek(ctx context.Context, t *schema.Table, keys arrow.RecordBatch) (reader.Reader, error) {
+	p, err := k.s.of(t)
 	if err != nil {
 		return nil, err
 	}
 	if p == nil {
-		return seeker.Seek(ctx, t, keys)
+		return k.own.Seek(ctx, t, keys)
 	}
-	rd, err := seeker.Seek(ctx, p.stock, keys)
+	rd, err := k.own.Seek(ctx, p.stock, keys)
 	if err != nil {
 		return nil, err
 	}

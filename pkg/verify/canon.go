@@ -156,7 +156,8 @@ type encoder struct {
 	ends    []int // of values in row
 	id      []byte
 	hasher  hasher
-	wide    bool // keys are told apart by their hashes alone
+	wide    bool            // keys are told apart by their hashes alone
+	only    map[string]bool // if set, the keys whose rows are encoded
 }
 
 // newEncoder returns one of the columns that the source has: what is told of changes differs between
@@ -236,21 +237,31 @@ func decode(columns []schema.Column, row []byte) ([]value, error) {
 		if out[n] = (value{column: c, null: null}); null {
 			continue
 		}
-		size := 8
-		switch c.Arrow.ID() {
-		case arrow.BOOL:
-			size = 1
-		case arrow.DECIMAL128:
-			size = 16
-		case arrow.STRING, arrow.BINARY:
-			size = 4 + int(binary.LittleEndian.Uint32(row))
-		case arrow.LIST:
-			size = 4 + 8*int(binary.LittleEndian.Uint32(row))
-		}
+		size := encodedSize(c.Arrow, row)
 		out[n].text = textOf(c, row[:size])
 		row = row[size:]
 	}
 	return out, nil
+}
+
+// encodedSize is how many bytes the value takes that an encoding begins with behind its first byte.
+func encodedSize(t arrow.DataType, v []byte) int {
+	switch t.ID() {
+	case arrow.BOOL:
+		return 1
+	case arrow.DECIMAL128:
+		return 16
+	case arrow.STRING, arrow.BINARY, arrow.LIST:
+		each := 1
+		if t.ID() == arrow.LIST {
+			each = 8
+		}
+		if len(v) < 4 {
+			return 4
+		}
+		return 4 + each*int(binary.LittleEndian.Uint32(v))
+	}
+	return 8
 }
 
 func textOf(c schema.Column, v []byte) string {

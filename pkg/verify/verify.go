@@ -6,7 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -83,6 +83,7 @@ type comparison struct {
 type look struct {
 	point, held   batch.Position
 	source, sinks int64
+	sought        bool // of the source some keys alone were looked up
 }
 
 func (c *comparison) run(ctx context.Context) error {
@@ -90,7 +91,7 @@ func (c *comparison) run(ctx context.Context) error {
 		return c.fails(errors.New("its rows at the sink are changes, and there is nothing to compare them with"))
 	}
 	s := newSums(c.table.Rows)
-	first, err := c.look(ctx, func(e *encoder, sink bool) taker {
+	first, err := c.look(ctx, nil, func(e *encoder, sink bool) taker {
 		p := s.part()
 		return func(arrow.RecordBatch) error {
 			p.add(&e.hasher, sink)
@@ -119,22 +120,24 @@ func (c *comparison) fails(err error) error {
 // A taker takes the batches of one goroutine, whose encoder has hashed their rows.
 type taker func(b arrow.RecordBatch) error
 
-// look reads both sides, and hands all rows on, to a taker of each goroutine.
-func (c *comparison) look(ctx context.Context, taking func(e *encoder, sink bool) taker) (l look, err error) {
+// look reads both sides, and hands all rows on, to a taker of each goroutine. Of keys, if any, it may
+// do without the source's other rows.
+func (c *comparison) look(ctx context.Context, keys []string, taking func(e *encoder, sink bool) taker) (l look, err error) {
 	snap, err := c.src.Pin(ctx, []*schema.Table{c.table}, c.opts.Parallel)
 	if err != nil {
 		return l, fmt.Errorf("pin a point of %s: %w", c.table, err)
 	}
 	defer snap.Close()
 	l.point = snap.Position()
-	splits, err := snap.Splits(ctx, c.table)
+	parts, err := c.parts(ctx, snap, keys)
 	if err != nil {
 		return l, err
 	}
+	l.sought = len(parts) > 0 && parts[0].keys != nil
 	var source, sinks atomic.Int64
-	todo := make(chan reader.Split, len(splits))
-	for _, s := range splits {
-		todo <- s
+	todo := make(chan sourcePart, len(parts))
+	for _, p := range parts {
+		todo <- p
 	}
 	close(todo)
 	g, gctx := errgroup.WithContext(ctx)
@@ -143,8 +146,8 @@ func (c *comparison) look(ctx context.Context, taking func(e *encoder, sink bool
 		g.Go(func() error {
 			e := newEncoder(c.table)
 			rows := taking(e, false)
-			for s := range todo {
-				if err := c.read(gctx, snap, s, e, &source, rows); err != nil {
+			for p := range todo {
+				if err := c.read(gctx, snap, p, e, &source, rows); err != nil {
 					return err
 				}
 			}
@@ -175,33 +178,6 @@ func (c *comparison) look(ctx context.Context, taking func(e *encoder, sink bool
 	return l, err
 }
 
-// read hands the rows of a split on.
-func (c *comparison) read(ctx context.Context, snap reader.Snapshot, s reader.Split, e *encoder, n *atomic.Int64, rows taker) error {
-	rd, err := snap.Open(ctx, s)
-	if err != nil {
-		return err
-	}
-	defer rd.Close()
-	for {
-		b, err := rd.Read(ctx)
-		if err == io.EOF { //nolint:errorlint // what is within another error is a connection that broke off
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		n.Add(b.Rows.NumRows())
-		if !c.again {
-			c.prog.Add(b.Rows.NumRows(), int64(b.Bytes))
-		}
-		err = e.take(c.table, b.Rows, rows)
-		b.Release()
-		if err != nil {
-			return err
-		}
-	}
-}
-
 // take hashes the rows of a batch, and hands it on.
 func (e *encoder) take(t *schema.Table, b arrow.RecordBatch, rows taker) error {
 	if err := e.hash(t, b); err != nil {
@@ -224,6 +200,9 @@ func (e *encoder) some(t *schema.Table, b arrow.RecordBatch, wanted func(id uint
 			bound = true
 		}
 		row, key := e.encode(i)
+		if e.only != nil && !e.only[string(key)] {
+			continue
+		}
 		if err := rows(id, row, key); err != nil {
 			return err
 		}
@@ -251,7 +230,7 @@ func (c *comparison) drill(ctx context.Context, s *sums, differing map[uint64]bo
 	var before look
 	for n := 0; ; n++ {
 		got := newCollection(c.opts.Memory, wanted)
-		l, err := c.look(ctx, func(e *encoder, sink bool) taker {
+		l, err := c.look(ctx, slices.Collect(maps.Keys(suspects)), func(e *encoder, sink bool) taker {
 			return func(b arrow.RecordBatch) error {
 				return e.some(c.table, b, near, func(hash uint64, row, id []byte) error { return got.add(hash, row, id, sink) })
 			}
@@ -263,7 +242,7 @@ func (c *comparison) drill(ctx context.Context, s *sums, differing map[uint64]bo
 		if err != nil {
 			return err
 		}
-		c.res.SourceRows, c.res.SinkRows, c.res.Position = l.source, l.sinks, l.held
+		c.count(l, suspects, got.pairs)
 		reached, told := c.reached(l)
 		still := n > 0 && c.opts.Same != nil && c.opts.Same(before.point, l.point) && before.held == l.held
 		suspects = next(suspects, got.pairs, reached)
@@ -282,6 +261,24 @@ func (c *comparison) drill(ctx context.Context, s *sums, differing map[uint64]bo
 		if err := sleep(ctx, c.opts.Pause<<min(n/2, 4)); err != nil {
 			return err
 		}
+	}
+}
+
+// count notes how many rows there are. A look that has sought some counts those alone: the others are
+// as many as they were.
+func (c *comparison) count(l look, was map[string]*suspect, now map[string]*pair) {
+	c.res.Position = l.held
+	if !l.sought {
+		c.res.SourceRows, c.res.SinkRows = l.source, l.sinks
+		return
+	}
+	for id, x := range was {
+		p := now[id]
+		if p == nil {
+			p = &pair{}
+		}
+		c.res.SourceRows += int64(p.sources - x.sources)
+		c.res.SinkRows += int64(p.sinks - x.sinks)
 	}
 }
 

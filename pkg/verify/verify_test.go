@@ -45,11 +45,15 @@ func (s *sink) Scan(_ context.Context, t *schema.Table, parallel int, rows func(
 	return s.pos, nil
 }
 
+func options() Options {
+	return Options{Parallel: 2, Most: 10, Pause: time.Millisecond, Reached: func(batch.Position, batch.Position) (bool, error) { return true, nil }, Same: func(a, b batch.Position) bool { return a == b }}
+}
+
 // compare compares a table with what is at the sink.
 func compare(t *testing.T, table batchtest.Table, s *sink, change func(o *Options)) Result {
 	t.Helper()
 	src := &mem.Stock{DB: mem.NewDB(table)}
-	o := Options{Parallel: 2, Most: 10, Pause: time.Millisecond, Reached: func(batch.Position, batch.Position) (bool, error) { return true, nil }, Same: func(a, b batch.Position) bool { return a == b }}
+	o := options()
 	if change != nil {
 		change(&o)
 	}
