@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,19 +21,21 @@ type verifyOptions struct {
 	moveOptions
 	wait   time.Duration
 	most   int
+	sample percent
 	repair bool
 	by     followedBy
 }
 
 func newVerify(run func(context.Context, verifyOptions) error) *cobra.Command {
-	o := verifyOptions{moveOptions: newMoveOptions(), wait: time.Minute, most: 20, by: newFollowedBy()}
+	o := verifyOptions{moveOptions: newMoveOptions(), wait: time.Minute, most: 20, sample: 1, by: newFollowedBy()}
 	o.watch.logFlag = "log-file" // as backfill has it
 	cmd := &cobra.Command{
 		Use:   "verify SOURCE SINK",
 		Short: "Compare tables at the sink with the source, row by row",
 		Long: `Compare all rows of tables at SINK with those of SOURCE: how many there are, and the
 sums of their hashes, whatever the order; where these differ, which keys and which
-columns do. All of it is read, in parallel, and nothing is written.
+columns do. All of it is read, in parallel, and nothing is written. With --sample some
+of the rows are compared, those of the same keys at both ends.
 
 Tables may be written to, and tail or dump go on, meanwhile: SOURCE is read as of one
 moment, and SINK later, so that it may be behind, or ahead of that moment. Rows that
@@ -52,6 +55,7 @@ Routes and shaping have to be told as they were when the tables were brought the
 		Example: `  tablehaul verify mysql://app@db:3306/shop iceberg:./lake
   tablehaul verify mysql://app@db:3306/shop iceberg+rest://catalog:8181 --tables 'orders,user_*' --json
   tablehaul verify mysql://app@db:3306/shop doris://root@fe:8030/ods --wait 5m
+  tablehaul verify mysql://app@db:3306/shop iceberg:./lake --sample 1%
   tablehaul verify mysql://app@db:3306/shop iceberg:./lake --repair --log kafka://mq:9092/shop`,
 		Args: wantArgs("SOURCE", "SINK"),
 		Annotations: map[string]string{exitCodes: `  0 all tables are equal, 1 failed, 2 wrong usage, 3 some tables could not be
@@ -67,6 +71,8 @@ Routes and shaping have to be told as they were when the tables were brought the
 			return errors.New("--rows must not be negative")
 		case given("log") && !o.repair:
 			return errors.New("--log is for --repair: what is compared needs none")
+		case o.repair && o.sample < 1:
+			return errors.New("--repair and --sample exclude each other: all that differs is to be repaired")
 		}
 		return o.check(given)
 	}, func(ctx context.Context) error { return run(ctx, o) })
@@ -79,6 +85,7 @@ Routes and shaping have to be told as they were when the tables were brought the
 	o.choose.shapeFlags(f)
 	f.DurationVar(&o.wait, "wait", o.wait, "`time` for which rows that differ are looked at again while SINK is\nbehind, or cannot tell whether it is")
 	f.IntVar(&o.most, "rows", o.most, "tell so many differing `rows` of each table at most")
+	f.Var(&o.sample, "sample", "compare such a `share` of the rows alone (1%), other ones in each run;\nall are read still")
 	f.BoolVar(&o.repair, "repair", false, "have rows that differ be what they are at SOURCE, and compare again")
 	o.by.flags(f)
 	f.IntVar(&o.parallel, "parallel", o.parallel, "read `N` parts of tables at once at each end\n(default 4, or twice the CPUs if that is less)")
@@ -183,8 +190,16 @@ func (p *program) verifyTables(ctx context.Context, o verifyOptions, src source,
 	run.Phase("comparing")
 	return verify.Run(ctx, src, scanner, tables, verify.Options{
 		Parallel: o.parallel, Wait: o.wait, Most: o.most, Memory: int64(o.memory) / 2,
-		Reached: p.stores.reached, Same: p.stores.same, Progress: run,
+		Reached: p.stores.reached, Same: p.stores.same, Progress: run, Sample: o.share(), Seed: rand.Uint64(),
 	})
+}
+
+// share is the share of the rows that are compared; 0 if that is all of them.
+func (o *verifyOptions) share() float64 {
+	if o.sample == 1 {
+		return 0
+	}
+	return float64(o.sample)
 }
 
 // errDiffers is that tables at the sink are not what the source has.

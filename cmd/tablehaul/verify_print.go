@@ -18,6 +18,8 @@ type verifiedReport struct {
 	Error      string             `json:"error,omitempty"`
 	SourceRows int64              `json:"source_rows"`
 	SinkRows   int64              `json:"sink_rows"`
+	Sample     float64            `json:"sample,omitempty"`
+	Sampled    *int64             `json:"sampled_rows,omitempty"`
 	Missing    int64              `json:"missing"`
 	Extra      int64              `json:"extra"`
 	Changed    int64              `json:"changed"`
@@ -42,7 +44,7 @@ type columnReport struct {
 	Sink   *string `json:"sink"`
 }
 
-func reportOf(r *verify.Result) verifiedReport {
+func reportOf(r *verify.Result, sample float64) verifiedReport {
 	out := verifiedReport{
 		Event: "verified", Table: r.Table, Equal: r.Err == nil && !r.Differs(), SourceRows: r.SourceRows, SinkRows: r.SinkRows,
 		Missing: r.Missing, Extra: r.Extra, Changed: r.Changed, Doubled: r.Doubled, Unsettled: r.Unsettled, Parts: r.Many,
@@ -50,6 +52,9 @@ func reportOf(r *verify.Result) verifiedReport {
 	}
 	if r.Err != nil {
 		out.Error = oneLine(r.Err)
+	}
+	if sample > 0 {
+		out.Sample, out.Sampled = sample, &r.Sampled
 	}
 	for _, d := range r.Rows {
 		one := differenceReport{Kind: string(d.Kind), Key: map[string]*string{}}
@@ -78,14 +83,14 @@ func (p *program) writeVerified(o verifyOptions, results []verify.Result, fixed 
 		fixed = &repaired{}
 	}
 	if o.json {
-		return p.encodeVerified(results, fixed)
+		return p.encodeVerified(o, results, fixed)
 	}
 	if o.quiet {
 		return nil
 	}
 	var b strings.Builder
 	for i := range results {
-		verifiedText(&b, &results[i])
+		verifiedText(&b, &results[i], o.sample)
 	}
 	for _, t := range fixed.rows {
 		if t.Err != nil {
@@ -95,16 +100,16 @@ func (p *program) writeVerified(o verifyOptions, results []verify.Result, fixed 
 		fmt.Fprintf(&b, "%s  repaired: %s exchanged\n", t.Name, progress.Plural(t.Rows, "row"))
 	}
 	for i := range fixed.after {
-		verifiedText(&b, &fixed.after[i])
+		verifiedText(&b, &fixed.after[i], o.sample)
 	}
 	_, err := io.WriteString(p.stdout, b.String())
 	return err
 }
 
-func (p *program) encodeVerified(results []verify.Result, fixed *repaired) error {
+func (p *program) encodeVerified(o verifyOptions, results []verify.Result, fixed *repaired) error {
 	var lines []any
 	for i := range results {
-		lines = append(lines, reportOf(&results[i]))
+		lines = append(lines, reportOf(&results[i], o.share()))
 	}
 	for _, t := range fixed.rows {
 		r := repairedReport{Event: "repaired", Table: t.Name, Rows: t.Rows}
@@ -114,7 +119,7 @@ func (p *program) encodeVerified(results []verify.Result, fixed *repaired) error
 		lines = append(lines, r)
 	}
 	for i := range fixed.after {
-		lines = append(lines, reportOf(&fixed.after[i]))
+		lines = append(lines, reportOf(&fixed.after[i], o.share()))
 	}
 	e := json.NewEncoder(p.stdout)
 	e.SetEscapeHTML(false)
@@ -127,17 +132,24 @@ func (p *program) encodeVerified(results []verify.Result, fixed *repaired) error
 }
 
 // verifiedText tells of a table in a line, and of its rows in one each.
-func verifiedText(b *strings.Builder, r *verify.Result) {
+func verifiedText(b *strings.Builder, r *verify.Result, sample percent) {
+	in := ""
+	if sample < 1 {
+		in = fmt.Sprintf(" in a sample of %s, %s", sample, progress.Plural(r.Sampled, "row"))
+	}
 	switch {
 	case r.Err != nil:
 		fmt.Fprintf(b, "%s  not compared: %s\n", r.Table, progress.Printable(oneLine(r.Err)))
 		return
 	case !r.Differs():
-		fmt.Fprintf(b, "%s  equal: %s", r.Table, progress.Plural(r.SourceRows, "row"))
+		fmt.Fprintf(b, "%s  equal%s: %s", r.Table, in, progress.Plural(r.SourceRows, "row"))
+		if r.SinkRows != r.SourceRows { // none of those that one end has more is in the sample, or may be in flight
+			fmt.Fprintf(b, " at the source, %s at the sink", progress.Plural(r.SinkRows, "row"))
+		}
 	case r.Many > 0:
-		fmt.Fprintf(b, "%s  differs, in too many rows to tell which: %s at the source, %s at the sink", r.Table, progress.Plural(r.SourceRows, "row"), progress.Plural(r.SinkRows, "row"))
+		fmt.Fprintf(b, "%s  differs%s, in too many rows to tell which: %s at the source, %s at the sink", r.Table, in, progress.Plural(r.SourceRows, "row"), progress.Plural(r.SinkRows, "row"))
 	default:
-		fmt.Fprintf(b, "%s  differs:", r.Table)
+		fmt.Fprintf(b, "%s  differs%s:", r.Table, in)
 		sep := " "
 		for _, k := range []struct {
 			n    int64

@@ -158,6 +158,8 @@ type encoder struct {
 	hasher  hasher
 	wide    bool            // keys are told apart by their hashes alone
 	only    map[string]bool // if set, the keys whose rows are encoded
+	sample  *sampler        // may be nil: all rows
+	sampled int64           // rows that it has picked
 }
 
 // newEncoder returns one of the columns that the source has: what is told of changes differs between

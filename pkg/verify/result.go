@@ -23,6 +23,9 @@ const (
 type Result struct {
 	Table                string
 	SourceRows, SinkRows int64
+	// Sampled is how many of the source's rows were compared, where that is a sample: what differs is
+	// among them.
+	Sampled int64
 	// How many rows differ, by their kinds. Doubled are rows beyond those of the source.
 	Missing, Extra, Changed, Doubled int64
 	// Unsettled are rows that were written to whenever they were looked at: nothing can be said of them.

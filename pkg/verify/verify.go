@@ -36,7 +36,11 @@ type Options struct {
 	// point of the source shows; an error is that the two cannot be compared.
 	Reached func(held, point batch.Position) (bool, error)
 	// Same, if set, reports whether nothing has happened between two points of the source.
-	Same     func(a, b batch.Position) bool
+	Same func(a, b batch.Position) bool
+	// Sample is the share of the rows that are compared, if above 0 and below 1: those with one key are
+	// compared or not at both ends. Which ones these are differs with Seed.
+	Sample   float64
+	Seed     uint64
 	Progress *progress.Run // may be nil
 	Pause    time.Duration // between the first looks at what differs; further ones take up to 16 times as long; 0 is 250 ms
 }
@@ -83,7 +87,8 @@ type comparison struct {
 type look struct {
 	point, held   batch.Position
 	source, sinks int64
-	sought        bool // of the source some keys alone were looked up
+	sampled       int64 // of the source's, where there is a sample
+	sought        bool  // of the source some keys alone were looked up
 }
 
 func (c *comparison) run(ctx context.Context) error {
@@ -104,7 +109,7 @@ func (c *comparison) run(ctx context.Context) error {
 	if first.held == "" {
 		return c.fails(hint.Wrap(errors.New("it is not at the sink"), "snapshot, tail or backfill brings it there"))
 	}
-	c.res.SourceRows, c.res.SinkRows, c.res.Position = first.source, first.sinks, first.held
+	c.res.SourceRows, c.res.SinkRows, c.res.Sampled, c.res.Position = first.source, first.sinks, first.sampled, first.held
 	c.again = true
 	differing := s.differing()
 	if len(differing) == 0 {
@@ -134,7 +139,7 @@ func (c *comparison) look(ctx context.Context, keys []string, taking func(e *enc
 		return l, err
 	}
 	l.sought = len(parts) > 0 && parts[0].keys != nil
-	var source, sinks atomic.Int64
+	var source, sinks, sampled atomic.Int64
 	todo := make(chan sourcePart, len(parts))
 	for _, p := range parts {
 		todo <- p
@@ -144,7 +149,8 @@ func (c *comparison) look(ctx context.Context, keys []string, taking func(e *enc
 	c.prog.Begin()
 	for range c.opts.Parallel {
 		g.Go(func() error {
-			e := newEncoder(c.table)
+			e := c.encoder()
+			defer func() { sampled.Add(e.sampled) }()
 			rows := taking(e, false)
 			for p := range todo {
 				if err := c.read(gctx, snap, p, e, &source, rows); err != nil {
@@ -165,7 +171,7 @@ func (c *comparison) look(ctx context.Context, keys []string, taking func(e *enc
 		var err error
 		l.held, err = c.sink.Scan(gctx, c.table, c.opts.Parallel, func(n int, b arrow.RecordBatch) error {
 			if encoders[n] == nil {
-				encoders[n] = newEncoder(c.table)
+				encoders[n] = c.encoder()
 				takers[n] = taking(encoders[n], true)
 			}
 			sinks.Add(b.NumRows())
@@ -174,12 +180,30 @@ func (c *comparison) look(ctx context.Context, keys []string, taking func(e *enc
 		return err
 	})
 	err = g.Wait()
-	l.source, l.sinks = source.Load(), sinks.Load()
+	l.source, l.sinks, l.sampled = source.Load(), sinks.Load(), sampled.Load()
 	return l, err
 }
 
-// take hashes the rows of a batch, and hands it on.
+// encoder returns one for a goroutine.
+func (c *comparison) encoder() *encoder {
+	e := newEncoder(c.table)
+	e.sample = newSampler(c.table, c.opts.Sample, c.opts.Seed)
+	return e
+}
+
+// take hashes the rows of a batch, or those of the sample, and hands them on.
 func (e *encoder) take(t *schema.Table, b arrow.RecordBatch, rows taker) error {
+	if e.sample != nil {
+		some, err := e.sample.pick(b)
+		if err != nil {
+			return err
+		}
+		defer some.Release()
+		if e.sampled += some.NumRows(); some.NumRows() == 0 {
+			return nil
+		}
+		b = some
+	}
 	if err := e.hash(t, b); err != nil {
 		return err
 	}
@@ -269,7 +293,7 @@ func (c *comparison) drill(ctx context.Context, s *sums, differing map[uint64]bo
 func (c *comparison) count(l look, was map[string]*suspect, now map[string]*pair) {
 	c.res.Position = l.held
 	if !l.sought {
-		c.res.SourceRows, c.res.SinkRows = l.source, l.sinks
+		c.res.SourceRows, c.res.SinkRows, c.res.Sampled = l.source, l.sinks, l.sampled
 		return
 	}
 	for id, x := range was {
