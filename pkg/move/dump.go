@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -69,8 +71,13 @@ type dumpRun struct {
 	// placed tells which tables hold a position by which the next run begins them where this
 	// one has left them. It is for the goroutine that writes.
 	placed map[string]bool
-	beaten atomic.Int32 // how often another run was ahead
+	beaten atomic.Int32 // in how many attempts another run was ahead
+	// passed are places behind the positions that tables hold, with nothing of the table in between.
+	passed map[string]passage
 }
+
+// A passage is how far the feed's parts were through while a table held a position.
+type passage struct{ held, at batch.Position }
 
 // A dumper is one attempt of a Dump: the time that a Share lasts.
 type dumper struct {
@@ -79,6 +86,7 @@ type dumper struct {
 	share reader.Share
 	held  map[string]reader.Held
 	names map[string]*followed
+	beat  sync.Once // another run was ahead
 }
 
 // once takes a share of the feed and dumps it, until its parts change hands.
@@ -108,11 +116,11 @@ func (r *dumpRun) dump(ctx context.Context, share reader.Share) (err error) {
 		}
 	}()
 	d.headroom = share.Headroom
-	d.source = source{turnUp: d.open, rest: d.rest, told: share.Committed, shares: true}
+	d.source = source{turnUp: d.open, rest: d.rest, told: share.Committed, pass: d.pass, shares: true}
 	if err := d.list(ctx); err != nil {
 		return err
 	}
-	rd, err := share.Changes(ctx, reader.FeedSink{Held: d.held, Want: d.want})
+	rd, err := share.Changes(ctx, reader.FeedSink{Held: d.begins(), Want: d.want})
 	if err != nil {
 		return fmt.Errorf("open the topics: %w", err)
 	}
@@ -191,8 +199,11 @@ func (d *dumper) open(ctx context.Context, t *schema.Table) (*followed, error) {
 		err = hint.Wrap(fmt.Errorf("it is at the sink, but not from these topics: %w", err), "take its changes to another namespace, or leave the table out with --exclude")
 		return nil, &schema.TableError{Table: name, Err: err}
 	}
-	if _, err := d.merge(c.held, d.known(name), d.last); err != nil {
-		return nil, err // since the tables were listed
+	if _, err := d.merge(c.held, d.known(name), d.last); err != nil { // since the tables were listed
+		if overtakes(err) {
+			err = d.rewind(ctx, overtakenIn(err, c))
+		}
+		return nil, err
 	}
 	if s, ok := c.w.(writer.Sharer); ok {
 		s.Share(d.merge)
@@ -229,6 +240,34 @@ func (d *dumper) rest(ctx context.Context) error {
 	return nil
 }
 
+// pass notes that this run has read on for all tables but those that are to be read again: where
+// they hold the same positions, the next attempt begins behind these.
+func (d *dumper) pass(fenced map[string]bool) {
+	d.run.passed = map[string]passage{}
+	for name := range d.held {
+		d.run.passed[name] = passage{d.known(name), d.last}
+	}
+	for name := range d.names {
+		d.run.passed[name] = passage{d.known(name), d.last}
+	}
+	maps.DeleteFunc(d.run.passed, func(name string, _ passage) bool { return fenced[name] })
+}
+
+// begins returns what the sink holds, as of where its tables are to be read from.
+func (d *dumper) begins() map[string]reader.Held {
+	out := maps.Clone(d.held)
+	for name, h := range d.held {
+		p, ok := d.run.passed[name]
+		if !ok || p.held != h.Position {
+			continue
+		}
+		if at, err := d.share.Merge(h.Position, h.Position, p.at); err == nil {
+			out[name] = reader.Held{Position: at, Shape: h.Shape}
+		}
+	}
+	return out
+}
+
 // known is what a table held when it was listed, and since this run has committed to it.
 func (d *dumper) known(name string) batch.Position {
 	if c := d.names[name]; c != nil {
@@ -246,8 +285,13 @@ func (d *dumper) merge(held, known, next batch.Position) (batch.Position, error)
 	if !errors.Is(err, reader.ErrOvertaken) {
 		return pos, err
 	}
+	redone := errors.Is(err, reader.ErrRedone)
 	err = fmt.Errorf("%w: %w", writer.ErrFenced, err)
-	if d.run.beaten.Add(1) > beatenTimes && !d.run.opts.Shared {
+	if redone {
+		return pos, hint.Transient(err) // who has done that does not go on
+	}
+	d.beat.Do(func() { d.run.beaten.Add(1) })
+	if d.run.beaten.Load() > beatenTimes && !d.run.opts.Shared {
 		return pos, hint.Wrap(err, "another dump reads these topics into the same tables: --group has them share the work")
 	}
 	return pos, hint.Transient(err)

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
@@ -37,6 +36,7 @@ type follower struct {
 	moved    time.Time      // when a followed table last changed
 	doomed   []*followed    // that were dropped since
 	asked    time.Time      // when the source was last asked how far its log goes
+	fenced   *overtaken     // what others have committed to; nil if nothing
 }
 
 // A source is what is special about a log whose tables turn up while it is read, and that
@@ -47,6 +47,7 @@ type source struct {
 	told   func(batch.Position)                                    // is told what was committed
 	due    func() bool                                             // reports that other tables wait to be followed as well
 	bury   func(context.Context, *followed) error                  // removes the copy of a table that was dropped
+	pass   func(fenced map[string]bool)                            // has the next attempt begin at the last boundary, but for these
 	shares bool                                                    // others commit to the tables as well
 }
 
@@ -99,19 +100,22 @@ func (f *follower) openTable(ctx context.Context, t *schema.Table, mode writer.M
 	return &followed{table: t, w: w, pos: pos, held: pos, prog: f.opts.Progress.Table(t.String())}, err
 }
 
-// claim commits the positions that the tables hold, if another run was ahead of
-// this one and has not made it stop: the other then finds out with its next
+// claim commits the positions that the tables hold in which another run was ahead
+// of this one and has not made it stop: the other then finds out with its next
 // commit, instead of being ahead again and again.
 func (f *follower) claim(ctx context.Context) error {
-	if !f.rival {
+	if f.rival == nil {
 		return nil
 	}
 	for _, c := range f.all {
+		if !f.rival(c.table.String()) {
+			continue
+		}
 		if err := f.commitTo(ctx, []*followed{c}, c.pos); err != nil {
 			return err
 		}
 	}
-	f.rival = false
+	f.rival = nil
 	return nil
 }
 
@@ -419,16 +423,27 @@ func (f *follower) commit(ctx context.Context, which []*followed) error {
 		return nil
 	}
 	began := time.Now()
-	if err := f.commitTo(ctx, todo, f.last); err != nil {
+	fenced, err := f.commitMost(ctx, todo, f.last)
+	if err != nil {
 		return err
 	}
-	took := time.Since(began)
-	// Positions alone prove nothing: what failed may lie behind them.
-	if len(f.dirty) > 0 {
-		f.well()
+	if todo = slices.DeleteFunc(todo, fenced.has); len(todo) > 0 {
+		f.committed(todo, time.Since(began))
+	}
+	if fenced != nil {
+		return f.rewind(ctx, fenced)
 	}
 	if f.told != nil { // nothing of what came before it waits any more
 		f.told(f.last)
+	}
+	return nil
+}
+
+// committed takes note of a commit of tables at the last boundary.
+func (f *follower) committed(todo []*followed, took time.Duration) {
+	// Positions alone prove nothing: what failed may lie behind them.
+	if slices.ContainsFunc(todo, func(c *followed) bool { return c.dirty }) {
+		f.well()
 	}
 	for _, c := range todo {
 		c.prog.Committed(c.rows, took)
@@ -436,41 +451,46 @@ func (f *follower) commit(ctx context.Context, which []*followed) error {
 		c.dirty, c.rows = false, 0
 	}
 	f.opts.Progress.Committed(string(f.last), f.lastTime, len(todo), took)
-	f.dirty, f.bytes, f.since = f.dirty[:0], 0, time.Time{}
-	return nil
+	f.dirty = slices.DeleteFunc(f.dirty, func(c *followed) bool { return !c.dirty })
+	f.bytes, f.since = 0, time.Time{}
 }
 
 // commitTo commits tables at a position: in one step where the sink can.
 func (f *follower) commitTo(ctx context.Context, which []*followed, pos batch.Position) error {
+	fenced, err := f.commitMost(ctx, which, pos)
+	if err == nil && fenced != nil {
+		err = fenced
+	}
+	return err
+}
+
+// commitMost is commitTo of all but those tables that others have committed to meanwhile, which it
+// returns.
+func (f *follower) commitMost(ctx context.Context, which []*followed, pos batch.Position) (fenced *overtaken, err error) {
 	// A cancelled run commits nothing, even if its last row has arrived.
 	if err := ctx.Err(); err != nil {
-		return err
+		return nil, err
 	}
-	if err := f.commitAll(ctx, which, pos); !errors.Is(err, errors.ErrUnsupported) {
-		if err != nil {
-			return err
-		}
-	} else {
-		g, gctx := errgroup.WithContext(ctx)
-		g.SetLimit(4)
-		for _, c := range which {
-			g.Go(func() error { return c.w.Commit(gctx, pos) })
-		}
-		if err := g.Wait(); err != nil {
-			return err
-		}
+	err = f.commitAll(ctx, which, pos)
+	if errors.Is(err, errors.ErrUnsupported) || overtakes(err) {
+		fenced, err = f.commitEachOf(ctx, f.groups(which), pos)
+	}
+	if err != nil {
+		return nil, err
 	}
 	for _, c := range which {
+		if fenced.has(c) {
+			continue
+		}
 		c.pos, c.held, c.passed = pos, pos, ""
 		if !f.shares {
 			continue
 		}
-		var err error
 		if c.held, err = c.w.Position(ctx); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return fenced, nil
 }
 
 func (f *follower) commitAll(ctx context.Context, which []*followed, pos batch.Position) error {
@@ -478,11 +498,7 @@ func (f *follower) commitAll(ctx context.Context, which []*followed, pos batch.P
 	if !ok || len(which) < 2 {
 		return errors.ErrUnsupported
 	}
-	ws := make([]writer.Writer, len(which))
-	for i, c := range which {
-		ws[i] = c.w
-	}
-	return all.CommitAll(ctx, ws, pos)
+	return all.CommitAll(ctx, writers(which), pos)
 }
 
 // A queue holds batches between the log and the writers.

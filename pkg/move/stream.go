@@ -31,8 +31,10 @@ type streamRun struct {
 	// bound, if set, tells which tables the run ends with, instead of leaving them behind.
 	bound func(name string) bool
 
+	// rival, if set, tells in which tables another run was ahead of the last commit.
+	rival func(name string) bool
+
 	followed bool      // the log was reached, or stock copied: from here on transient errors are worth waiting for
-	rival    bool      // another run was ahead of the last commit
 	going    bool      // tables held positions before the run: what stops one table must not stop them
 	failing  time.Time // of the first error since anything was well; zero while it is
 	broke    time.Time // of the last error
@@ -70,10 +72,13 @@ func (r *streamRun) persist(ctx context.Context) error {
 		if d := time.Since(r.failing); d > r.opts.RetryTime {
 			return fmt.Errorf("nothing committed for %s: %w", d.Round(time.Second), err)
 		}
-		if r.rival = errors.Is(err, writer.ErrFenced); r.rival {
+		if r.rival = rivalOf(err); r.rival != nil {
 			wait = r.opts.RetryPause // whoever waits for long is overtaken again
 		}
 		pause := wait/2 + rand.N(wait)
+		if o := (*overtaken)(nil); errors.As(err, &o) {
+			pause = 0 // nothing is broken, and the others' changes come all the time
+		}
 		r.opts.Progress.Retrying(err, pause)
 		if err := sleep(ctx, pause); err != nil {
 			return err

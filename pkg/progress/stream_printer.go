@@ -56,6 +56,9 @@ func (n *retryNotes) news(v StreamView) string {
 		return ""
 	}
 	n.text, n.at, n.told = text, v.Now, !r.Over
+	if r.Wait == 0 {
+		return fmt.Sprintf("tablehaul: %s; trying again", text)
+	}
 	return fmt.Sprintf("tablehaul: %s; trying again in %s", text, Seconds(r.Wait))
 }
 

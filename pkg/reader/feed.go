@@ -3,6 +3,7 @@ package reader
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/schema"
@@ -84,3 +85,6 @@ var ErrMoved = errors.New("parts of the log change hands")
 
 // ErrOvertaken says that another process has read what this one has.
 var ErrOvertaken = errors.New("another process has committed what follows")
+
+// ErrRedone is the ErrOvertaken of one that has made rows of the table anew, and does not go on.
+var ErrRedone = fmt.Errorf("its rows were redone: %w", ErrOvertaken)

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/finding"
 	"github.com/tablehaul/tablehaul/pkg/hint"
@@ -33,6 +31,7 @@ type Sink struct {
 
 var (
 	_ writer.Committer = (*Sink)(nil)
+	_ writer.Grouper   = (*Sink)(nil)
 	_ writer.Lister    = (*Sink)(nil)
 	_ writer.Forker    = (*Sink)(nil)
 	_ writer.Checker   = (*Sink)(nil)
@@ -123,8 +122,8 @@ func (s *Sink) Open(ctx context.Context, t *schema.Table, mode writer.Mode) (wri
 	return m, nil
 }
 
-// CommitAll commits every target in one step, and all of them in one where what is behind the
-// Sink can do so.
+// CommitAll commits a target in one step, and several of them where what is behind the Sink can
+// do so.
 func (s *Sink) CommitAll(ctx context.Context, ws []writer.Writer, pos batch.Position) error {
 	inner := []writer.Writer{}
 	members := map[*stream][]*member{}
@@ -150,22 +149,7 @@ func (s *Sink) CommitAll(ctx context.Context, ws []writer.Writer, pos batch.Posi
 		}
 		inner = append(inner, st.w)
 	}
-	all, ok := s.inner.(writer.Committer)
-	err := errors.ErrUnsupported
-	if ok && len(inner) > 1 {
-		err = all.CommitAll(ctx, inner, pos)
-	}
-	if errors.Is(err, errors.ErrUnsupported) {
-		// A table that is committed alone has all that is staged of it together with its position,
-		// whatever becomes of the others.
-		g, gctx := errgroup.WithContext(ctx)
-		g.SetLimit(4)
-		for _, w := range inner {
-			g.Go(func() error { return w.Commit(gctx, pos) })
-		}
-		err = g.Wait()
-	}
-	if err != nil {
+	if err := s.commitAll(ctx, inner, pos); err != nil {
 		return err
 	}
 	for _, st := range streams {
@@ -174,6 +158,38 @@ func (s *Sink) CommitAll(ctx context.Context, ws []writer.Writer, pos batch.Posi
 		}
 	}
 	return nil
+}
+
+func (s *Sink) commitAll(ctx context.Context, inner []writer.Writer, pos batch.Position) error {
+	if len(inner) == 1 {
+		return inner[0].Commit(ctx, pos)
+	}
+	all, ok := s.inner.(writer.Committer)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return all.CommitAll(ctx, inner, pos)
+}
+
+// Groups has the tables of one target committed together: their rows are in one stream.
+func (s *Sink) Groups(ws []writer.Writer) [][]int {
+	var groups [][]int
+	at := map[*target]int{}
+	for i, w := range ws {
+		m, ok := w.(*member)
+		if !ok {
+			groups = append(groups, []int{i})
+			continue
+		}
+		n, ok := at[m.target]
+		if !ok {
+			n = len(groups)
+			at[m.target] = n
+			groups = append(groups, nil)
+		}
+		groups[n] = append(groups[n], i)
+	}
+	return groups
 }
 
 // List returns the tables that are in a target one by one.

@@ -115,6 +115,15 @@ type Committer interface {
 	CommitAll(ctx context.Context, ws []Writer, pos batch.Position) error
 }
 
+// A Grouper is a Sink some of whose Writers can be committed together only, as their rows are
+// staged together.
+type Grouper interface {
+	// Groups parts Writers that were opened for changes into those that each stand for
+	// themselves, by their indexes: a group is committed by CommitAll, a Writer that is one by
+	// itself by its own Commit.
+	Groups(ws []Writer) [][]int
+}
+
 // A Forker is a Sink that commits tables together which stand for themselves before it.
 type Forker interface {
 	// Fork returns a Sink of the same destination for another run at the same time, whose

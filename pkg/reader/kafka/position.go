@@ -112,7 +112,7 @@ func merge(own func(part) bool, held, known, next batch.Position) (batch.Positio
 		return "", err
 	}
 	if marked.ID != knew.ID {
-		return "", fmt.Errorf("its rows were redone: %w", reader.ErrOvertaken)
+		return "", reader.ErrRedone
 	}
 	cluster, to, err := parsePosition(next)
 	if err != nil {

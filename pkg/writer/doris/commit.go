@@ -179,7 +179,7 @@ func (w *Writer) overtaken(ctx context.Context) error {
 	case w.fresh && was.Number > 0: // emptied, with what the others have committed
 		return nil
 	case w.fresh, st.Generation != w.aimed && len(w.staged) > 0, !slices.Equal(st.Columns, uncommented(w.columns)):
-		return w.gate.Fail(hint.Transient(hint.Wrap(errors.New("another run was quicker, with another table"), "run the same command again")))
+		return w.gate.Fail(hint.Transient(hint.Wrap(fmt.Errorf("%w: with other rows, or another shape", writer.ErrFenced), "run the same command again")))
 	}
 	return nil
 }
