@@ -70,6 +70,8 @@ type Feed struct {
 	taken   bool    // partitions that turn up now are new
 	member  *member
 	away    bool // to leave the group for a while
+
+	saidAgain sync.Once // see again
 }
 
 var _ reader.Feed = (*Feed)(nil)

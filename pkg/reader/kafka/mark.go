@@ -125,15 +125,34 @@ func (s *share) remark(pos batch.Position) (batch.Position, error) {
 
 // marked reads the mark of a position that a table holds: which changes its rows show, and until
 // when there may be such.
-func (f *Feed) marked(pos batch.Position) (covers func(gtid []byte) bool, until int64, err error) {
+func (f *Feed) marked(name string, pos batch.Position) (covers func(gtid []byte) bool, until int64, err error) {
 	m, err := parseMark(pos)
 	if err != nil || m.ID == "" {
 		return nil, 0, err
 	}
-	if f.opts.Covers != nil && m.Stock != "" {
-		if covers, err = f.opts.Covers(m.Stock); err != nil {
-			return nil, 0, err
-		}
+	if f.opts.Covers == nil || m.Stock == "" {
+		return nil, m.Until, nil
 	}
-	return covers, m.Until, nil
+	told, err := f.opts.Covers(m.Stock)
+	if err != nil {
+		return nil, 0, err
+	}
+	if told == nil {
+		f.again(name, "the source had no GTIDs")
+		return nil, m.Until, nil
+	}
+	return func(gtid []byte) bool {
+		if len(gtid) == 0 {
+			f.again(name, "the messages tell no GTIDs")
+			return false
+		}
+		return told(gtid)
+	}, m.Until, nil
+}
+
+// again says, of the first such table, that changes which its rows show cannot be told from others.
+func (f *Feed) again(name, why string) {
+	f.saidAgain.Do(func() {
+		f.opts.Warn(fmt.Sprintf("%s was redone while it was written to, and %s: changes from before that it shows already are applied again, by key", name, why))
+	})
 }

@@ -85,3 +85,49 @@ func TestFresh(t *testing.T) {
 		t.Errorf("after a day: %s, %v", pos, err)
 	}
 }
+
+// Of a table some of whose rows were redone no change is dropped but those that all rows showed
+// before, and inserts may be there already.
+func TestRedone(t *testing.T) {
+	p := newPlace(t, 1)
+	p.send(0, true, in("u:1", change("a", "INSERT", "id=1")), in("u:2", change("a", "INSERT", "id=2")), change("a", "INSERT", "id=3"))
+	var warned []string
+	s := p.take(p.feed(Options{UntilEnd: true, Covers: covering, Warn: func(text string) { warned = append(warned, text) }}))
+	end, err := s.End(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := batch.Position(strings.Replace(string(end), ":0=4", ":0=0", 1))
+	for _, c := range []struct {
+		was  batch.Position
+		want []string
+	}{
+		{begin, []string{"a after 1", "a after 2", "a after 3"}},
+		{s.Showing(begin, "u:1"), []string{"a after 2", "a after 3"}},
+	} {
+		told, _, err := p.read(s, map[string]reader.Held{"d.a": {Position: s.Redone(begin, c.was)}})
+		if err != nil || !slices.Equal(sorted(told), c.want) {
+			t.Errorf("redone at %q: got %q, %v, want %q", c.was, told, err, c.want)
+		}
+	}
+	if want := []string{"d.a was redone while it was written to, and the messages tell no GTIDs: changes from before that it shows already are applied again, by key"}; !slices.Equal(warned, want) {
+		t.Errorf("it is said %q", warned)
+	}
+	marked := s.Showing(begin, "x")
+	for _, c := range []struct {
+		held, from batch.Position
+		want       bool
+	}{
+		{begin, begin, true},
+		{end, begin, true},
+		{begin, end, false},
+		{marked, marked, true},
+		{end, marked, true}, // a mark that is of no more use is dropped
+		{s.Showing(end, "x"), marked, false},
+		{s.Showing(end, "x"), begin, false},
+	} {
+		if got, err := s.Passed(c.held, c.from); err != nil || got != c.want {
+			t.Errorf("passed by %q from %q: %v, %v", c.held, c.from, got, err)
+		}
+	}
+}

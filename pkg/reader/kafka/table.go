@@ -33,7 +33,7 @@ func (e *ownError) Unwrap() error { return e.err }
 
 // know notes what the sink holds of a table.
 func (l *log) know(name string, h reader.Held, from offsets) error {
-	covers, until, err := l.share.feed.marked(h.Position)
+	covers, until, err := l.share.feed.marked(name, h.Position)
 	l.tables[name] = &table{name: name, held: h.Shape, covers: covers, loose: until, from: from}
 	return err
 }
