@@ -198,8 +198,11 @@ func (r *amending) catchUp(ctx context.Context, until batch.Position) error {
 			return err
 		}
 		r.at = cmp.Or(b.Pos, r.at)
-		if b.Table != nil && (b.Rows != nil || b.Emptied) {
-			b.Table = r.Table
+		switch {
+		case b.Table == nil:
+		case b.Table != r.Table:
+			err = fmt.Errorf("the log brings changes of %s, which was not asked for", b.Table)
+		default:
 			err = r.w.Write(ctx, b)
 		}
 		b.Release()
