@@ -24,10 +24,11 @@ type verifyOptions struct {
 	sample percent
 	repair bool
 	by     followedBy
+	seed   uint64 // of the sample
 }
 
 func newVerify(run func(context.Context, verifyOptions) error) *cobra.Command {
-	o := verifyOptions{moveOptions: newMoveOptions(), wait: time.Minute, most: 20, sample: 1, by: newFollowedBy()}
+	o := verifyOptions{moveOptions: newMoveOptions(), wait: time.Minute, most: 20, sample: 1, seed: rand.Uint64(), by: newFollowedBy()}
 	o.watch.logFlag = "log-file" // as backfill has it
 	cmd := &cobra.Command{
 		Use:   "verify SOURCE SINK",
@@ -190,7 +191,8 @@ func (p *program) verifyTables(ctx context.Context, o verifyOptions, src source,
 	run.Phase("comparing")
 	return verify.Run(ctx, src, scanner, tables, verify.Options{
 		Parallel: o.parallel, Wait: o.wait, Most: o.most, Memory: int64(o.memory) / 2,
-		Reached: p.stores.reached, Same: p.stores.same, Progress: run, Sample: o.share(), Seed: rand.Uint64(),
+		Reached: p.stores.reached, Same: p.stores.same, Progress: run, Sample: o.share(), Seed: o.seed,
+		Deleted: o.choose.softDelete, Ignore: o.choose.meta,
 	})
 }
 

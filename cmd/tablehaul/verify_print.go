@@ -18,6 +18,7 @@ type verifiedReport struct {
 	Error      string             `json:"error,omitempty"`
 	SourceRows int64              `json:"source_rows"`
 	SinkRows   int64              `json:"sink_rows"`
+	Deleted    int64              `json:"sink_deleted,omitempty"`
 	Sample     float64            `json:"sample,omitempty"`
 	Sampled    *int64             `json:"sampled_rows,omitempty"`
 	Missing    int64              `json:"missing"`
@@ -46,7 +47,7 @@ type columnReport struct {
 
 func reportOf(r *verify.Result, sample float64) verifiedReport {
 	out := verifiedReport{
-		Event: "verified", Table: r.Table, Equal: r.Err == nil && !r.Differs(), SourceRows: r.SourceRows, SinkRows: r.SinkRows,
+		Event: "verified", Table: r.Table, Equal: r.Err == nil && !r.Differs(), SourceRows: r.SourceRows, SinkRows: r.SinkRows, Deleted: r.Deleted,
 		Missing: r.Missing, Extra: r.Extra, Changed: r.Changed, Doubled: r.Doubled, Unsettled: r.Unsettled, Parts: r.Many,
 		Behind: r.Behind, Position: string(r.Position), Seconds: r.Took.Seconds(),
 	}
@@ -161,6 +162,9 @@ func verifiedText(b *strings.Builder, r *verify.Result, sample percent) {
 			}
 		}
 		fmt.Fprintf(b, "; %s at the source, %s at the sink", progress.Plural(r.SourceRows, "row"), progress.Plural(r.SinkRows, "row"))
+	}
+	if r.Deleted > 0 {
+		fmt.Fprintf(b, ", and %d marked as deleted there", r.Deleted)
 	}
 	if r.Unsettled > 0 {
 		fmt.Fprintf(b, "; %s written to all the time, of which nothing can be said", progress.Plural(r.Unsettled, "row"))

@@ -160,6 +160,8 @@ type encoder struct {
 	only    map[string]bool // if set, the keys whose rows are encoded
 	sample  *sampler        // may be nil: all rows
 	sampled int64           // rows that it has picked
+	deleted int             // the column that marks the sink's rows as deleted; -1 if there is none
+	marked  int64           // rows that are
 }
 
 // newEncoder returns one of the columns that the source has: what is told of changes differs between
@@ -168,7 +170,7 @@ func newEncoder(t *schema.Table) *encoder { return newEncoderOf(t, func(int) boo
 
 // newEncoderOf is newEncoder for some of the columns.
 func newEncoderOf(t *schema.Table, compared func(column int) bool) *encoder {
-	e := &encoder{}
+	e := &encoder{deleted: -1}
 	place := map[int]int{}
 	for i, c := range t.Columns {
 		if c.Meta == schema.NotMeta && compared(i) {

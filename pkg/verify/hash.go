@@ -34,6 +34,7 @@ type hasher struct {
 	sum    []bucketSum // of each row of the last batch
 	id     []uint64    // of the key of each; of the row where there is none
 	id2    []uint64    // of the key again, where encoder.wide asks for it
+	gone   []bool      // which rows are marked as deleted; nil if none is
 	number []uint64    // scratch: of each value of a column
 }
 

@@ -23,6 +23,8 @@ const (
 type Result struct {
 	Table                string
 	SourceRows, SinkRows int64
+	// Deleted is how many rows more the sink has that are marked as deleted.
+	Deleted int64
 	// Sampled is how many of the source's rows were compared, where that is a sample: what differs is
 	// among them.
 	Sampled int64

@@ -50,9 +50,13 @@ func (s *sums) part() *part {
 // bucket returns that of a row, by the hash of its key.
 func (s *sums) bucket(id uint64) uint64 { return id & uint64(s.buckets-1) }
 
-// add adds the rows of a batch that was hashed, or takes them away.
+// add adds the rows of a batch that was hashed, or takes them away. Rows that are marked as deleted are
+// none.
 func (p *part) add(h *hasher, away bool) {
 	for i, sum := range h.sum {
+		if h.gone != nil && h.gone[i] {
+			continue
+		}
 		b := &p.at[p.sums.bucket(h.id[i])]
 		if away {
 			b.lo -= sum.lo

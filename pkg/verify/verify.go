@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
@@ -37,6 +38,10 @@ type Options struct {
 	Reached func(held, point batch.Position) (bool, error)
 	// Same, if set, reports whether nothing has happened between two points of the source.
 	Same func(a, b batch.Position) bool
+	// Deleted is the column that marks rows as deleted which the source has no more; "" if rows are
+	// taken away. Rows at the sink that are marked count for none.
+	Deleted string
+	Ignore  []string // columns that are not compared
 	// Sample is the share of the rows that are compared, if above 0 and below 1: those with one key are
 	// compared or not at both ends. Which ones these are differs with Seed.
 	Sample   float64
@@ -87,6 +92,7 @@ type comparison struct {
 type look struct {
 	point, held   batch.Position
 	source, sinks int64
+	deleted       int64 // the sink's that are marked so, and not among the others
 	sampled       int64 // of the source's, where there is a sample
 	sought        bool  // of the source some keys alone were looked up
 }
@@ -109,7 +115,7 @@ func (c *comparison) run(ctx context.Context) error {
 	if first.held == "" {
 		return c.fails(hint.Wrap(errors.New("it is not at the sink"), "snapshot, tail or backfill brings it there"))
 	}
-	c.res.SourceRows, c.res.SinkRows, c.res.Sampled, c.res.Position = first.source, first.sinks, first.sampled, first.held
+	c.res.SourceRows, c.res.SinkRows, c.res.Deleted, c.res.Sampled, c.res.Position = first.source, first.sinks, first.deleted, first.sampled, first.held
 	c.again = true
 	differing := s.differing()
 	if len(differing) == 0 {
@@ -168,31 +174,50 @@ func (c *comparison) look(ctx context.Context, keys []string, taking func(e *enc
 	}
 	g.Go(func() error {
 		encoders, takers := make([]*encoder, c.opts.Parallel), make([]taker, c.opts.Parallel)
+		deleted := -1
+		if c.opts.Deleted != "" {
+			deleted = c.table.Index(c.opts.Deleted)
+		}
 		var err error
 		l.held, err = c.sink.Scan(gctx, c.table, c.opts.Parallel, func(n int, b arrow.RecordBatch) error {
 			if encoders[n] == nil {
 				encoders[n] = c.encoder()
+				encoders[n].deleted = deleted
 				takers[n] = taking(encoders[n], true)
 			}
 			sinks.Add(b.NumRows())
 			return encoders[n].take(c.table, b, takers[n])
 		})
+		for _, e := range encoders {
+			if e != nil {
+				l.deleted += e.marked
+			}
+		}
 		return err
 	})
 	err = g.Wait()
-	l.source, l.sinks, l.sampled = source.Load(), sinks.Load(), sampled.Load()
+	l.source, l.sinks, l.sampled = source.Load(), sinks.Load()-l.deleted, sampled.Load()
 	return l, err
 }
 
 // encoder returns one for a goroutine.
 func (c *comparison) encoder() *encoder {
-	e := newEncoder(c.table)
+	e := newEncoderOf(c.table, func(i int) bool {
+		name := c.table.Columns[i].Name
+		return slices.Contains(c.table.Key, i) || name != c.opts.Deleted && !slices.Contains(c.opts.Ignore, name)
+	})
 	e.sample = newSampler(c.table, c.opts.Sample, c.opts.Seed)
 	return e
 }
 
 // take hashes the rows of a batch, or those of the sample, and hands them on.
 func (e *encoder) take(t *schema.Table, b arrow.RecordBatch, rows taker) error {
+	gone := e.marks(b)
+	for _, is := range gone {
+		if is {
+			e.marked++
+		}
+	}
 	if e.sample != nil {
 		some, err := e.sample.pick(b)
 		if err != nil {
@@ -203,15 +228,36 @@ func (e *encoder) take(t *schema.Table, b arrow.RecordBatch, rows taker) error {
 			return nil
 		}
 		b = some
+		gone = e.marks(b)
 	}
+	e.hasher.gone = gone
 	if err := e.hash(t, b); err != nil {
 		return err
 	}
 	return rows(b)
 }
 
-// some hands on the encodings of those rows of a batch whose hash of the key is wanted.
-func (e *encoder) some(t *schema.Table, b arrow.RecordBatch, wanted func(id uint64) bool, rows func(hash uint64, row, id []byte) error) error {
+// marks tells which rows of a batch are marked as deleted; nil if none is.
+func (e *encoder) marks(b arrow.RecordBatch) (out []bool) {
+	if e.deleted < 0 {
+		return nil
+	}
+	marks, ok := b.Column(e.deleted).(*array.Boolean)
+	for i := range int(b.NumRows()) {
+		if !ok || marks.IsNull(i) || !marks.Value(i) {
+			continue
+		}
+		if out == nil {
+			out = make([]bool, b.NumRows())
+		}
+		out[i] = true
+	}
+	return out
+}
+
+// some hands on the encodings of those rows of a batch whose hash of the key is wanted, and whether
+// they are marked as deleted.
+func (e *encoder) some(t *schema.Table, b arrow.RecordBatch, wanted func(id uint64) bool, rows func(hash uint64, row, id []byte, gone bool) error) error {
 	bound := false
 	for i, id := range e.hasher.id {
 		if !wanted(id) {
@@ -227,7 +273,7 @@ func (e *encoder) some(t *schema.Table, b arrow.RecordBatch, wanted func(id uint
 		if e.only != nil && !e.only[string(key)] {
 			continue
 		}
-		if err := rows(id, row, key); err != nil {
+		if err := rows(id, row, key, e.hasher.gone != nil && e.hasher.gone[i]); err != nil {
 			return err
 		}
 	}
@@ -256,7 +302,7 @@ func (c *comparison) drill(ctx context.Context, s *sums, differing map[uint64]bo
 		got := newCollection(c.opts.Memory, wanted)
 		l, err := c.look(ctx, slices.Collect(maps.Keys(suspects)), func(e *encoder, sink bool) taker {
 			return func(b arrow.RecordBatch) error {
-				return e.some(c.table, b, near, func(hash uint64, row, id []byte) error { return got.add(hash, row, id, sink) })
+				return e.some(c.table, b, near, func(hash uint64, row, id []byte, gone bool) error { return got.add(hash, row, id, sink, gone) })
 			}
 		})
 		if errors.Is(err, errTooMany) {
@@ -291,7 +337,7 @@ func (c *comparison) drill(ctx context.Context, s *sums, differing map[uint64]bo
 // count notes how many rows there are. A look that has sought some counts those alone: the others are
 // as many as they were.
 func (c *comparison) count(l look, was map[string]*suspect, now map[string]*pair) {
-	c.res.Position = l.held
+	c.res.Position, c.res.Deleted = l.held, l.deleted
 	if !l.sought {
 		c.res.SourceRows, c.res.SinkRows, c.res.Sampled = l.source, l.sinks, l.sampled
 		return
@@ -332,7 +378,7 @@ func next(was map[string]*suspect, now map[string]*pair, reached bool) map[strin
 			continue
 		}
 		x := &suspect{pair: *p, looks: 1, reached: reached}
-		if o := was[id]; o != nil && o.sources == p.sources && o.sinks == p.sinks && bytes.Equal(o.source, p.source) && bytes.Equal(o.sink, p.sink) {
+		if o := was[id]; o != nil && o.sources == p.sources && o.sinks == p.sinks && o.gone == p.gone && bytes.Equal(o.source, p.source) && bytes.Equal(o.sink, p.sink) {
 			x.looks, x.reached = o.looks+1, o.reached && reached
 		}
 		out[id] = x
@@ -342,7 +388,7 @@ func next(was map[string]*suspect, now map[string]*pair, reached bool) map[strin
 
 // report tells of what differs, and has differed in the last looks in the same way.
 func (c *comparison) report(suspects map[string]*suspect, looks int) {
-	e := newEncoder(c.table)
+	e := c.encoder()
 	columns := make([]schema.Column, len(e.columns))
 	for i, n := range e.columns {
 		columns[i] = c.table.Columns[n]
@@ -360,13 +406,13 @@ func (c *comparison) report(suspects map[string]*suspect, looks int) {
 		case x.looks < looks: // it is written to all the time
 			c.res.Unsettled++
 			continue
-		case x.sinks == 0:
+		case x.sinks == 0 && x.gone == 0:
 			kind = Missing
 			c.res.Missing += int64(max(1, x.sources))
 		case x.sources == 0:
 			kind = Extra
 			c.res.Extra += int64(x.sinks)
-		case x.sinks != x.sources:
+		case x.sinks != x.sources && x.sinks > 0:
 			kind = Doubled
 			c.res.Doubled += int64(max(x.sinks-x.sources, x.sources-x.sinks))
 		default:
@@ -374,7 +420,12 @@ func (c *comparison) report(suspects map[string]*suspect, looks int) {
 		}
 		c.res.hashes[x.hash] = true
 		if len(c.res.Rows) < c.opts.Most {
-			c.res.Rows = append(c.res.Rows, difference(kind, columns, e.key, &x.pair))
+			d := difference(kind, columns, e.key, &x.pair)
+			if kind == Changed && x.sinks == 0 {
+				no, yes := "false", "true"
+				d.Columns = append(d.Columns, Column{c.opts.Deleted, &no, &yes})
+			}
+			c.res.Rows = append(c.res.Rows, d)
 		}
 	}
 }

@@ -196,6 +196,36 @@ func TestBehind(t *testing.T) {
 	}
 }
 
+// Rows that are marked as deleted count for none; one that the source has is told.
+func TestDeleted(t *testing.T) {
+	shape := batchtest.Shape("d", "t", "id int key", "v int", "_op varchar(1)", "_deleted bit(1)")
+	table := batchtest.Table{Table: shape, Rows: []batchtest.Row{{1, 1, "r", false}, {2, 2, "r", false}, {3, 3, "r", false}}}
+	soft := func(o *Options) { o.Deleted, o.Ignore = "_deleted", []string{"_op"} }
+	live := []batchtest.Row{{1, 1, "u", false}, {2, 2, "r", nil}}
+	for name, c := range map[string]struct {
+		rows    []batchtest.Row
+		want    string
+		deleted int64
+	}{
+		"as it should be":        {[]batchtest.Row{{3, 3, "i", false}, {8, 8, "d", true}, {9, 9, "d", true}}, "", 2},
+		"marked":                 {[]batchtest.Row{{3, 3, "d", true}, {9, 9, "d", true}}, "changed id=3 _deleted 'false' 'true'", 2},
+		"marked, and another":    {[]batchtest.Row{{3, 4, "d", true}}, "changed id=3 v '3' '4' _deleted 'false' 'true'", 1},
+		"not marked":             {[]batchtest.Row{{3, 3, "u", false}, {9, 9, "i", false}}, "extra id=9", 0},
+		"not there":              {[]batchtest.Row{{9, 9, "d", true}}, "missing id=3", 1},
+		"both, the marked first": {[]batchtest.Row{{3, 7, "d", true}, {3, 3, "u", false}}, "", 1},
+		"both, another":          {[]batchtest.Row{{3, 4, "u", false}, {3, 3, "d", true}}, "changed id=3 v '3' '4'", 1},
+	} {
+		r := compare(t, table, &sink{rows: append(clone(live), c.rows...), pos: "p"}, soft)
+		if got := told(r); got != c.want || r.Deleted != c.deleted || r.SinkRows != int64(len(c.rows)+2)-c.deleted {
+			t.Errorf("%s: got %q (%+v), want %q", name, got, r, c.want)
+		}
+	}
+	r := compare(t, table, &sink{rows: append(clone(live), batchtest.Row{3, 3, "d", true}, batchtest.Row{4, 4, "d", true}), pos: "p"}, func(o *Options) { soft(o); o.Sample, o.Seed = 0.9999999, 1 })
+	if told(r) != "changed id=3 _deleted 'false' 'true'" || r.Deleted != 2 || r.SinkRows != 2 {
+		t.Errorf("a sample: %+v", r)
+	}
+}
+
 // More rows than can be held are counted.
 func TestMany(t *testing.T) {
 	shape := batchtest.Shape("d", "t", "id int key")
