@@ -69,10 +69,10 @@ func Run(ctx context.Context, src reader.Stock, sink writer.Scanner, tables []*s
 		} else if err == nil {
 			c.prog.Done()
 		}
-		out = append(out, c.res)
 		if err != nil {
-			return out, err
+			return out, err // of this table nothing is known
 		}
+		out = append(out, c.res)
 	}
 	return out, nil
 }

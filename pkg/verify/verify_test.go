@@ -246,3 +246,20 @@ func TestNotThere(t *testing.T) {
 		t.Errorf("got %+v", r)
 	}
 }
+
+// A sink that cannot be read ends the run, and nothing is said of its table.
+func TestUnreadable(t *testing.T) {
+	shape := batchtest.Shape("d", "t", "id int key")
+	src := &mem.Stock{DB: mem.NewDB(batchtest.Table{Table: shape})}
+	bad := errors.New("the disk is on fire")
+	res, err := Run(t.Context(), src, unreadable{bad}, []*schema.Table{shape}, options())
+	if !errors.Is(err, bad) || len(res) > 0 {
+		t.Errorf("got %+v, %v", res, err)
+	}
+}
+
+type unreadable struct{ err error }
+
+func (u unreadable) Scan(context.Context, *schema.Table, int, func(int, arrow.RecordBatch) error) (batch.Position, error) {
+	return "", u.err
+}
