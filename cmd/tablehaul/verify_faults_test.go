@@ -41,7 +41,7 @@ func faultsIn(sink string) (all []fault) {
 	plant("set", "changed note", func(i int) map[string]any { return map[string]any{"note": fmt.Sprintf("NOTE %d", i)} }) // case
 	plant("set", "changed price", func(i int) map[string]any { return map[string]any{"price": fmt.Sprintf("%d.1200", i)} })
 	plant("set", "changed at", func(int) map[string]any { return map[string]any{"at": "2026-01-01 20:00:00.000001"} }) // 8 hours off
-	plant("set", "changed n,note", func(i int) map[string]any { // the row that was there before
+	plant("set", "changed n,note", func(i int) map[string]any {                                                        // the row that was there before
 		return map[string]any{"n": fmt.Sprint(i), "note": fmt.Sprintf("Old %d", i)}
 	})
 	id += 5 // of these n and note are NULL
