@@ -38,10 +38,11 @@ func faultsIn(sink string) (all []fault) {
 	}
 	plant("set", "changed note", func(int) map[string]any { return map[string]any{"note": "another"} })
 	plant("set", "changed n", func(i int) map[string]any { return map[string]any{"n": fmt.Sprint(-i - 1)} })
-	plant("set", "changed note", func(i int) map[string]any { return map[string]any{"note": fmt.Sprintf("NOTE %d", i)} }) // case
+	// In another case, cut to fewer decimals, 8 hours off.
+	plant("set", "changed note", func(i int) map[string]any { return map[string]any{"note": fmt.Sprintf("NOTE %d", i)} })
 	plant("set", "changed price", func(i int) map[string]any { return map[string]any{"price": fmt.Sprintf("%d.1200", i)} })
-	plant("set", "changed at", func(int) map[string]any { return map[string]any{"at": "2026-01-01 20:00:00.000001"} }) // 8 hours off
-	plant("set", "changed n,note", func(i int) map[string]any {                                                        // the row that was there before
+	plant("set", "changed at", func(int) map[string]any { return map[string]any{"at": "2026-01-01 20:00:00.000001"} })
+	plant("set", "changed n,note", func(i int) map[string]any { // what was there before
 		return map[string]any{"n": fmt.Sprint(i), "note": fmt.Sprintf("Old %d", i)}
 	})
 	id += 5 // of these n and note are NULL
