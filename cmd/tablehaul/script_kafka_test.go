@@ -65,3 +65,56 @@ func (s *script) consume(topic, count string) {
 	})
 	s.ended(cmd.Run(), cmd, "0")
 }
+
+// messages has Kafka's own console consumer print the messages of a topic, of which there are so
+// many. That there are no more it could tell by waiting alone, so this is asked of the broker.
+func (s *script) messages(topic, count string) {
+	s.t.Helper()
+	want, err := strconv.Atoi(count)
+	s.check(err)
+	if got := s.committed(topic); got != want {
+		s.fail(fmt.Sprint(got, " messages"))
+	}
+	cmd := s.command([]string{
+		services.Env(s.t, "TABLEHAUL_TEST_KAFKA_RUN"), "org.apache.kafka.tools.consumer.ConsoleConsumer", "--bootstrap-server", services.Env(s.t, "TABLEHAUL_TEST_KAFKA"),
+		"--topic", topic, "--from-beginning", "--isolation-level", "read_committed", "--max-messages", count, "--timeout-ms", "60000",
+	})
+	s.ended(cmd.Run(), cmd, "0")
+	if got := strings.Count(s.stdout.String(), "\n"); got != want {
+		s.fail(fmt.Sprint(got, " messages printed"))
+	}
+}
+
+// committed counts the messages of a topic up to the ends that it has now, without those of
+// transactions that were given up.
+func (s *script) committed(topic string) (count int) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
+	defer cancel()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(services.Env(s.t, "TABLEHAUL_TEST_KAFKA")), kgo.ConsumeTopics(topic),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(100*time.Millisecond))
+	s.check(err)
+	defer cl.Close()
+	listed, err := kadm.NewClient(cl).ListCommittedOffsets(ctx, topic)
+	s.check(err)
+	s.check(listed.Error())
+	ends := map[int32]int64{}
+	listed.Each(func(o kadm.ListedOffset) {
+		if o.Offset > 0 {
+			ends[o.Partition] = o.Offset
+		}
+	})
+	for len(ends) > 0 {
+		fetched := cl.PollFetches(ctx)
+		s.check(fetched.Err())
+		fetched.EachRecord(func(r *kgo.Record) {
+			if !r.Attrs.IsControl() {
+				count++
+			}
+			if r.Offset >= ends[r.Partition]-1 {
+				delete(ends, r.Partition)
+			}
+		})
+	}
+	return count
+}
