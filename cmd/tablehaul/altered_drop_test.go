@@ -12,6 +12,7 @@ import (
 // TestDroppedAtRandom is TestAlteredAtRandom with --on-drop drop, and with more tables that go, come
 // again under their names, and go: in the end the sink has those of the source, and no others.
 func TestDroppedAtRandom(t *testing.T) {
+	t.Parallel()
 	atRandom(t, 2, func(t *testing.T, sink string, seed uint64) {
 		a := newSeeded(t, sink, seed, 12, "--on-drop", "drop")
 		a.workload(a.dropStep)

@@ -8,6 +8,7 @@ import (
 // TestAddedAtRandom is TestAlteredAtRandom with --schema-change additive, and with statements alone
 // that it follows: none of them leaves a table behind.
 func TestAddedAtRandom(t *testing.T) {
+	t.Parallel()
 	atRandom(t, 2, func(t *testing.T, sink string, seed uint64) {
 		a := newSeeded(t, sink, seed, 10, "--schema-change", "additive")
 		a.tail()
@@ -54,6 +55,7 @@ func (a *altered) widen(table string) {
 // TestKeptAtRandom is TestAlteredAtRandom with --schema-change ignore: the columns that tables had at
 // first are equal to the source's, whatever becomes of others, and there are no others.
 func TestKeptAtRandom(t *testing.T) {
+	t.Parallel()
 	atRandom(t, 2, func(t *testing.T, sink string, seed uint64) {
 		a := newSeeded(t, sink, seed, 11, "--schema-change", "ignore")
 		a.tail()

@@ -27,6 +27,7 @@ import (
 // sink's readers see is what the source has, in the columns that it has. TABLEHAUL_TEST_ALTERED is
 // how many such workloads each sink gets, or FIRST-LAST.
 func TestAlteredAtRandom(t *testing.T) {
+	t.Parallel()
 	atRandom(t, 3, func(t *testing.T, sink string, seed uint64) {
 		a := newSeeded(t, sink, seed, 9)
 		a.workload(a.step)
@@ -47,7 +48,10 @@ func atRandom(t *testing.T, n uint64, run func(t *testing.T, sink string, seed u
 	}
 	for seed := first; seed <= last; seed++ {
 		for _, sink := range []string{"iceberg", "file", "doris"} {
-			t.Run(fmt.Sprint(sink, " ", seed), func(t *testing.T) { run(t, sink, seed) })
+			t.Run(fmt.Sprint(sink, " ", seed), func(t *testing.T) {
+				t.Parallel() // each has a database and a sink of its own
+				run(t, sink, seed)
+			})
 		}
 	}
 }

@@ -73,6 +73,7 @@ func with(env []string, more ...string) []string { return append(env[:len(env):l
 // TestAzure finds credentials in all places, and tells what is wrong with them in one
 // error that names the container.
 func TestAzure(t *testing.T) {
+	t.Parallel()
 	e := newEmulator(t)
 	key := with(noAzure, "AZURE_STORAGE_KEY="+e.key)
 	succeed(t, key, "snapshot", e.source(), e.sink(e.name, ""), "-q")
@@ -119,6 +120,7 @@ func TestAzure(t *testing.T) {
 // TestAzureToken asks the machine for a token, as a program in Azure does, and is
 // believed over HTTPS only.
 func TestAzureToken(t *testing.T) {
+	t.Parallel()
 	e := newEmulator(t)
 	cert, key := serverCertificate(t, e.dir)
 	addr, _ := services.Private(t, "azurite", "--cert", cert, "--key", key)

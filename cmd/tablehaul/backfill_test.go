@@ -19,6 +19,7 @@ import (
 // too, until backfill comes to its end. The sink has in the end what the source has.
 // TABLEHAUL_TEST_ALTERED is as in TestAlteredAtRandom.
 func TestBackfillAtRandom(t *testing.T) {
+	t.Parallel()
 	atRandom(t, 2, func(t *testing.T, sink string, seed uint64) {
 		b := &backfilled{altered: newSeeded(t, sink, seed, 12)}
 		b.run()

@@ -127,6 +127,7 @@ func fixture(t *testing.T) string { return services.Env(t, "TABLEHAUL_TEST_ICEBE
 
 // TestOAuth moves a table into a catalog whose tokens are soon no good any more.
 func TestOAuth(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	f := (&front.Front{Credential: "app:s3cr3t", Scope: "PRINCIPAL_ROLE:ALL", Audience: "lake", Life: 11 * time.Second, Prefix: "shop1"}).Start(t, fixture(t))
 	sink := sinkOf(f, "?scope=PRINCIPAL_ROLE%3AALL&audience=lake")
@@ -189,6 +190,7 @@ func (s *shop) count(sink string, env []string) string {
 
 // TestOAuthFiles takes the secrets from files, and a token that changes there.
 func TestOAuthFiles(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	f := (&front.Front{Credential: "app:s3cr3t"}).Start(t, fixture(t))
 	credential := filepath.Join(t.TempDir(), "credential")
@@ -210,6 +212,7 @@ func TestOAuthFiles(t *testing.T) {
 }
 
 func TestOAuthRefused(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	f := (&front.Front{Credential: "app:s3cr3t", Scope: "all"}).Start(t, fixture(t))
 	complain(t, []string{"ICEBERG_REST_CREDENTIAL=app:wr0ng"}, "wr0ng",
@@ -230,6 +233,7 @@ func TestOAuthRefused(t *testing.T) {
 
 // TestTLSCatalog trusts a catalog by a CA of its own, and else nobody.
 func TestTLSCatalog(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	f := (&front.Front{Credential: "app:s3cr3t", TLS: true}).Start(t, fixture(t))
 	env := []string{"ICEBERG_REST_CREDENTIAL=app:s3cr3t"}
@@ -247,6 +251,7 @@ func TestTLSCatalog(t *testing.T) {
 
 // TestSigV4 signs its requests, with a session's key too.
 func TestSigV4(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	f := (&front.Front{Key: "AKIDTEST", Secret: "s3cr3t", Session: "session-of-this-test", Region: "eu-central-1", Service: "s3tables", Prefix: "arn%3Aaws"}).Start(t, fixture(t))
 	sink := sinkOf(f, "?rest.sigv4-enabled=true&rest.signing-name=s3tables&rest.signing-region=eu-central-1")

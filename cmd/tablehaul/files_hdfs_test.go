@@ -17,6 +17,7 @@ import (
 // TestFilesFailover copies and follows a table into plain files while the NameNode fails
 // over, once as it should and once because it is killed, and a DataNode dies.
 func TestFilesFailover(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.sql(fmt.Sprintf("USE %s; SET SESSION cte_max_recursion_depth = 1000000; CREATE TABLE big (id INT PRIMARY KEY, note VARCHAR(200));"+
 		" INSERT INTO big WITH RECURSIVE n AS (SELECT 1 i UNION ALL SELECT i + 1 FROM n WHERE i < 150000) SELECT i, REPEAT(SHA2(i, 256), 2) FROM n", s.name))

@@ -112,6 +112,7 @@ func (g *google) keyFile(t *testing.T, name string, key *rsa.PrivateKey) string 
 
 // TestGCS is TestAzure for Google's store.
 func TestGCS(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	g := newGoogle(t)
 	dir := t.TempDir()

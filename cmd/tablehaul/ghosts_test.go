@@ -18,6 +18,7 @@ import (
 // itself, and gh-ost by its statements. It is followed through the swap, without a copy made anew,
 // and what the tools make beside it never reaches the sink.
 func TestGhosts(t *testing.T) {
+	t.Parallel()
 	for _, server := range []string{"MYSQL", "MARIADB"} {
 		for _, sink := range []string{"iceberg", "doris"} {
 			t.Run(strings.ToLower(server)+" "+sink, func(t *testing.T) {

@@ -49,8 +49,10 @@ func grantCases(server string) []grantCase {
 // TestGrants runs each command with the least grants that the documentation names, and
 // with one less.
 func TestGrants(t *testing.T) {
+	t.Parallel()
 	for _, server := range []string{"mysql", "mariadb"} {
 		t.Run(server, func(t *testing.T) {
+			t.Parallel()
 			env := "TABLEHAUL_TEST_" + strings.ToUpper(server)
 			u, err := url.Parse(services.Env(t, env))
 			if err != nil {

@@ -13,6 +13,7 @@ import (
 // TestHDFS finds a NameNode by its address and by Hadoop's settings, and tells what is wrong
 // in one error.
 func TestHDFS(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	dir := t.TempDir()
 	node := services.Env(t, "TABLEHAUL_TEST_HDFS")

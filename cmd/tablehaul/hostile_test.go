@@ -58,11 +58,13 @@ func hostileSQL(db string) (make, change []string) {
 }
 
 // TestHostileSource moves what is named and filled with hostile texts, copies it and follows
-// it, into a folder and a catalog: DuckDB reads what the source has, nothing else has
+// it, into a folder and, from one of the servers, a catalog: DuckDB reads what the source has, nothing else has
 // happened at the source, and no file lies outside of the lake.
 func TestHostileSource(t *testing.T) {
+	t.Parallel()
 	for _, server := range []string{"mysql", "mariadb"} {
 		t.Run(server, func(t *testing.T) {
+			t.Parallel()
 			env := "TABLEHAUL_TEST_" + strings.ToUpper(server)
 			base := services.Env(t, env)
 			u, err := url.Parse(base)
@@ -100,7 +102,7 @@ func TestHostileSource(t *testing.T) {
 				t.Cleanup(func() { sql("DROP DATABASE " + quotedName(db)) })
 				source := base + "/" + url.PathEscape(db)
 				sinks := map[string][]string{"iceberg:lake": {"--lake", "lake"}}
-				if i < 3 {
+				if i < 3 && server == "mysql" { // one catalog, in which they would have the same tables
 					rest := services.Env(t, "TABLEHAUL_TEST_ICEBERG_REST")
 					sinks["iceberg+rest://"+strings.TrimPrefix(rest, "http://")] = []string{"--catalog-rest", rest}
 				}

@@ -12,6 +12,7 @@ import (
 // before, between and during runs of tail, of which some are killed: the one table has the rows of
 // all of them. TABLEHAUL_TEST_ALTERED is as in TestAlteredAtRandom.
 func TestMergedAtRandom(t *testing.T) {
+	t.Parallel()
 	atRandom(t, 2, func(t *testing.T, sink string, seed uint64) {
 		m := merged{newSeeded(t, sink, seed, 10), ""}
 		m.args = append(m.args, "--route", m.db+`\.t[0-9]+ -> `+m.db+".merged", "--shard-columns")

@@ -106,6 +106,7 @@ func TestRunEndsInItsMidst(whole *testing.T) {
 
 // TestServerRestartsInMidRun stops and starts the source in the midst of a run.
 func TestServerRestartsInMidRun(t *testing.T) {
+	t.Parallel()
 	addr, script := services.Private(t, "mysql")
 	lake := filepath.Join(t.TempDir(), "lake")
 	m := newMidrun(t, t, "mysql://root@"+addr, "iceberg:"+lake)

@@ -9,6 +9,7 @@ import (
 )
 
 func TestPerTable(t *testing.T) {
+	t.Parallel()
 	orders, users := schema.New("shop", "orders", nil, nil), schema.New("shop", "users", nil, nil)
 	tables := []*schema.Table{orders, users}
 	for _, c := range []struct {

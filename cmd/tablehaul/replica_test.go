@@ -15,11 +15,13 @@ import (
 // the primary's log: the lake is what the primary holds. MariaDB's replica logs
 // nothing of what it replicates.
 func TestReplica(t *testing.T) {
+	t.Parallel()
 	for service, start := range map[string]string{
 		"mysql":   "SET GLOBAL server_id = 7; CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=%s, SOURCE_USER='root', SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1; START REPLICA",
 		"mariadb": "SET GLOBAL server_id = 7; CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%s, MASTER_USER='root', MASTER_USE_GTID=slave_pos; START SLAVE",
 	} {
 		t.Run(service, func(t *testing.T) {
+			t.Parallel()
 			client := services.Env(t, "TABLEHAUL_TEST_"+strings.ToUpper(service)+"_CLIENT")
 			primary, _ := services.Private(t, service)
 			replica, _ := services.Private(t, service)

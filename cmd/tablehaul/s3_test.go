@@ -12,6 +12,7 @@ import (
 // TestS3 finds keys in the places where AWS's programs look for them, and tells
 // what is wrong with them in one error that names the bucket.
 func TestS3(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	dir := t.TempDir()
 	endpoint := "&s3.endpoint=" + url.QueryEscape(services.Env(t, "TABLEHAUL_TEST_S3"))

@@ -58,6 +58,7 @@ const scripts = "../../testdata/script"
 // after: `make test` starts it. With -own behind the name each script gets one of
 // its own.
 func TestScript(t *testing.T) {
+	t.Parallel() // most of the time they wait, and so do others
 	err := filepath.WalkDir(scripts, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || filepath.Ext(path) != ".txtar" {
 			return err
@@ -67,7 +68,7 @@ func TestScript(t *testing.T) {
 			return err
 		}
 		t.Run(name, func(t *testing.T) {
-			t.Parallel() // most of the time they wait
+			t.Parallel()
 			s := &script{t: t, dir: t.TempDir(), env: append(os.Environ(), "NO_COLOR=1")}
 			s.reader, _ = filepath.Abs("../../pkg/writer/files/testdata")
 			if dir, _, ok := strings.Cut(name, "/"); ok {

@@ -8,6 +8,7 @@ import (
 // TestSeveralAtRandom is TestMergedAtRandom with the tables of two servers, in databases of one name,
 // in one table.
 func TestSeveralAtRandom(t *testing.T) {
+	t.Parallel()
 	atRandom(t, 1, func(t *testing.T, sink string, seed uint64) {
 		rnd := rand.New(rand.NewPCG(seed, 11)) //nolint:gosec // to be had again
 		one, two := merged{newAlteredAt(t, "MYSQL", sink), "one/"}, merged{newAlteredAt(t, "MARIADB", sink), "two/"}

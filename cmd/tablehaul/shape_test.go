@@ -15,9 +15,11 @@ import (
 // their table is altered and runs are killed: what readers of the sink see is what the server
 // itself makes of the table by the same expressions.
 func TestShapedUnderLoad(t *testing.T) {
+	t.Parallel()
 	for _, server := range []string{"MYSQL", "MARIADB"} {
 		for _, sink := range []string{"iceberg", "file", "doris"} {
 			t.Run(server+" "+sink, func(t *testing.T) {
+				t.Parallel()
 				a := newAlteredAt(t, server, sink)
 				a.rnd = rand.New(rand.NewPCG(4, 9)) //nolint:gosec // to be had again
 				shapedUnderLoad(t, a)

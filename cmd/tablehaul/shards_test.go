@@ -22,6 +22,7 @@ const shards = 8
 // three more are made, one of them of a table that no database had, and pt-online-schema-change alters one. The lake
 // has all rows, and the run keeps to its memory. TABLEHAUL_TEST_SHARDS is how many tables there are.
 func TestShards(t *testing.T) {
+	t.Parallel()
 	n := uint64(40)
 	if text := os.Getenv("TABLEHAUL_TEST_SHARDS"); text != "" {
 		n = number(t, text)

@@ -11,6 +11,7 @@ import (
 // their changes to the sink: nothing that is in flight is taken for a difference. Then a row is changed
 // behind tail's back, which is found. TABLEHAUL_TEST_ALTERED is as in TestAlteredAtRandom.
 func TestVerifyUnderLoad(t *testing.T) {
+	t.Parallel()
 	atRandom(t, 1, func(t *testing.T, sink string, seed uint64) {
 		b := &backfilled{altered: newSeeded(t, sink, seed, 13)}
 		for _, table := range b.tables {
@@ -19,7 +20,7 @@ func TestVerifyUnderLoad(t *testing.T) {
 		b.ends(b.command(append(b.args, "--until", "now")...))
 		tail := b.start(b.args...)
 		stop := b.clients(5*time.Millisecond, b.write)
-		line := []string{"verify", b.args[1], b.args[2], "--wait", "8s"}
+		line := []string{"verify", b.args[1], b.args[2], "--wait", "20s"} // others run beside it
 		for range 5 {
 			code, out := execute(t, nil, line...)
 			if code != 0 {
