@@ -30,6 +30,7 @@ func sweep(t *testing.T, modes []writer.Mode, readers []int, start func(t *testi
 		for _, parallel := range readers {
 			for _, after := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s/parallel=%d/after=%v", mode, parallel, after), func(t *testing.T) {
+					t.Parallel()
 					n := 1
 					for sweepOne(t, start(t), n, after, move.SnapshotOptions{Mode: mode, Parallel: parallel}) {
 						n++
