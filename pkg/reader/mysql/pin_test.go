@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -16,9 +17,19 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
-// openings is how often each way of pinning is tried while clients write. The
-// torn ones that a wrong way lets through are one in hundreds.
-const openings = 500
+// openings returns how often each way of pinning is tried while clients write. The torn ones
+// that a wrong way lets through are one in hundreds: TABLEHAUL_TEST_OPENINGS=N looks longer.
+func openings(t *testing.T) int {
+	text := os.Getenv("TABLEHAUL_TEST_OPENINGS")
+	if text == "" {
+		return 200
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		t.Fatalf("TABLEHAUL_TEST_OPENINGS=%s", text)
+	}
+	return n
+}
 
 const (
 	banks = 3 // tables
@@ -32,7 +43,8 @@ const (
 // in another, while snapshots are opened: the totals must not move, and the
 // log position of each must hold just as many transactions as the rows show.
 func TestPin(t *testing.T) {
-	servers(t, func(t *testing.T, s *testServer) {
+	openings := openings(t)
+	serversAtOnce(t, func(t *testing.T, s *testServer) {
 		ways := []way{lockTables, globalLock, oneReader}
 		if s.maria {
 			ways = append(ways, sameLogSpot)
