@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -66,15 +65,17 @@ func onStores(t *testing.T, test func(t *testing.T, warehouse, query string)) {
 	}
 }
 
-// TestSuiteStores runs what looks at files and records. All of the suite, with
-// TABLEHAUL_TEST_STORES=all, takes minutes.
+// storeParts are those of the suite that look at files and records.
+var storeParts = []string{
+	"a crash leaves nothing staged", "close abandons", "two writers on one table",
+	"replace", "stock and changes in one commit", "two writers of changes", "list",
+}
+
+// TestSuiteStores runs those alone, unless wholeSuites, which takes minutes.
 func TestSuiteStores(t *testing.T) {
 	onStores(t, func(t *testing.T, warehouse, query string) {
-		parts := []string{
-			"a crash leaves nothing staged", "close abandons", "two writers on one table",
-			"replace", "stock and changes in one commit", "two writers of changes", "list",
-		}
-		if os.Getenv("TABLEHAUL_TEST_STORES") == "all" {
+		parts := storeParts
+		if wholeSuites() {
 			parts = nil
 		}
 		writertest.Some(t, harness(func(t *testing.T) string {

@@ -57,13 +57,29 @@ func Run(t *testing.T, start func(t *testing.T) Harness) {
 // Some runs the parts of these names, all if there are none: enough for a store that
 // differs from one that runs all in how it is reached.
 func Some(t *testing.T, start func(t *testing.T) Harness, names ...string) {
+	known(t, names)
+	run(t, start, func(name string) bool { return len(names) == 0 || slices.Contains(names, name) })
+}
+
+// But runs all parts but those of these names: for a destination where they would go the same
+// way as on one that runs all.
+func But(t *testing.T, start func(t *testing.T) Harness, names ...string) {
+	known(t, names)
+	run(t, start, func(name string) bool { return !slices.Contains(names, name) })
+}
+
+func known(t *testing.T, names []string) {
+	t.Helper()
 	for _, name := range names {
 		if !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
 			t.Fatalf("there is no part %q", name)
 		}
 	}
+}
+
+func run(t *testing.T, start func(t *testing.T) Harness, wanted func(name string) bool) {
 	for _, part := range parts {
-		if len(names) > 0 && !slices.Contains(names, part.name) {
+		if !wanted(part.name) {
 			continue
 		}
 		t.Run(strings.ReplaceAll(part.name, " ", "-"), func(t *testing.T) {
