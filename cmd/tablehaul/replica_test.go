@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -65,13 +64,11 @@ func TestReplica(t *testing.T) {
 			}
 			run("tail", "mysql://root@"+primary+"/rep", "iceberg:"+lake, "--until", "now", "-q")
 			const sums = "count(*), count(DISTINCT id), sum(id), sum(v)"
-			cmd := exec.Command(services.Env(t, "TABLEHAUL_TEST_PYTHON"), "-c", readRows, lake+"/rep/t", sums)
-			cmd.Env = os.Environ()
-			out, err := cmd.CombinedOutput()
+			out, err := readTableRows(t, lake, lake+"/rep/t", sums)
 			if err != nil {
-				t.Fatalf("%v\n%s", err, out)
+				t.Fatal(err)
 			}
-			if got, want := strings.TrimSpace(string(out)), ask(primary, "SELECT "+sums+" FROM rep.t"); got != want {
+			if got, want := strings.TrimSpace(out), ask(primary, "SELECT "+sums+" FROM rep.t"); got != want {
 				t.Errorf("the lake holds %s, the primary %s", got, want)
 			}
 		})

@@ -70,7 +70,6 @@ func TestScript(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := &script{t: t, dir: t.TempDir(), env: append(os.Environ(), "NO_COLOR=1")}
-			s.reader, _ = filepath.Abs("../../pkg/writer/files/testdata")
 			if dir, _, ok := strings.Cut(name, "/"); ok {
 				service, own := strings.CutSuffix(dir, "-own")
 				s.url = services.Env(t, "TABLEHAUL_TEST_"+strings.ToUpper(service))
@@ -103,7 +102,6 @@ type script struct {
 	t              *testing.T
 	dir, url       string
 	client         string // of the server
-	reader         string // folder of the program that reads plain files
 	env            []string
 	line           string
 	stdout, stderr *bytes.Buffer // of the last command
@@ -217,33 +215,16 @@ func (s *script) do(neg bool, name string, args []string) {
 	case "dorissql": // STATEMENT, to that
 		s.dorisSQL(strings.Join(args, " "))
 	case "rows": // FOLDER COLUMNS… of a table, as DuckDB reads it
-		cmd := s.command([]string{services.Env(s.t, "TABLEHAUL_TEST_PYTHON"), "-c", readRows, args[0], strings.Join(args[1:], ", "), s.reader})
-		s.ended(cmd.Run(), cmd, "0")
+		s.stdout, s.stderr = new(bytes.Buffer), new(bytes.Buffer)
+		out, err := readTableRows(s.t, s.dir, args[0], strings.Join(args[1:], ", "))
+		s.stdout.WriteString(out)
+		s.check(err)
 	case "messages": // TOPIC COUNT, as Kafka's own consumer prints them
 		s.messages(args[0], args[1])
 	default:
 		s.t.Fatalf("%s: no such command", s.line)
 	}
 }
-
-// readRows prints a table's rows in order, a line each, with blanks between.
-const readRows = `
-import duckdb, os, sys
-c = duckdb.connect()
-manifest = sys.argv[1] + "/_tablehaul/manifest.json"
-if os.path.exists(manifest):
-    sys.path.insert(0, sys.argv[3])
-    import read
-    t = read.table(manifest)
-    for row in c.execute(f"SELECT {sys.argv[2]} FROM t ORDER BY ALL").fetchall():
-        print(*row)
-    sys.exit()
-for x in ("avro", "iceberg"):
-    c.execute("LOAD '%s/%s.duckdb_extension'" % (os.environ["TABLEHAUL_TEST_DUCKDB_EXTENSIONS"], x))
-c.execute("SET unsafe_enable_version_guessing = true")
-for row in c.execute(f"SELECT {sys.argv[2]} FROM iceberg_scan('{sys.argv[1]}') ORDER BY ALL").fetchall():
-    print(*row)
-`
 
 func (s *script) command(args []string) *exec.Cmd {
 	s.stdout, s.stderr = new(bytes.Buffer), new(bytes.Buffer)
