@@ -12,6 +12,7 @@ ROWS ?= 0
 RUNS ?= 20
 JOB ?= tail
 SEED ?= 0
+KEYS_ROWS ?= 0,1,10000,200000
 ARCH ?= $(shell $(GO) env GOARCH)
 IMAGE ?= tablehaul:$(subst +,-,$(VERSION))
 
@@ -56,14 +57,17 @@ quick: ## run the tests that need no server
 test: build services ## install and start what is needed, and run every test
 	@# More at a time than there are processors: they wait for servers and disks.
 	@$(env) && $(GO) test -vet=off -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) -parallel 4 -timeout $(TIMEOUT) $(packages) ./testdata/services
+	@$(MAKE) --no-print-directory -j3 -O test-cases test-keys test-chaos
+
+.PHONY: test-cases
+test-cases: build services ## the SQL cases and the files of messages of this repository, source against lake
 	@$(env) && $(both) testdata/compare/corpora testdata/sql --bin bin/tablehaul --server $$s; $(end_both)
 	@$(env) && $$TABLEHAUL_TEST_PYTHON testdata/compare/messages.py testdata/messages/maxwell --bin bin/tablehaul
-	@$(MAKE) --no-print-directory -j2 -O test-keys test-chaos
 
 .PHONY: test-keys
-test-keys: build services ## every kind of key at every size, source against lake
+test-keys: build services ## every kind of key at every size, source against lake: KEYS_ROWS=0,1,10000,1000000
 	@$(env) && $(both) url=TABLEHAUL_TEST_$${s^^}; \
-	$$TABLEHAUL_TEST_PYTHON testdata/compare/keys.py --bin bin/tablehaul --server $$s --source $${!url}; $(end_both)
+	$$TABLEHAUL_TEST_PYTHON testdata/compare/keys.py --bin bin/tablehaul --server $$s --source $${!url} --rows $(KEYS_ROWS); $(end_both)
 
 .PHONY: test-chaos
 test-chaos: build services ## a few runs of each job of chaos

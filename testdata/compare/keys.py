@@ -29,7 +29,7 @@ from lake import connect
 # "datetime", or "num").
 KINDS = {
     "int": ("k INT, PRIMARY KEY (k)", ["n"], ["num"]),
-    "int_negative": ("k INT, PRIMARY KEY (k)", ["n - 500000"], ["num"]),
+    "int_negative": ("k INT, PRIMARY KEY (k)", ["n - 100000"], ["num"]),
     "bigint_unsigned_top": ("k BIGINT UNSIGNED, PRIMARY KEY (k)", ["18446744073709551615 - (n - 1) * 3"], ["num"]),
     "bigint_sparse": ("k BIGINT, PRIMARY KEY (k)", ["n * n * 9000000 - 9000000000000000000 + n"], ["num"]),
     # nearly all rows at the low end, a few at the far one
@@ -46,7 +46,7 @@ KINDS = {
                     ["CONCAT(ELT(1 + n % 4, 'ä', 'b', 'Ö', 'x'), n)"], ["text"]),
     "binary": ("k BINARY(16), PRIMARY KEY (k)", ["UNHEX(LEFT(SHA2(n, 256), 32))"], ["hex"]),
     "varbinary": ("k VARBINARY(20), PRIMARY KEY (k)", ["CONCAT(UNHEX(LPAD(HEX(n % 256), 2, '0')), n)"], ["hex"]),
-    "decimal": ("k DECIMAL(30,3), PRIMARY KEY (k)", ["(n - 500000) * 1000000000000.125"], ["num"]),
+    "decimal": ("k DECIMAL(30,3), PRIMARY KEY (k)", ["(n - 100000) * 1000000000000.125"], ["num"]),
     "date_int": ("a DATE, k INT, PRIMARY KEY (a, k)", ["'2020-01-01' + INTERVAL (n % 1500) DAY", "n"], ["date", "num"]),
     "datetime": ("k DATETIME(6), PRIMARY KEY (k)", ["'2020-01-01 00:00:00.000001' + INTERVAL n * 61 SECOND"], ["datetime"]),
     "enum_int": ("a ENUM('z','y','x'), k INT, PRIMARY KEY (a, k)", ["1 + n % 3", "n"], ["text", "num"]),
