@@ -79,7 +79,10 @@ func client(t *testing.T, env, sql string) string {
 // TestServers has every function and operator that is allowed evaluated by both servers too.
 func TestServers(t *testing.T) {
 	for _, env := range []string{"TABLEHAUL_TEST_MYSQL", "TABLEHAUL_TEST_MARIADB"} {
-		t.Run(env, func(t *testing.T) { compare(t, env) })
+		t.Run(env, func(t *testing.T) {
+			t.Parallel()
+			compare(t, env)
+		})
 	}
 	t.Run("all", func(t *testing.T) {
 		text := strings.Join(agreed, "\n")

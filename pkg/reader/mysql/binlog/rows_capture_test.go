@@ -37,6 +37,7 @@ type server struct {
 func servers(t *testing.T, f func(t *testing.T, s *server)) {
 	for name, env := range map[string]string{"mysql": "TABLEHAUL_TEST_MYSQL", "mariadb": "TABLEHAUL_TEST_MARIADB"} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			u, err := url.Parse(services.Env(t, env))
 			if err != nil {
 				t.Fatal(err)
