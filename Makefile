@@ -28,7 +28,7 @@ golangci := $(tools)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 goreleaser := $(tools)/goreleaser-$(GORELEASER_VERSION)/goreleaser
 
 # All packages, those first whose tests take longest, so that none of these runs alone in the end.
-packages := ./pkg/writer/iceberg ./cmd/tablehaul ./pkg/reader/mysql ./...
+packages := ./pkg/writer/iceberg ./cmd/tablehaul ./pkg/reader/mysql ./pkg/hdfs ./pkg/writer/doris ./pkg/message ./pkg/move ./...
 
 # The services that tests use, in the order in which they are started.
 services := mysql mariadb iceberg-rest s3 azurite gcs kafka hdfs debezium doris pt-osc readers
@@ -56,7 +56,7 @@ quick: ## run the tests that need no server
 .PHONY: test
 test: build services ## install and start what is needed, and run every test
 	@# More at a time than there are processors: they wait for servers and disks.
-	@$(env) && $(GO) test -vet=off -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) -parallel 4 -timeout $(TIMEOUT) $(packages) ./testdata/services
+	@$(env) && $(GO) test -vet=off -p $$(($$(getconf _NPROCESSORS_ONLN) + 2)) -parallel 4 -timeout $(TIMEOUT) $(packages) ./testdata/services
 	@$(MAKE) --no-print-directory -j3 -O test-cases test-keys test-chaos
 
 .PHONY: test-cases

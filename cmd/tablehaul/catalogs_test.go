@@ -125,9 +125,9 @@ func sinkOf(f *front.Front, query string) string {
 
 func fixture(t *testing.T) string { return services.Env(t, "TABLEHAUL_TEST_ICEBERG_REST") }
 
-// TestOAuth moves a table into a catalog whose tokens are soon no good any more.
+// TestOAuth moves a table into a catalog whose tokens are soon no good any more: not beside others,
+// or they are before they have been used.
 func TestOAuth(t *testing.T) {
-	t.Parallel()
 	s := newShop(t)
 	f := (&front.Front{Credential: "app:s3cr3t", Scope: "PRINCIPAL_ROLE:ALL", Audience: "lake", Life: 11 * time.Second, Prefix: "shop1"}).Start(t, fixture(t))
 	sink := sinkOf(f, "?scope=PRINCIPAL_ROLE%3AALL&audience=lake")
