@@ -19,9 +19,11 @@ type benchCase struct {
 	goals   []goal
 	log     *logCase // nil: a snapshot
 	scale   bool     // very many tables
-	topic   *topicCase
-	format  string // of plain files; "" is a lake
-	sink    string // "doris"; "" is as the others tell
+	// backfill has the table redone while a dump runs, instead of copied.
+	backfill bool
+	topic    *topicCase
+	format   string // of plain files; "" is a lake
+	sink     string // "doris"; "" is as the others tell
 }
 
 // A goal is what a figure is asked to be.
@@ -45,7 +47,7 @@ func (g goal) String() string {
 	return fmt.Sprintf("≤ %g", g.limit)
 }
 
-var cases = slices.Concat(snapshotCases(), fileCases(), tailCases(), shapeCases(), dorisCases(), topicCases(), scaleCases())
+var cases = slices.Concat(snapshotCases(), fileCases(), tailCases(), shapeCases(), dorisCases(), topicCases(), scaleCases(), backfillCases())
 
 func snapshotCases() []*benchCase {
 	return []*benchCase{

@@ -77,7 +77,7 @@ func newEnv(ctx context.Context, opts *options, selected []*benchCase) (_ *env, 
 	if err := e.startServer(ctx); err != nil {
 		return e, err
 	}
-	if slices.ContainsFunc(selected, func(c *benchCase) bool { return c.topic != nil }) {
+	if slices.ContainsFunc(selected, func(c *benchCase) bool { return c.topic != nil || c.backfill }) {
 		if err := e.startKafka(ctx); err != nil {
 			return e, err
 		}

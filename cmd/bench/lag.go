@@ -79,7 +79,7 @@ func (e *env) runLag(ctx context.Context, c *benchCase, rows int64) (*result, er
 		s, _, err = runChild(tailing, argv, nil, e.serverPID)
 		ended <- err
 	}()
-	watch := watchLake(filepath.Join(out, "lake", logDatabase(rows), c.table))
+	watch := watchLake(filepath.Join(out, "lake", logDatabase(rows), c.table), committed)
 	markers, err := e.feed(tailing, c, rows, ended)
 	if err == nil {
 		err = watch.waitFor(ctx, markers[len(markers)-1].Number, 4*lagInterval, ended)

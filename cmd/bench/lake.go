@@ -48,7 +48,12 @@ func icebergRows(dir string) (int64, error) {
 	if newest == "" {
 		return 0, fmt.Errorf("no Iceberg metadata in %s", dir)
 	}
-	text, err := os.ReadFile(newest)
+	return recordCount(newest)
+}
+
+// recordCount reads the record count of the current snapshot out of a metadata file.
+func recordCount(path string) (int64, error) {
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return 0, err
 	}
@@ -60,14 +65,14 @@ func icebergRows(dir string) (int64, error) {
 		} `json:"snapshots"`
 	}
 	if err := json.Unmarshal(text, &metadata); err != nil {
-		return 0, fmt.Errorf("%s: %w", newest, err)
+		return 0, fmt.Errorf("%s: %w", path, err)
 	}
 	for _, s := range metadata.Snapshots {
 		if s.ID == metadata.Current {
 			return strconv.ParseInt(s.Summary["total-records"], 10, 64)
 		}
 	}
-	return 0, fmt.Errorf("%s has no current snapshot", newest)
+	return 0, fmt.Errorf("%s has no current snapshot", path)
 }
 
 // metadataVersion reads the number that metadata files begin with: "00002-…"

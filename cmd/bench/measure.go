@@ -24,6 +24,9 @@ func (e *env) run(ctx context.Context, c *benchCase) (*result, error) {
 	if c.scale {
 		return e.runScale(ctx, c, rows)
 	}
+	if c.backfill {
+		return e.runBackfill(ctx, c, rows)
+	}
 	load, warm := "load", "drain"
 	if c.log != nil {
 		load, warm = "log", "frames"

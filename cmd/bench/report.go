@@ -26,6 +26,7 @@ type result struct {
 	Ratios      map[string]float64  `json:"ratios"`
 	Lag         *lag                `json:"lag,omitempty"`
 	Scale       *scale              `json:"scale,omitempty"`
+	Beside      *besideLag          `json:"beside,omitempty"`
 	Topic       *topicFigures       `json:"topic,omitempty"`
 	WallS       *float64            `json:"wall_s"`
 	OutBytes    *int64              `json:"out_bytes"`
@@ -91,7 +92,7 @@ func writeResults(path string, results []*result) error {
 }
 
 // order is that of the table's lines.
-var order = []string{"product", "throwaway", "drain", "drain1", "mydumper", "duckdb", "mysqlbinlog", "frames", "go-mysql", "producer-perf", "consumer-perf", "franz-go", "hdfs", "hdfs-put"}
+var order = []string{"product", "snapshot", "throwaway", "drain", "drain1", "mydumper", "duckdb", "mysqlbinlog", "frames", "go-mysql", "producer-perf", "consumer-perf", "franz-go", "hdfs", "hdfs-put"}
 
 // printResult prints a case as a table for people: every contender, then the
 // ratios with what is asked of them.
@@ -121,6 +122,10 @@ func printResult(w io.Writer, c *benchCase, r *result) {
 	if r.Topic != nil {
 		fmt.Fprintf(&b, "  %s messages of %d bytes on average; the product: %s messages/s\n",
 			thousands(r.Topic.Messages), r.Topic.Bytes/max(r.Topic.Messages, 1), thousands(int64(r.Topic.MessagesPerS)))
+	}
+	if l := r.Beside; l != nil {
+		fmt.Fprintf(&b, "  lag of another table, median and worst: before %.1f and %.1f s, during snapshots %.1f and %.1f s, backfills %.1f and %.1f s, after %.1f and %.1f s\n",
+			l.Before.P50, l.Before.Max, l.Snapshot.P50, l.Snapshot.Max, l.Backfill.P50, l.Backfill.Max, l.After.P50, l.After.Max)
 	}
 	printGoals(&b, c, r)
 	_, _ = w.Write(b.Bytes()) // a terminal that is gone is no news for a measurement

@@ -72,7 +72,7 @@ func TestWatchLake(t *testing.T) {
 			}
 		}
 	}
-	w, ended := watchLake(folder), make(chan error, 1)
+	w, ended := watchLake(folder, committed), make(chan error, 1)
 	commit("1", "9")
 	if err := w.waitFor(t.Context(), 9, 10*time.Second, ended); err != nil {
 		t.Fatal(err)
@@ -108,5 +108,30 @@ func TestEventCounter(t *testing.T) {
 	}
 	if err := c.HandleEvent(at(500, &replication.XIDEvent{})); err != errLogEnd || !c.done || c.sum.Rows != 6 {
 		t.Errorf("got %v after %d rows, want the end after 6", err, c.sum.Rows)
+	}
+}
+
+func TestBesideLags(t *testing.T) {
+	b, start := &besides{}, time.Now()
+	var seen []marker
+	for i := range 60 {
+		phase := []string{"before", "before", "snapshot", "backfill", "between", "after"}[i/10]
+		at := start.Add(time.Duration(i) * time.Second)
+		b.marks, b.phases = append(b.marks, marker{Number: int64(i), At: at}), append(b.phases, phase)
+		took := time.Second
+		if phase == "backfill" {
+			took = 3 * time.Second
+		}
+		seen = append(seen, marker{Number: int64(i), At: at.Add(took)})
+	}
+	l, err := b.lags(seen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.Before.Markers != 10 || l.Before.P50 != 1 || l.Snapshot.Markers != 10 || l.Backfill.Max != 3 || l.After.P50 != 1 {
+		t.Errorf("got %+v %+v %+v %+v", l.Before, l.Snapshot, l.Backfill, l.After)
+	}
+	if _, err := b.lags(seen[:30]); err == nil {
+		t.Error("rows that are not in the lake are not missed")
 	}
 }

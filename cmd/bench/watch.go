@@ -27,7 +27,8 @@ type lakeWatch struct {
 // unless the table has changed.
 const watchEvery = 20 * time.Millisecond
 
-func watchLake(folder string) *lakeWatch {
+// watchLake watches a table's folder. number reads from its metadata how far it has come.
+func watchLake(folder string, number func(path string) (int64, error)) *lakeWatch {
 	w := &lakeWatch{folder: folder, stop: make(chan struct{})}
 	w.done.Go(func() {
 		tick := time.NewTicker(watchEvery)
@@ -45,11 +46,11 @@ func watchLake(folder string) *lakeWatch {
 				continue
 			}
 			at := time.Now()
-			number, err := committed(filepath.Join(folder, "metadata", "v"+strings.TrimSpace(string(text))+".metadata.json"))
+			reached, err := number(filepath.Join(folder, "metadata", "v"+strings.TrimSpace(string(text))+".metadata.json"))
 			w.mu.Lock()
 			if w.err = err; err == nil {
 				hint = string(text)
-				w.seen = append(w.seen, marker{Number: number, At: at})
+				w.seen = append(w.seen, marker{Number: reached, At: at})
 			}
 			w.mu.Unlock()
 		}
