@@ -22,7 +22,7 @@ import (
 func openings(t *testing.T) int {
 	text := os.Getenv("TABLEHAUL_TEST_OPENINGS")
 	if text == "" {
-		return 200
+		return 350
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
