@@ -145,6 +145,7 @@ func (r *amending) run(ctx context.Context) (err error) {
 	if err := r.log.Owns(r.held); err != nil {
 		return otherLog(r.Table.String(), err)
 	}
+	r.share()
 	r.opts.step("position noted")
 	if err := r.stock(ctx); err != nil || r.rows == 0 {
 		return err
@@ -219,14 +220,20 @@ func (r *amending) commit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s, ok := r.w.(writer.Sharer); ok {
-		s.Share(func(held, _, next batch.Position) (batch.Position, error) {
-			passed, err := r.log.Passed(held, r.held)
-			if err == nil && !passed {
-				err = writer.ErrFenced
-			}
-			return next, err
-		})
-	}
 	return r.w.Commit(ctx, pos)
+}
+
+// share has others commit meanwhile, but for those that set the table back.
+func (r *amending) share() {
+	s, ok := r.w.(writer.Sharer)
+	if !ok {
+		return
+	}
+	s.Share(func(held, _, next batch.Position) (batch.Position, error) {
+		passed, err := r.log.Passed(held, r.held)
+		if err == nil && !passed {
+			err = writer.ErrFenced
+		}
+		return next, err
+	})
 }

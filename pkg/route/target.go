@@ -31,6 +31,17 @@ type target struct {
 	replaced *replacing // the last one that was begun in Replace mode; nil if none was
 }
 
+// mode is how the target is opened for the streams: in Amend mode others may have had changes of the
+// same rows meanwhile. It is for who holds the lock.
+func (g *target) mode() writer.Mode {
+	for m := range g.members {
+		if m.mode == writer.Amend {
+			return writer.Amend
+		}
+	}
+	return writer.Extend
+}
+
 // open adds a table to those that go to the target.
 func (g *target) open(ctx context.Context, t, form *schema.Table, mode writer.Mode) (*member, error) {
 	g.mu.Lock()
@@ -217,7 +228,7 @@ func (s *stream) ready(ctx context.Context) error {
 	}
 	t := s.target.table
 	seen := s.target.sink.done.of(s.target.name)
-	w, err := s.target.sink.inner.Open(ctx, t, writer.Extend)
+	w, err := s.target.sink.inner.Open(ctx, t, s.target.mode())
 	if err != nil {
 		return err
 	}

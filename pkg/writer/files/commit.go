@@ -233,6 +233,9 @@ func (w *Writer) overtaken(ctx context.Context) error {
 		err = hint.Transient(hint.Wrap(fmt.Errorf("%w: with other rows, or another shape", writer.ErrFenced), "run the same command again"))
 	case !m.has(w.removed) && !w.fold.undo(ctx):
 		err = hint.Transient(fmt.Errorf("%w: and written files anew that this one has written anew", writer.ErrFenced))
+	case w.once && !w.fold.afresh(ctx):
+		err = hint.Transient(hint.Wrap(fmt.Errorf("%w: and may have had changes of the same rows, which are too many to be looked for again", writer.ErrFenced),
+			"run the same command again, with more --memory, or for a smaller part"))
 	case was.Number == 0 || was.Rows == 0:
 		w.fresh = false // what the others have written stays
 	}

@@ -177,6 +177,12 @@ func (f *fold) undo(ctx context.Context) bool {
 	return true
 }
 
+// afresh has changes be applied to what others have committed meanwhile, who may have had some of the
+// same rows. It fails where not all of them are in the fold any more.
+func (f *fold) afresh(ctx context.Context) bool {
+	return f == nil || !f.impure && (!f.applied || f.undo(ctx))
+}
+
 // apply writes the rows that are left, and anew the files in which they, or what was
 // deleted, had older ones.
 func (f *fold) apply(ctx context.Context) error {

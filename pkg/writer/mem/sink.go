@@ -43,7 +43,7 @@ func (s Sink) Open(ctx context.Context, t *schema.Table, mode writer.Mode) (writ
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	mode, _ = mode.Once()
+	mode, once := mode.Once()
 	s.State.mu.Lock()
 	defer s.State.mu.Unlock()
 	tab := s.State.table(t)
@@ -57,11 +57,14 @@ func (s Sink) Open(ctx context.Context, t *schema.Table, mode writer.Mode) (writ
 			return nil, &schema.TableError{Table: t.String(), Err: writer.Unlike(hint.Wrap(err, "--mode replace exchanges the table's content and its shape"))}
 		}
 	}
-	tab.latest = &stage{}
+	own := &stage{}
+	if !once { // who commits once is in nobody's way before
+		tab.latest, tab.amended = own, false
+	}
 	s.State.inUse++
 	replace := mode == writer.Replace
 	return &tableWriter{
-		state: s.State, tab: tab, table: t, columns: columns, stage: tab.latest, known: tab.pos,
+		state: s.State, tab: tab, table: t, columns: columns, stage: own, known: tab.pos, once: once,
 		adds: mode == writer.Append || mode == writer.Evolve, replace: replace, supersedes: replace && tab.shape != nil,
 	}, nil
 }
@@ -127,6 +130,7 @@ type tableWriter struct {
 	// supersedes says that it does so whoever has opened the table or committed to
 	// it meanwhile.
 	supersedes bool
+	once       bool // it commits once, and goes on no further
 	closed     bool
 	tag        string // of the next commit
 
@@ -167,6 +171,8 @@ func (w *tableWriter) check(ctx context.Context) error {
 		return errors.New("the writer is closed")
 	case w.fenced != nil:
 		return w.fenced
+	case w.tab.latest != w.stage && !w.supersedes && w.merge == nil && w.tab.amended:
+		return hint.Transient(ErrSuperseded)
 	case w.tab.latest != w.stage && !w.supersedes && w.merge == nil:
 		return ErrSuperseded
 	}
@@ -266,7 +272,7 @@ func (w *tableWriter) settle() {
 	if w.stage.published {
 		w.known = w.stage.pos
 		w.stage, w.replace, w.supersedes = &stage{}, false, false
-		w.tab.latest = w.stage
+		w.tab.latest, w.tab.amended = w.stage, w.once
 	}
 }
 

@@ -42,8 +42,9 @@ type table struct {
 	// latest is the stage of the writer opened last. It belongs to the State, as
 	// staged files do to a lake, so that a sink that forgets to discard it fails
 	// its tests.
-	latest *stage
-	kept   *kept
+	latest  *stage
+	amended bool // that one has committed once, and goes on no further
+	kept    *kept
 }
 
 // A Version is what a table held from one commit to the next.

@@ -139,6 +139,7 @@ var parts = []part{
 	{"shared and emptied", (*kit).sharedEmptied},
 	{"shared, all or none", (*kit).sharedTogether},
 	{"shared by a crowd", (*kit).sharedCrowd},
+	{"amended", (*kit).amended},
 	{"shared and extended", (*kit).sharedExtended},
 
 	{"cleared", (*kit).cleared},
