@@ -96,9 +96,9 @@ func partitionCondition(text string) (cond string, is bool, err error) {
 	if m == nil {
 		return "", false, nil
 	}
-	value := strings.Trim(strings.TrimSpace(m[4]), `'"`)
+	value, quoted := unquoted(strings.TrimSpace(m[4]))
 	if m[1] == "" {
-		if strings.EqualFold(value, "null") {
+		if !quoted && strings.EqualFold(value, "null") {
 			return quoteColumn(m[3]) + " IS NULL", true, nil
 		}
 		return quoteColumn(m[3]) + " = " + quoteText(value), true, nil
@@ -110,6 +110,14 @@ func partitionCondition(text string) (cond string, is bool, err error) {
 	}
 	column, as := quoteColumn(m[2]), "2006-01-02 15:04:05"
 	return fmt.Sprintf("%s >= '%s' AND %s < '%s'", column, t.Format(as), column, kind.next(t).Format(as)), true, nil
+}
+
+// unquoted reads a value that may be between quotes; one of these within it is doubled.
+func unquoted(s string) (value string, quoted bool) {
+	if n := len(s); n >= 2 && (s[0] == '\'' || s[0] == '"') && s[n-1] == s[0] {
+		return strings.ReplaceAll(s[1:n-1], s[:1]+s[:1], s[:1]), true
+	}
+	return s, false
 }
 
 func quoteColumn(name string) string { return "`" + name + "`" }

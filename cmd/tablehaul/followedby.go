@@ -21,15 +21,17 @@ const logOfSource = "binlog"
 type followedBy struct {
 	log    string // URL of topics, or logOfSource
 	format *oneOf
+	bad    string // as dump's --bad-message
 	latest bool
 }
 
 func newFollowedBy() followedBy {
-	return followedBy{log: logOfSource, format: newOneOf("auto", "canal-json", "debezium-json", "maxwell-json", "arrow")}
+	return followedBy{log: logOfSource, bad: "fail", format: newOneOf("auto", "canal-json", "debezium-json", "maxwell-json", "arrow")}
 }
 
 func (b *followedBy) flags(f *pflag.FlagSet) {
 	f.StringVar(&b.log, "log", b.log, "by which tables are followed: kafka://HOST/TOPIC as dump reads it, or\nbinlog, the `log` of SOURCE itself")
+	f.StringVar(&b.bad, "bad-message", b.bad, "what to do with messages of the log that cannot be read, as dump does:\nfail, skip or topic:NAME")
 	f.Var(messageFormat{b.format}, "format", "how the log's messages are written; auto has each topic's messages tell")
 }
 
@@ -42,7 +44,7 @@ func (b *followedBy) check(p *program) error {
 	if !ok {
 		return hint.Wrap(fmt.Errorf("--log %s is no log", p.hide.redact(b.log)), "kafka://HOST:9092/TOPIC,TOPIC, or binlog")
 	}
-	return kind.check(b.log, feedOptions{badMessage: "fail"})
+	return kind.check(b.log, feedOptions{badMessage: b.bad})
 }
 
 // A shaping gives a table that a feed brings the form that it has at the sink.
@@ -57,7 +59,7 @@ func (b *followedBy) open(ctx context.Context, p *program, o *moveOptions, sink 
 		decoder: func(_ string, to message.Target) (message.Decoder, error) {
 			return message.NewDecoder(b.format.value, to)
 		},
-		badMessage: "fail",
+		badMessage: b.bad, refused: func(topic string, why error) { o.warn(p)(fmt.Sprintf("left out a message of %s: %v", topic, why)) },
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("open %s: %w", p.hide.redact(b.log), err)

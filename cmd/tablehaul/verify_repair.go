@@ -19,8 +19,12 @@ type repaired struct {
 // repairTables has rows that differ be what the source has, and compares their tables again.
 func (p *program) repairTables(ctx context.Context, o verifyOptions, found []verify.Result) (*repaired, error) {
 	only := map[string]*verify.Result{}
+	var left []verify.Result // of tables that are not repaired, and are not what they should be
 	for i := range found {
-		if found[i].Differs() {
+		switch {
+		case found[i].Err != nil:
+			left = append(left, found[i])
+		case found[i].Differs():
 			only[found[i].Table] = &found[i]
 		}
 	}
@@ -37,15 +41,15 @@ func (p *program) repairTables(ctx context.Context, o verifyOptions, found []ver
 		}
 		var redos []*verify.Redo
 		var again []*schema.Table
-		var left []verify.Result // of tables whose rows cannot be told apart
 		for _, t := range tables {
-			switch r := only[t.String()]; {
-			case r == nil:
-			case len(t.Key) == 0:
-				left = append(left, *r)
-			default:
+			// Rows of a table without a key cannot be told apart.
+			if r := only[t.String()]; r != nil && len(t.Key) > 0 {
 				redos, again = append(redos, &verify.Redo{Table: t, Part: t, Only: r.Only()}), append(again, t)
+				delete(only, r.Table)
 			}
+		}
+		for _, r := range only { // those without a key, or dropped since
+			left = append(left, *r)
 		}
 		err = amendAll(ctx, &o.moveOptions, src, feed, sink, redos, shape, move.SnapshotOptions{Parallel: o.parallel, Progress: run, Warn: o.warn(p), Step: p.step})
 		out.rows = run.View().Tables

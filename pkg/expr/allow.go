@@ -72,7 +72,33 @@ func compared(n *sqlparser.ComparisonExpr, t *schema.Table) error {
 	if err := foreign(t, n); err != nil {
 		return err
 	}
+	if err := years(t, n.Left, n.Right); err != nil {
+		return err
+	}
 	return labels(t, n.Operator, n.Left, n.Right)
+}
+
+// years has a YEAR be compared with years of four digits alone: of two digits the servers make 1970 to 2069.
+func years(t *schema.Table, of ...sqlparser.Expr) error {
+	is := func(e sqlparser.Expr) bool {
+		c := column(t, e)
+		return c != nil && c.Type.Kind == schema.Year
+	}
+	if !slices.ContainsFunc(of, is) {
+		return nil
+	}
+	for _, e := range of {
+		values, ok := e.(sqlparser.ValTuple)
+		if !ok {
+			values = sqlparser.ValTuple{e}
+		}
+		for _, v := range values {
+			if l, ok := v.(*sqlparser.Literal); ok && len(strings.TrimLeft(l.Val, "0")) < 3 && len(l.Val) < 4 {
+				return hint.Wrap(fmt.Errorf("the year %s has two digits", sqlparser.String(l)), "write it with four, as the column has it")
+			}
+		}
+	}
+	return nil
 }
 
 func (e *Engine) refused(n sqlparser.SQLNode, t *schema.Table) error {
@@ -87,6 +113,9 @@ func (e *Engine) refused(n sqlparser.SQLNode, t *schema.Table) error {
 		return compared(n, t)
 	case *sqlparser.BetweenExpr:
 		if err := foreign(t, n); err != nil {
+			return err
+		}
+		if err := years(t, n.Left, n.From, n.To); err != nil {
 			return err
 		}
 		return labels(t, sqlparser.LessThanOp, n.Left, n.From, n.To)

@@ -213,7 +213,11 @@ func (d *dumper) open(ctx context.Context, t *schema.Table) (*followed, error) {
 		// At once, before the others' positions get past the changes that come: were the run
 		// to end in between, nobody would know where the table has begun. Who made it may
 		// have had other parts.
-		return c, d.commitTo(ctx, []*followed{c}, d.last)
+		err := d.commitTo(ctx, []*followed{c}, d.last)
+		if overtakes(err) {
+			err = d.rewind(ctx, overtakenIn(err, c))
+		}
+		return c, err
 	}
 	return c, nil
 }

@@ -195,6 +195,7 @@ func (r *Redo) encoder() *encoder {
 
 // note keeps the sums of the sink's rows.
 func (r *redoing) note(_ context.Context, e *encoder, _ arrow.RecordBatch, rows []int) error {
+	keys := 0
 	for _, i := range rows {
 		key, to := r.of(e, i)
 		to.mu.Lock()
@@ -202,10 +203,11 @@ func (r *redoing) note(_ context.Context, e *encoder, _ arrow.RecordBatch, rows 
 			to.of[key] = notEqual
 		} else {
 			to.of[key] = e.hasher.sum[i]
+			keys++
 		}
 		to.mu.Unlock()
 	}
-	if r.count.Add(int64(len(rows))) > r.most && r.turn == 0 {
+	if r.count.Add(int64(keys)) > r.most && r.turn == 0 {
 		return errTooMany
 	}
 	return nil

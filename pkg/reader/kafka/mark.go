@@ -21,6 +21,18 @@ type mark struct {
 	// Fresh are the partitions of which nobody has committed to the table since who reads them for
 	// all tables: that they have been read up to the position it does not say.
 	Fresh []string `json:"fresh,omitempty"`
+	// Read is how far these have been read for all tables, as the table's position before said.
+	Read map[string]int64 `json:"read,omitempty"`
+}
+
+// read returns how far a partition has been read for all tables, as a position with the mark says that
+// has the table at an offset there.
+func (m *mark) read(p part, at int64) (read int64, ok bool) {
+	if !slices.Contains(m.Fresh, p.String()) {
+		return at, true
+	}
+	read, ok = m.Read[p.String()]
+	return read, ok
 }
 
 // markSign is what a mark begins with.
@@ -44,15 +56,24 @@ func withMark(pos batch.Position, mark string) batch.Position {
 }
 
 // Showing implements reader.Share.
-func (s *share) Showing(pos, stock batch.Position) batch.Position { return s.mark(pos, stock) }
+func (s *share) Showing(pos, stock batch.Position) batch.Position {
+	return s.mark(pos, stock, nil)
+}
 
 // Redone implements reader.Share.
 func (s *share) Redone(pos, was batch.Position) batch.Position {
 	m, err := parseMark(was)
-	if err != nil {
-		m = mark{}
+	_, at, err2 := parsePosition(was)
+	if err != nil || err2 != nil {
+		return s.mark(pos, "", nil)
 	}
-	return s.mark(pos, m.Stock)
+	reads := map[string]int64{}
+	for p, offset := range at {
+		if read, ok := m.read(p, offset); ok {
+			reads[p.String()] = read
+		}
+	}
+	return s.mark(pos, m.Stock, reads)
 }
 
 // Passed implements reader.Share.
@@ -79,8 +100,8 @@ func (s *share) Passed(held, from batch.Position) (bool, error) {
 }
 
 // mark gives a position a mark of its own, in the place of any that it has.
-func (s *share) mark(pos, stock batch.Position) batch.Position {
-	m := mark{ID: rand.Text(), Stock: stock, Until: time.Now().Add(markTime).UnixMicro()}
+func (s *share) mark(pos, stock batch.Position, reads map[string]int64) batch.Position {
+	m := mark{ID: rand.Text(), Stock: stock, Read: reads, Until: time.Now().Add(markTime).UnixMicro()}
 	for _, p := range s.parts {
 		m.Fresh = append(m.Fresh, p.String())
 	}
@@ -119,6 +140,9 @@ func (s *share) remark(pos batch.Position) (batch.Position, error) {
 	m.Fresh = slices.DeleteFunc(m.Fresh, func(name string) bool {
 		return slices.ContainsFunc(s.parts, func(p part) bool { return p.String() == name })
 	})
+	for _, p := range s.parts {
+		delete(m.Read, p.String())
+	}
 	text, err := json.Marshal(m)
 	return withMark(batch.Position(offsets), string(text)), err
 }

@@ -131,3 +131,30 @@ func TestRedone(t *testing.T) {
 		}
 	}
 }
+
+// A table of which a part was redone says of others what it said before.
+func TestReadBefore(t *testing.T) {
+	p := newPlace(t, 1)
+	p.send(0, true, change("b", "INSERT", "id=9"), change("a", "INSERT", "id=1"))
+	s := p.take(p.feed(Options{UntilEnd: true}))
+	was, err := s.End(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.send(0, true, change("c", "INSERT", "id=5"))
+	s = p.take(p.feed(Options{UntilEnd: true}))
+	end, err := s.End(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	redone := s.Redone(end, was)
+	for _, held := range []batch.Position{redone, s.Redone(end, redone)} {
+		if told, _, err := p.read(s, map[string]reader.Held{"d.a": {Position: held}}); err != nil || !slices.Equal(told, []string{"c insert 5"}) {
+			t.Errorf("behind %q: got %q, %v", held, told, err)
+		}
+	}
+	merged, err := s.Merge(redone, redone, end)
+	if m, _ := parseMark(merged); err != nil || len(m.Read)+len(m.Fresh) > 0 {
+		t.Errorf("a commit: %s, %v", merged, err)
+	}
+}

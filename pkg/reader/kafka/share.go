@@ -130,10 +130,10 @@ func (s *share) from(ctx context.Context, sink reader.FeedSink) (tables map[stri
 			return nil, nil, err
 		}
 		if sink.Only {
-			m.Fresh = nil
+			m = mark{}
 		}
 		tables[name], of[name] = pos, topicsOf(slices.Collect(maps.Keys(pos)))
-		r.note(pos, m.Fresh)
+		r.note(pos, m)
 	}
 	for _, p := range s.parts {
 		if _, ok := begins[p]; !ok {
@@ -173,14 +173,13 @@ type been struct {
 	topics           map[string]bool
 }
 
-func (r *been) note(pos offsets, fresh []string) {
+func (r *been) note(pos offsets, m mark) {
 	for p, at := range pos {
-		to := r.begins
-		if slices.Contains(fresh, p.String()) {
-			to = r.fresh
-		} else {
+		to := r.fresh
+		if read, ok := m.read(p, at); ok {
 			r.topics[p.topic] = true
-			r.furthest[p] = max(r.furthest[p], at)
+			r.furthest[p] = max(r.furthest[p], read)
+			to, at = r.begins, min(at, read)
 		}
 		if b, ok := to[p]; !ok || at < b {
 			to[p] = at

@@ -178,7 +178,7 @@ func (w *Writer) overtaken(ctx context.Context) error {
 		return w.gate.Fail(kept.Fenced(st.ID, "name another database for the other one in the sink's URL"))
 	case w.fresh && was.Number > 0: // emptied, with what the others have committed
 		return nil
-	case w.fresh, st.Generation != w.aimed && len(w.staged) > 0, !slices.Equal(st.Columns, uncommented(w.columns)):
+	case w.fresh, st.Generation != w.aimed && len(w.staged) > 0, !slices.Equal(st.Columns, uncommented(w.columns)), w.once && st.Shape != was.Shape:
 		return w.gate.Fail(hint.Transient(hint.Wrap(fmt.Errorf("%w: with other rows, or another shape", writer.ErrFenced), "run the same command again")))
 	}
 	return nil

@@ -229,7 +229,7 @@ func (w *Writer) overtaken(ctx context.Context) error {
 		return nil
 	case w.merge == nil:
 		err = kept.Fenced(m.ID, "name another folder for the other one by ?namespace=…")
-	case m.Generation != w.gen && m.Rows+was.Rows > 0 || m.Format != w.format || m.Partition != w.partition || !slices.Equal(m.Columns, w.columns):
+	case m.Generation != w.gen && m.Rows+was.Rows > 0 || m.Format != w.format || m.Partition != w.partition || !slices.Equal(m.Columns, w.columns), w.once && m.Shape != was.Shape:
 		err = hint.Transient(hint.Wrap(fmt.Errorf("%w: with other rows, or another shape", writer.ErrFenced), "run the same command again"))
 	case !m.has(w.removed) && !w.fold.undo(ctx):
 		err = hint.Transient(fmt.Errorf("%w: and written files anew that this one has written anew", writer.ErrFenced))

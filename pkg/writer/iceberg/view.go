@@ -140,6 +140,8 @@ func (w *Writer) overtaken(v view) error {
 		return nil
 	case id == "" && w.last != "":
 		return w.tableError(hint.Wrap(errors.New("the tablehaul.… properties were removed from the table while it was written"), dropFirst))
+	case w.once && v.tbl.Properties()[shapeProperty] != w.props[shapeProperty]:
+		return hint.Transient(fmt.Errorf("%w: and has given it another shape", writer.ErrFenced))
 	case w.merge != nil:
 		return nil
 	}
