@@ -85,6 +85,7 @@ func (b *backfilled) plan() {
 func (b *backfilled) run() {
 	b.t.Helper()
 	b.plan()
+	b.t.Log(strings.Join(b.redo, " "))
 	for _, table := range b.tables {
 		b.sql("INSERT INTO DB." + table + " WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40) SELECT i, i, i FROM n")
 	}
@@ -124,7 +125,7 @@ func (b *backfilled) run() {
 			dump = b.start(b.from...)
 		}
 		err := cmd.Wait()
-		b.note(fmt.Sprintf("-- backfill, %s, %v: %s", step, err, out))
+		b.note(fmt.Sprintf("-- %s, %s, %v: %s", strings.Join(b.redo, " "), step, err, out))
 		if err == nil {
 			break
 		}

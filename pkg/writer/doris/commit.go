@@ -236,7 +236,8 @@ func (w *Writer) committed(ctx context.Context, e, held *state) error {
 	w.written.files.Add(w.pending.files)
 	w.written.bytes.Add(w.pending.bytes)
 	w.pending.files, w.pending.bytes = 0, 0
-	w.known, w.mark, w.have = held, held.Position, w.columns
+	// What others have committed since is not what this commit has left: merge is to find it out.
+	w.known, w.mark, w.have = held, e.Position, w.columns
 	part := w.part
 	w.target, w.part, w.staged, w.late, w.began, w.tag, w.unsure = "", "", nil, nil, time.Time{}, "", nil
 	w.fresh, w.supersedes = false, false

@@ -301,7 +301,8 @@ func (w *Writer) committed(e *entry, m manifest) {
 		w.written.files.Add(1)
 		w.written.bytes.Add(f.Bytes)
 	}
-	w.known, w.mark, w.gen = m, m.Position, m.Generation
+	// What others have committed since is not what this commit has left: merge is to find it out.
+	w.known, w.mark, w.gen = m, e.Position, m.Generation
 	w.at, w.staged, w.removed, w.began, w.tag, w.unsure, w.files = stage{}, nil, nil, time.Time{}, "", nil, 0
 	w.fresh, w.replaces, w.supersedes, w.emptied = false, false, false, false
 	w.clearing = clearing{}

@@ -116,6 +116,9 @@ func (w *Writer) Position(ctx context.Context) (batch.Position, error) {
 	if err := w.settle(ctx); err != nil {
 		return "", w.named("look at", err)
 	}
+	if w.merge != nil {
+		return w.mark, nil
+	}
 	return w.known.Position, nil
 }
 
