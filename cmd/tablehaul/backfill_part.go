@@ -39,7 +39,7 @@ func (o *partOptions) flags(f *pflag.FlagSet) {
 
 // partitionFlag comes after the flag of that name.
 func (o *partOptions) partitionFlag(f *pflag.FlagSet) {
-	f.Lookup("partition").Usage = "redo only rows of this part, and leave the rest: 'dt=2026-01-31',\n'month(at)=2026-01', 'orders: dt=2026-01-31'; without = and a value it\nsays how tables are partitioned that are made"
+	f.Lookup("partition").Usage = "redo only rows of this part, and leave the rest: 'dt=2026-01-31',\n'month(at)=2026-01', 'orders: dt=2026-01-31'"
 }
 
 // take divides what the command line says of parts from what is said of whole tables.
@@ -61,11 +61,9 @@ func (o *partOptions) take(m *moveOptions) error {
 		if err != nil {
 			return err
 		}
-		if !is {
-			if err := m.layout.partition.add(e); err != nil {
-				return err
-			}
-			continue
+		if !is { // it would redo all of the table, and lay it out in another way
+			err := fmt.Errorf("--partition %s names no part", e.text)
+			return hint.Wrap(err, "a part is COLUMN=VALUE; how tables are partitioned that are made is said in a job's file (--config)")
 		}
 		e.text = cond
 		if err := o.where.add(e); err != nil {

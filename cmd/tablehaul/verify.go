@@ -226,7 +226,7 @@ func verdict(results []verify.Result) error {
 		if behind {
 			err = hint.Wrap(err, "the sink is behind the source: once tail has brought it there, verify again, or give --wait more time")
 		} else {
-			err = hint.Wrap(err, "backfill redoes a table while everything else flows")
+			err = hint.Wrap(err, "--repair, with the --log that the tables are followed by, gives just these rows what the source has; backfill redoes a table")
 		}
 		return errors.Join(append([]error{err}, failed...)...)
 	case len(failed) > 0 && len(failed) < len(results):

@@ -173,7 +173,6 @@ func (r *amending) stock(ctx context.Context) error {
 		return fmt.Errorf("pin a point of %s: %w", r.Table, err)
 	}
 	defer snap.Close()
-	r.opts.Progress.Pinned(string(snap.Position()))
 	r.opts.step("point pinned")
 	return r.Changes(ctx, snap, func(b *batch.Batch) error {
 		r.rows += b.Rows.NumRows()
@@ -220,7 +219,11 @@ func (r *amending) commit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.w.Commit(ctx, pos)
+	if err := r.w.Commit(ctx, pos); err != nil {
+		return err
+	}
+	r.opts.Progress.Pinned(string(r.at))
+	return nil
 }
 
 // share has others commit meanwhile, but for those that set the table back.
