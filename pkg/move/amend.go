@@ -189,27 +189,16 @@ func (r *amending) catchUp(ctx context.Context, until batch.Position) error {
 	}
 	defer rd.Close()
 	r.at = r.held
-	for {
-		b, err := rd.Read(ctx)
-		if isEOF(err) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+	return reader.Each(ctx, rd, func(b *batch.Batch) error {
 		r.at = cmp.Or(b.Pos, r.at)
-		switch {
-		case b.Table == nil:
-		case b.Table != r.Table:
-			err = fmt.Errorf("the log brings changes of %s, which was not asked for", b.Table)
-		default:
-			err = r.w.Write(ctx, b)
+		switch b.Table {
+		case nil:
+			return nil
+		case r.Table:
+			return r.w.Write(ctx, b)
 		}
-		b.Release()
-		if err != nil {
-			return err
-		}
-	}
+		return unasked(b.Table)
+	})
 }
 
 // commit publishes what is staged, whatever others have committed since the table was looked at:

@@ -117,24 +117,20 @@ func (r *snapshotRun) replay(ctx context.Context, log reader.Log, until batch.Po
 		return err
 	}
 	defer rd.Close()
-	for {
-		b, err := rd.Read(ctx)
-		if isEOF(err) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+	return reader.Each(ctx, rd, func(b *batch.Batch) error {
 		if c := copies[b.Table]; c != nil {
-			err = c.w.Write(ctx, b)
-		} else if b.Table != nil {
-			err = fmt.Errorf("the log brings changes of %s, which was not asked for", b.Table)
+			return c.w.Write(ctx, b)
 		}
-		b.Release()
-		if err != nil {
-			return err
+		if b.Table != nil {
+			return unasked(b.Table)
 		}
-	}
+		return nil
+	})
+}
+
+// unasked is the error of a log that brings more than it was asked for.
+func unasked(t *schema.Table) error {
+	return fmt.Errorf("the log brings changes of %s, which was not asked for", t)
 }
 
 // since returns the point of what was read first of the table.

@@ -230,7 +230,7 @@ func (r *redoing) stock(ctx context.Context) error {
 				if err != nil {
 					return err
 				}
-				err = eachBatch(ctx, rd, func(b *batch.Batch) error { return r.compare(ctx, e, b.Rows) })
+				err = reader.Each(ctx, rd, func(b *batch.Batch) error { return r.compare(ctx, e, b.Rows) })
 				if err := errors.Join(err, rd.Close()); err != nil {
 					return err
 				}

@@ -1,16 +1,13 @@
 package verify
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/batch/batchtest"
@@ -19,34 +16,11 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
-// A seeking is a snapshot that finds rows by their keys, which are numbers.
+// A seeking is a snapshot of a part, that finds rows of the whole by their keys.
 type seeking struct {
 	reader.Snapshot
-	rows map[int32]batchtest.Row
+	reader.Seeker
 }
-
-func (s *seeking) Seek(_ context.Context, t *schema.Table, keys arrow.RecordBatch) (reader.Reader, error) {
-	var found []batchtest.Row
-	for _, k := range keys.Column(0).(*array.Int32).Int32Values() {
-		if row := s.rows[k]; row != nil {
-			found = append(found, row)
-		}
-	}
-	return &once{batchtest.Build(memory.DefaultAllocator, t, found)}, nil
-}
-
-// A once reads one batch.
-type once struct{ b *batch.Batch }
-
-func (r *once) Read(context.Context) (*batch.Batch, error) {
-	b := r.b
-	if r.b = nil; b == nil || b.Rows.NumRows() == 0 {
-		return nil, io.EOF
-	}
-	return b, nil
-}
-
-func (r *once) Close() error { return nil }
 
 // An inPart is the condition that the second column is 1.
 type inPart struct{ of *array.Int32 }
@@ -80,10 +54,8 @@ func (r *redone) take(b *batch.Batch) error {
 
 func redo(t *testing.T, r *Redo, source, at []batchtest.Row, part bool) *redone {
 	t.Helper()
-	all := map[int32]batchtest.Row{}
 	read := batchtest.Table{Table: r.Table}
 	for _, row := range source {
-		all[int32(row[0].(int))] = row
 		if !part || row[1] == 1 {
 			read.Rows = append(read.Rows, row)
 		}
@@ -91,16 +63,20 @@ func redo(t *testing.T, r *Redo, source, at []batchtest.Row, part bool) *redone 
 	if part {
 		r.Within = func() Condition { return &inPart{} }
 	}
-	snap, err := (&mem.Stock{DB: mem.NewDB(read)}).Pin(t.Context(), []*schema.Table{r.Table}, 2)
-	if err != nil {
-		t.Fatal(err)
+	pin := func(table batchtest.Table) reader.Snapshot {
+		snap, err := (&mem.Stock{DB: mem.NewDB(table)}).Pin(t.Context(), []*schema.Table{r.Table}, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = snap.Close() })
+		return snap
 	}
-	defer snap.Close()
+	all := pin(batchtest.Table{Table: r.Table, Rows: source})
 	out := &redone{rows: map[string][]string{}}
 	for _, row := range at {
 		out.put(row)
 	}
-	if err := r.Changes(t.Context(), &seeking{snap, all}, &sink{rows: at, pos: "p"}, out.take); err != nil {
+	if err := r.Changes(t.Context(), &seeking{pin(read), all.(reader.Seeker)}, &sink{rows: at, pos: "p"}, out.take); err != nil {
 		t.Fatal(err)
 	}
 	return out

@@ -3,7 +3,6 @@ package verify
 import (
 	"context"
 	"errors"
-	"io"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -64,7 +63,7 @@ func (r *redoing) missed(ctx context.Context, seeker reader.Seeker, b arrow.Reco
 		return err
 	}
 	there, e := map[bucketSum]bool{}, r.encoder()
-	err = eachBatch(ctx, rd, func(b *batch.Batch) error {
+	err = reader.Each(ctx, rd, func(b *batch.Batch) error {
 		if err := e.hash(r.Table, b.Rows); err != nil {
 			return err
 		}
@@ -146,22 +145,4 @@ func pick(ctx context.Context, b arrow.RecordBatch, rows []int) (arrow.RecordBat
 	keep := mask.NewArray()
 	defer keep.Release()
 	return compute.FilterRecordBatch(ctx, b, keep, compute.DefaultFilterOptions())
-}
-
-// eachBatch hands the batches of a Reader on, and releases them.
-func eachBatch(ctx context.Context, rd reader.Reader, take func(*batch.Batch) error) error {
-	for {
-		b, err := rd.Read(ctx)
-		if err == io.EOF { //nolint:errorlint // what is within another error is a connection that broke off
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		err = take(b)
-		b.Release()
-		if err != nil {
-			return err
-		}
-	}
 }

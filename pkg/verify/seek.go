@@ -77,7 +77,7 @@ func (c *comparison) read(ctx context.Context, snap reader.Snapshot, p sourcePar
 			e.only[k] = true
 		}
 	}
-	return eachBatch(ctx, rd, func(b *batch.Batch) error {
+	return reader.Each(ctx, rd, func(b *batch.Batch) error {
 		n.Add(b.Rows.NumRows())
 		if !c.again {
 			c.prog.Add(b.Rows.NumRows(), int64(b.Bytes))
