@@ -74,18 +74,18 @@ func TestWatchLake(t *testing.T) {
 	}
 	w, ended := watchLake(folder, committed), make(chan error, 1)
 	commit("1", "9")
-	if err := w.waitFor(t.Context(), 9, 10*time.Second, ended); err != nil {
+	if err := w.waitFor(t.Context(), 9, time.Minute, ended); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.waitFor(t.Context(), 10, 3*watchEvery, ended); err == nil {
 		t.Error("a transaction that did not come is in sight")
 	}
 	commit("2", "12")
-	if err := w.waitFor(t.Context(), 10, 10*time.Second, ended); err != nil {
+	if err := w.waitFor(t.Context(), 10, time.Minute, ended); err != nil {
 		t.Fatal(err)
 	}
 	ended <- context.Canceled
-	if err := w.waitFor(t.Context(), 99, 10*time.Second, ended); err == nil {
+	if err := w.waitFor(t.Context(), 99, time.Minute, ended); err == nil {
 		t.Error("that the product ended is not noticed")
 	}
 	if seen := w.end(); len(seen) != 2 || seen[0].Number != 9 || seen[1].Number != 12 {

@@ -15,7 +15,7 @@ import (
 // TestFakeBroker has a kfake in the middle of a transaction be stopped and started, and read
 // in fetches that are smaller than a transaction that was aborted.
 func TestFakeBroker(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	data := t.TempDir()
 	client := func(opts ...kgo.Opt) (cl *kgo.Client, stop func()) {

@@ -142,7 +142,7 @@ func (l *fakeLog) Close() error { return nil }
 // List returns the files of the folder.
 func (s fakeSink) List(context.Context) ([]writer.Held, error) {
 	files, err := os.ReadDir(s.dir)
-	if err != nil {
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
 	var out []writer.Held

@@ -46,7 +46,7 @@ func TestInterrupt(t *testing.T) {
 				t.Fatal(err)
 			}
 			began := time.Now()
-			timeout := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() })
+			timeout := time.AfterFunc(3*time.Minute, func() { _ = cmd.Process.Kill() })
 			defer timeout.Stop()
 
 			var messages strings.Builder

@@ -86,7 +86,7 @@ func (m *midrun) start(spec string, env []string, user string, flags ...string) 
 		m.t.Fatal(err)
 	}
 	words := strings.Fields(spec)
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		there := 0
 		for i := 1; i < len(words); i += 2 {
 			table, _, _ := strings.Cut(words[i], ":")

@@ -32,7 +32,7 @@ func (s *script) topic(name string, partitions string) {
 	s.check(err)
 	s.t.Cleanup(func() {
 		defer adm.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 		defer cancel()
 		if topics, err := adm.ListTopics(ctx); err == nil {
 			for t := range topics {
@@ -89,7 +89,7 @@ func (s *script) messages(topic, count string) {
 // transactions that were given up.
 func (s *script) committed(topic string) (count int) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(s.t.Context(), 3*time.Minute)
 	defer cancel()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(services.Env(s.t, "TABLEHAUL_TEST_KAFKA")), kgo.ConsumeTopics(topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(100*time.Millisecond))

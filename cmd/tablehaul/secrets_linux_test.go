@@ -187,7 +187,7 @@ func followed(t *testing.T, o origin, source string) {
 		if code, _ := get("/readyz"); code == http.StatusOK {
 			break
 		}
-		if time.Since(start) > time.Minute {
+		if time.Since(start) > 3*time.Minute {
 			t.Errorf("it does not get ready:\n%s", r.out.String())
 			break
 		}

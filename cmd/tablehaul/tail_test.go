@@ -156,7 +156,7 @@ func TestTailStops(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			timeout := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() })
+			timeout := time.AfterFunc(3*time.Minute, func() { _ = cmd.Process.Kill() })
 			defer timeout.Stop()
 			last := ""
 			for sc := bufio.NewScanner(stdout); sc.Scan(); {

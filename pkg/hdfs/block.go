@@ -25,8 +25,6 @@ type deadNode struct {
 const (
 	// deadFor is how long a DataNode that could not be reached is not asked for.
 	deadFor = time.Minute
-	// blockPatience is how long one is waited for where there are no others.
-	blockPatience = 30 * time.Second
 	// createReplicated are the flags CREATE and SHOULD_REPLICATE.
 	createReplicated = 0x81
 	// probeTimeout is how long one may take to be reached.
@@ -59,7 +57,7 @@ func (c *rpcConn) settle(req *request, r reply) (reply, error) {
 		if !r.failed && c.link.probe(bytesOf(r.body, 1)) {
 			return r, nil
 		}
-		if r.failed && (!fullOrGone(r) || c.link.missing() == "" || time.Since(start) > blockPatience) {
+		if r.failed && (!fullOrGone(r) || c.link.missing() == "" || time.Since(start) > c.link.patient()) {
 			return r, nil
 		}
 		if !r.failed {

@@ -15,7 +15,7 @@ import (
 
 func TestKerberos(t *testing.T) {
 	cl := newCluster(t, "--kerberos")
-	at := Options{Address: cl.env["TABLEHAUL_TEST_HDFS"], Patience: 30 * time.Second}
+	at := Options{Address: cl.env["TABLEHAUL_TEST_HDFS"], Patience: slowStart}
 	var err error
 	wants := func(what, text, remedy string) {
 		t.Helper()

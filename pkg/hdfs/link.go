@@ -58,6 +58,13 @@ func (l *link) wait(patience time.Duration) {
 	l.patience = patience
 }
 
+// patient is for how long servers are waited for.
+func (l *link) patient() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.patience
+}
+
 // dial connects to a NameNode, after a pause if it has just failed.
 func (l *link) dial(_ context.Context, network, address string) (net.Conn, error) {
 	if err := l.pause(address); err != nil {

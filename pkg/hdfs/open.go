@@ -27,7 +27,7 @@ type Options struct {
 	// that of fs.defaultFS.
 	Address string
 	// Patience is for how long a NameNode that does not answer, or is in safe mode, is
-	// waited for. 0 is a minute.
+	// waited for, and DataNodes where none takes a block. 0 is a minute.
 	Patience time.Duration
 	// Warn, if set, is told of what passes by itself, such as a NameNode being waited for.
 	Warn func(text string)

@@ -146,7 +146,7 @@ func (p *topic) redo(state *wmem.State, name string) {
 // until waits for the sink to hold what it is to.
 func (p *topic) until(state *wmem.State) {
 	p.t.Helper()
-	for deadline := time.Now().Add(time.Minute); len(p.diffs(state)) > 0; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); len(p.diffs(state)) > 0; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			p.t.Fatalf("the dump has not come to the end: %v", p.diffs(state))
 		}

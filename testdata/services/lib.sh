@@ -19,7 +19,7 @@ cache=${TABLEHAUL_CACHE:-${XDG_CACHE_HOME:-${HOME:-/var/tmp}/.cache}/tablehaul}
 # shellcheck disable=SC2034
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 start_timeout=60 stop_timeout=30 stop_signal=TERM
-data='' log=''
+data='' log='' wipe=''
 
 say() { echo "$service: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -383,6 +383,8 @@ do_stop() {
 	exec 8>"$data/lock"
 	flock -w 1800 8 || die "a start of $data still runs"
 	service_end
+	# Of a folder that no start has made nothing is removed.
+	[[ -z $wipe || ! -e $log ]] || find "$data" -mindepth 1 ! -path "$data/lock" -delete
 	echo "$service: stopped"
 }
 
@@ -401,6 +403,7 @@ service_main() {
 		--port) port=${2:-} ;;
 		--data) data=${2:-} ;;
 		--now) stop_signal=KILL taken=1 ;; # of a server whose data goes with it
+		--wipe) wipe=yes taken=1 ;;
 		-h | --help) usage ;;
 		*) service_option "$1" "${2:-}" || { say "unknown option $1"; usage; } ;;
 		esac

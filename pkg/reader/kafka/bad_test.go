@@ -72,7 +72,7 @@ func TestBadLarge(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = copied()
-	for deadline := time.Now().Add(20 * time.Second); err != nil && time.Now().Before(deadline); err = copied() {
+	for deadline := time.Now().Add(2 * time.Minute); err != nil && time.Now().Before(deadline); err = copied() {
 		time.Sleep(50 * time.Millisecond) // brokers come to know it one after the other
 	}
 	if err != nil {

@@ -136,7 +136,7 @@ func (p *place) read(s reader.Share, held map[string]reader.Held) (told []string
 		return nil, "", err
 	}
 	defer r.Close()
-	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(p.t.Context(), 3*time.Minute)
 	defer cancel()
 	for {
 		b, err := r.Read(ctx)
@@ -167,7 +167,7 @@ func (p *place) read(s reader.Share, held map[string]reader.Held) (told []string
 
 func (p *place) take(f *Feed) reader.Share {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(p.t.Context(), 3*time.Minute)
 	defer cancel()
 	s, err := f.Take(ctx)
 	if err != nil {

@@ -193,7 +193,7 @@ func TestCheckBusy(t *testing.T) {
 				}
 				return false
 			}
-			for end := time.Now().Add(time.Minute); !mine() && time.Now().Before(end); {
+			for end := time.Now().Add(3 * time.Minute); !mine() && time.Now().Before(end); {
 				time.Sleep(500 * time.Millisecond)
 			}
 			if f == nil {
@@ -224,7 +224,7 @@ func TestStatementsOfEmoji(t *testing.T) {
 		shown := func(p process) bool {
 			return p.id == uint64(holder.GetConnectionID()) && strings.Contains(p.info, "🚀")
 		}
-		for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		for end := time.Now().Add(3 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
 			all, err := s.processes(t.Context())
 			if err != nil {
 				t.Fatal(err)

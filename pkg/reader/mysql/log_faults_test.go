@@ -215,8 +215,8 @@ func TestLogSilent(t *testing.T) {
 		rd := changes(t, st, all(s.tables(t, st), locate(t, st, "now")), "")
 		defer rd.Close()
 		time.Sleep(time.Second) // not reading is not the server's silence
-		next(t, rd, 5*time.Second).Release()
-		next(t, rd, 5*time.Second).Release()
+		next(t, rd, time.Minute).Release()
+		next(t, rd, time.Minute).Release()
 		stalled.Store(true)
 		start := time.Now()
 		for err == nil && time.Since(start) < 10*time.Second {
@@ -249,7 +249,7 @@ func TestServerID(t *testing.T) {
 		wantError(t, err, "server id 4711 is taken", "--server-id")
 		// The same process takes over from itself: the server ends the first.
 		again := changes(t, st, from, "")
-		next(t, again, 5*time.Second).Release()
+		next(t, again, time.Minute).Release()
 		again.Close()
 		for err = nil; err == nil; {
 			var b *batch.Batch

@@ -214,11 +214,12 @@ func TestLogLive(t *testing.T) {
 		tables := s.tables(t, st, "a")
 		rd := changes(t, st, all(tables, locate(t, st, "now")), "")
 		defer rd.Close()
+		soonest := time.Hour // of several: the machine may have other things to do
 		for i := range 5 {
 			s.must(t, fmt.Sprintf("INSERT INTO a VALUES (%d,1)", i))
 			start := time.Now()
 			for {
-				b := next(t, rd, 5*time.Second)
+				b := next(t, rd, time.Minute)
 				n := int64(0)
 				if b.Table != nil {
 					n = b.Rows.NumRows()
@@ -228,13 +229,14 @@ func TestLogLive(t *testing.T) {
 					break
 				}
 			}
-			if d := time.Since(start); d > 700*time.Millisecond {
-				t.Errorf("a row was seen after %v", d)
-			}
+			soonest = min(soonest, time.Since(start))
+		}
+		if soonest > 700*time.Millisecond {
+			t.Errorf("a row was seen after %v", soonest)
 		}
 		for range 2 {
 			start := time.Now()
-			b := next(t, rd, 5*time.Second)
+			b := next(t, rd, time.Minute)
 			if b.Table != nil || b.Pos == "" {
 				t.Errorf("got %+v, want a position alone", b)
 			}

@@ -78,7 +78,7 @@ type step struct {
 func drain(t testing.TB, rd reader.Reader, rows copied, loose bool) (steps []step, err error) {
 	t.Helper()
 	defer rd.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	for {
 		b, err := rd.Read(ctx)

@@ -14,6 +14,9 @@ func TestFoundWhileDropped(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer src.Close()
+		if _, err := s.query(t.Context(), "CREATE TABLE stays (id INT PRIMARY KEY)"); err != nil {
+			t.Fatal(err)
+		}
 		stop, done := make(chan struct{}), make(chan struct{})
 		go func() {
 			defer close(done)
@@ -40,6 +43,15 @@ func TestFoundWhileDropped(t *testing.T) {
 			case table != nil:
 				if found++; len(table.Key) != 1 {
 					t.Errorf("columns %v, key %v", table.Columns, table.Key)
+				}
+			}
+			all, err := src.Tables(t.Context(), reader.Selection{DB: s.db})
+			if err != nil {
+				t.Error(err)
+			}
+			for _, table := range all {
+				if len(table.Key) != 1 {
+					t.Errorf("of all: columns %v, key %v", table.Columns, table.Key)
 				}
 			}
 		}

@@ -133,7 +133,7 @@ func hSink2(root string, o Options) *Sink { return newSink(folders{local{root}},
 
 // One run, with emptied tables and commits that are cut off before they are made.
 func TestFoldAlone(t *testing.T) {
-	for seed := range 60 {
+	for seed := range seeds(60) {
 		r := rand.New(rand.NewPCG(uint64(seed), 0))
 		root := t.TempDir()
 		o := Options{Memory: []int64{4000, 1 << 20}[seed%2], TargetFileSize: 300, Format: []Format{CSV, TSV, JSONL, Parquet}[seed%4]}

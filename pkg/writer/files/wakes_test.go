@@ -262,9 +262,17 @@ func TestStoppedOnThisMachine(t *testing.T) {
 
 // A fold that is tried again keeps what it has staged: the staged stock of the same commit.
 func TestFoldRandom(t *testing.T) {
-	for seed := range 40 {
+	for seed := range seeds(40) {
 		root := t.TempDir()
 		o := Options{Memory: 4000, TargetFileSize: 300, Format: []Format{CSV, TSV, JSONL, Parquet}[seed%4]}
 		rivalFold(t, root, o, seed)
 	}
+}
+
+// seeds is how many of n random runs are made: fewer with -short, as the race detector runs them.
+func seeds(n int) int {
+	if testing.Short() {
+		return n / 3
+	}
+	return n
 }

@@ -35,7 +35,7 @@ func service(t *testing.T, name, setting string, args ...string) string {
 	}
 	if len(args) > 0 && args[0] == "--port" { // a server of this test's own
 		t.Cleanup(func() {
-			if out, err := exec.Command(script, append([]string{"stop"}, args[:2]...)...).CombinedOutput(); err != nil {
+			if out, err := exec.Command(script, append([]string{"stop", "--wipe"}, args[:2]...)...).CombinedOutput(); err != nil {
 				t.Errorf("stop %s: %v: %s", name, err, out)
 			}
 		})

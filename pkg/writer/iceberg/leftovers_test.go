@@ -238,8 +238,8 @@ func TestUnfinishedUploads(t *testing.T) {
 	for _, props := range []map[string]string{nil, {"write.object-storage.enabled": "true"}} {
 		root, _ := s3Warehouse(t)
 		var aborted atomic.Int32
-		front := (&front.Front{After: func(r *http.Request, _ int) int {
-			if r.Method == http.MethodDelete && r.URL.Query().Has("uploadId") {
+		front := (&front.Front{After: func(r *http.Request, status int) int {
+			if r.Method == http.MethodDelete && r.URL.Query().Has("uploadId") && status < 300 {
 				aborted.Add(1)
 			}
 			return 0
@@ -258,8 +258,8 @@ func TestUnfinishedUploads(t *testing.T) {
 		_, err = f.Write(make([]byte, 40<<20))
 		must(t, err)
 		f.Abort()
-		if aborted.Load() != 1 {
-			t.Errorf("a file was given up, and %d uploads aborted", aborted.Load())
+		if aborted.Load() == 0 { // or more: the SDK asks again where the server is slow, or still takes a part
+			t.Error("a file was given up, and its upload not aborted")
 		}
 		// The server may have parts of it still on their way, by which it begins anew.
 		uploadPartly(t, w.st, own)

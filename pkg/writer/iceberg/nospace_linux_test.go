@@ -41,20 +41,15 @@ func (d smallDisk) leave(pages int) {
 	must(d.t, syscall.Mount("tmpfs", d.dir, "tmpfs", syscall.MS_REMOUNT, fmt.Sprintf("size=%d", max(used, 1)*st.Bsize)))
 }
 
-// TestDiskFullAnywhere runs with one page of space more each time, so that each file of
-// a run, its record, plan, notes, data, metadata and the catalog, is the one that finds
-// the disk full. Then there is room, and the next run goes on. Which files are open at
-// the same time differs from run to run, so that a small one may be passed over:
-// TestDiskFullAtStep has those find the disk full that come after a step.
-func TestDiskFullAnywhere(t *testing.T) {
-	d := newSmallDisk(t)
-	tbl := accounts("t")
+// sweep runs with one page of space more each time, in lakes that begin with a name, until two
+// runs in a row have enough. It returns what the others have said, and how many parts were gone on with.
+func (d smallDisk) sweep(name string) (hit []string, resumed int) {
+	t, tbl := d.t, accounts("t")
+	t.Helper()
 	const note = "how it was cut"
-	var hit []string
-	resumed := 0
 	for pages := 0; ; pages++ {
 		d.leave(8 << 10)
-		lake := filepath.Join(d.dir, fmt.Sprint(pages))
+		lake := filepath.Join(d.dir, fmt.Sprint(name, "-", pages))
 		open := func() (*Sink, *Writer, map[int]bool, error) {
 			s := openSink(t, "iceberg:"+lake, Options{KeepEvery: 1})
 			w, err := s.Open(t.Context(), tbl, writer.Create)
@@ -93,17 +88,36 @@ func TestDiskFullAnywhere(t *testing.T) {
 			t.Errorf("%d pages: nothing names %v", pages, left)
 		}
 		if err == nil && len(hit) == pages-1 {
-			break
+			return hit, resumed
 		}
 		if pages > 100 {
 			t.Fatal("there is never enough")
 		}
 	}
-	text := strings.Join(hit, "\n")
-	for _, want := range []string{"announce run", "keep what is staged", "write", ".parquet", "database or disk is full"} {
-		if !strings.Contains(text, want) {
-			t.Errorf("%s never found the disk full:\n%s", want, text)
-		}
+}
+
+// TestDiskFullAnywhere runs with one page of space more each time, so that each file of
+// a run, its record, plan, notes, data, metadata and the catalog, is the one that finds
+// the disk full. Then there is room, and the next run goes on. Which files are open at
+// the same time differs from run to run, so that a small one may be passed over:
+// TestDiskFullAtStep has those find the disk full that come after a step.
+func TestDiskFullAnywhere(t *testing.T) {
+	d := newSmallDisk(t)
+	var hit []string
+	resumed := 0
+	wants := []string{"announce run", "keep what is staged", "write", ".parquet", "database or disk is full"}
+	missing := func() []string {
+		text := strings.Join(hit, "\n")
+		return slices.DeleteFunc(slices.Clone(wants), func(want string) bool { return strings.Contains(text, want) })
+	}
+	// On a busy machine notes are written later, and a step that needs no more room than the one before it is
+	// passed over: the next sweep finds it.
+	for n := 0; n == 0 || n < 3 && len(missing()) > 0; n++ {
+		found, parts := d.sweep(fmt.Sprint(n))
+		hit, resumed = append(hit, found...), resumed+parts
+	}
+	for _, want := range missing() {
+		t.Errorf("%s never found the disk full:\n%s", want, strings.Join(hit, "\n"))
 	}
 	if resumed == 0 {
 		t.Error("nothing was ever gone on with")

@@ -184,8 +184,8 @@ func keepForEver(lake string) error {
 	select {
 	case <-kept:
 		fmt.Println("kept")
-	case <-time.After(time.Minute):
-		return errors.New("nothing was kept in a minute")
+	case <-time.After(3 * time.Minute):
+		return errors.New("nothing was kept in three minutes")
 	}
 	select {}
 }

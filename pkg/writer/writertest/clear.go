@@ -213,7 +213,7 @@ func (k *kit) clearedLostReply() {
 // anew, and wants the old rows or the new ones meanwhile and the new ones in the end.
 func (k *kit) clearedFaults() {
 	for _, late := range []bool{false, true} {
-		for n := 1; ; n++ {
+		for n := 1; ; n += Stride() {
 			t := parted(fmt.Sprintf("fault_%v_%d", late, n))
 			k.begun(t)
 			plan := &fault.Plan{At: n, After: late}

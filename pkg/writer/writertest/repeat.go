@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"testing"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/batch/batchtest"
@@ -70,12 +71,21 @@ func (k *kit) afterLostReply(wrap func(writer.Sink) writer.Sink, arm func()) {
 	}
 }
 
+// Stride is how far apart the faults of a sweep are: with -short, as the race detector runs them, not
+// every one is made.
+func Stride() int {
+	if testing.Short() {
+		return 5
+	}
+	return 1
+}
+
 // everyFault copies two tables the way package move does, fails every operation
 // once before and once after it has taken effect, restarts, and wants the
 // outcome of a run that never failed.
 func (k *kit) everyFault() {
 	for _, after := range []bool{false, true} {
-		for n := 1; ; n++ {
+		for n := 1; ; n += Stride() {
 			tables := []*schema.Table{orders(), orders()}
 			for i, t := range tables {
 				t.DB, t.Name = fmt.Sprintf("after_%v_%d", after, n), fmt.Sprintf("t%d", i)

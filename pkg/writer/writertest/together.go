@@ -87,7 +87,7 @@ func (k *kit) followFeed(s writer.Sink, t *schema.Table) error {
 // has taken effect, restarts, and wants the outcome of a run that never failed.
 func (k *kit) changesAfterFaults() {
 	for _, late := range []bool{false, true} {
-		for n := 1; ; n++ {
+		for n := 1; ; n += Stride() {
 			t := notes(fmt.Sprintf("fault_%v_%d", late, n))
 			plan := &fault.Plan{At: n, After: late}
 			err := k.followFeed(fault.Wrap(k.sink(), plan), t)

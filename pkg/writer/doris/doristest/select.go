@@ -32,7 +32,7 @@ func (s *session) selects(query string, tokens []token) (*result, error) {
 			return nil, err
 		}
 		if name == "information_schema" {
-			err = s.describeAll(db)
+			err = s.describeAll(db, tokens)
 		}
 		for _, t := range d.tables {
 			if err == nil && named[t.name] {
@@ -126,31 +126,54 @@ func copyTable(db *sql.DB, at string, t *table) error {
 	return tx.Commit()
 }
 
-// describeAll makes information_schema, as far as it is asked for.
-func (s *session) describeAll(db *sql.DB) error {
+// describeAll makes information_schema, as far as it is asked for: of the tables of a name alone, if
+// the query wants one.
+func (s *session) describeAll(db *sql.DB, tokens []token) error {
 	_, err := db.Exec("CREATE TABLE information_schema.tables (TABLE_SCHEMA TEXT, TABLE_NAME TEXT, TABLE_ROWS INTEGER, TABLE_COMMENT TEXT);" +
 		"CREATE TABLE information_schema.columns (TABLE_SCHEMA TEXT, TABLE_NAME TEXT, COLUMN_NAME TEXT, ORDINAL_POSITION INTEGER, " +
 		"COLUMN_DEFAULT TEXT, IS_NULLABLE TEXT, DATA_TYPE TEXT, COLUMN_TYPE TEXT, COLUMN_KEY TEXT, COLUMN_COMMENT TEXT);" +
 		"CREATE TABLE information_schema.schemata (SCHEMA_NAME TEXT)")
+	schema, table := equalTo(tokens, "TABLE_SCHEMA"), equalTo(tokens, "TABLE_NAME")
 	for name, d := range s.c.dbs {
 		if err == nil {
 			_, err = db.Exec("INSERT INTO information_schema.schemata VALUES (?)", name)
 		}
+		if schema != "" && name != schema {
+			continue
+		}
 		for _, t := range d.tables {
-			if err == nil {
-				_, err = db.Exec("INSERT INTO information_schema.tables VALUES (?, ?, ?, ?)", name, t.name, t.count(), t.comment)
-			}
-			for i, c := range t.visible() {
-				key := ""
-				if c.key {
-					key = yes(t.unique, "UNI", "DUP")
-				}
-				if err == nil {
-					_, err = db.Exec("INSERT INTO information_schema.columns VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-						name, t.name, c.name, i+1, orNil(c.def), yes(c.nullable, "YES", "NO"), strings.ToLower(c.typ.name), c.typ.String(), key, c.comment)
-				}
+			if err == nil && (table == "" || t.name == table) {
+				err = describeOne(db, name, t)
 			}
 		}
 	}
 	return err
+}
+
+func describeOne(db *sql.DB, schema string, t *table) error {
+	_, err := db.Exec("INSERT INTO information_schema.tables VALUES (?, ?, ?, ?)", schema, t.name, t.count(), t.comment)
+	for i, c := range t.visible() {
+		key := ""
+		if c.key {
+			key = yes(t.unique, "UNI", "DUP")
+		}
+		if err == nil {
+			_, err = db.Exec("INSERT INTO information_schema.columns VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+				schema, t.name, c.name, i+1, orNil(c.def), yes(c.nullable, "YES", "NO"), strings.ToLower(c.typ.name), c.typ.String(), key, c.comment)
+		}
+	}
+	return err
+}
+
+// equalTo returns the text that a column has to be equal to; "" if the query does not say so of all rows.
+func equalTo(tokens []token, column string) (text string) {
+	for i, t := range tokens {
+		switch {
+		case t.kind == 'w' && (strings.EqualFold(t.text, "OR") || strings.EqualFold(t.text, "NOT") || strings.EqualFold(t.text, "UNION")):
+			return ""
+		case t.kind == 'w' && strings.EqualFold(t.text, column) && i+2 < len(tokens) && tokens[i+1].text == "=" && tokens[i+2].kind == 's':
+			text = tokens[i+2].text
+		}
+	}
+	return text
 }
