@@ -38,7 +38,7 @@ func rowKey(t *schema.Table, p []byte) string {
 		return ""
 	}
 	for _, k := range t.Key {
-		d.columns[k] = decoder(t.Columns[k], b.Columns[k], calendar.Fail.Of("", false, nil))
+		d.columns[k] = decoder(t.Columns[k], b.Columns[k], calendar.Fail.Of(t, k, nil))
 	}
 	if d.row(p) != nil {
 		return ""

@@ -24,9 +24,15 @@ func dateDecoder(b *batch.Fixed[int32], zero calendar.Rule) decodeFunc {
 		}
 		y, m, d := ymd(v)
 		if !calendar.IsDate(y, m, d) {
-			return end, zero.Bad(b, func() { b.Append(0) }, y, m, d)
+			return end, zero.Bad(b, func() { b.Append(0) }, calendar.Date{Year: y, Month: m, Day: d})
 		}
-		b.Append(int32(calendar.Days(y, m, d)))
+		days := int32(calendar.Days(y, m, d))
+		if days == 0 {
+			if err := zero.Epoch(); err != nil {
+				return end, err
+			}
+		}
+		b.Append(days)
 		return end, nil
 	}
 }
@@ -39,16 +45,22 @@ func dateTimeDecoder(b *batch.Fixed[int64], zero calendar.Rule) decodeFunc {
 		if end < 0 {
 			return 0, errShort
 		}
-		y, m, d := ymd(v)
-		if !calendar.IsDate(y, m, d) {
-			return end, zero.Bad(b, func() { b.Append(0) }, y, m, d)
-		}
-		us := int64(calendar.Days(y, m, d)) * 86400e6
+		us := int64(0)
 		if len(v) >= 7 {
-			us += (int64(v[4])*3600 + int64(v[5])*60 + int64(v[6])) * 1e6
+			us = (int64(v[4])*3600 + int64(v[5])*60 + int64(v[6])) * 1e6
 		}
 		if len(v) >= 11 {
 			us += int64(binary.LittleEndian.Uint32(v[7:]))
+		}
+		y, m, d := ymd(v)
+		if !calendar.IsDate(y, m, d) {
+			return end, zero.Bad(b, func() { b.Append(0) }, calendar.Date{Year: y, Month: m, Day: d, Micros: us})
+		}
+		us += int64(calendar.Days(y, m, d)) * 86400e6
+		if us == 0 {
+			if err := zero.Epoch(); err != nil {
+				return end, err
+			}
 		}
 		b.Append(us)
 		return end, nil

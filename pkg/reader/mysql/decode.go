@@ -31,11 +31,7 @@ type rowDecoder struct {
 func newRowDecoder(t *schema.Table, b *batch.Builder, zero calendar.Policy, tally *calendar.Tally) (*rowDecoder, error) {
 	d := &rowDecoder{table: t, builder: b, columns: make([]decodeFunc, len(t.Columns))}
 	for i, c := range t.Columns {
-		var rule calendar.Rule
-		if c.Type.HasZero() { // the others need no counter
-			rule = zero.Of(c.Name, c.Nullable, tally)
-		}
-		if d.columns[i] = decoder(c, b.Columns[i], rule); d.columns[i] == nil {
+		if d.columns[i] = decoder(c, b.Columns[i], zero.Of(t, i, tally)); d.columns[i] == nil {
 			return nil, fmt.Errorf("column %s: no decoder for %s into %s", c.Name, c.Native, c.Arrow)
 		}
 	}

@@ -36,7 +36,7 @@ func keysSQL(t *schema.Table, keys arrow.RecordBatch, zero calendar.Policy) (str
 	if len(t.Key) == 0 || int(keys.NumCols()) != len(t.Key) {
 		return "", fmt.Errorf("look up keys of %d columns, where the table's has %d", keys.NumCols(), len(t.Key))
 	}
-	names, values := make([]string, len(t.Key)), make([]string, len(t.Key))
+	names, values, terms := make([]string, len(t.Key)), make([]string, len(t.Key)), make([]string, len(t.Key))
 	labels := false
 	for i, k := range t.Key {
 		kind := t.Columns[k].Type.Kind
@@ -44,21 +44,22 @@ func keysSQL(t *schema.Table, keys arrow.RecordBatch, zero calendar.Policy) (str
 	}
 	var exact, others []string
 	for row := range int(keys.NumRows()) {
-		possible, bad := true, false
+		possible, epoch := true, false
 		for i, k := range t.Key {
 			c, a := t.Columns[k], keys.Column(i)
 			text, ok, err := valueSQL(c, a, row)
 			if err != nil {
 				return "", err
 			}
-			if values[i] = text; ok && zero == calendar.Epoch && isEpoch(a, row) {
-				values[i], bad = "", true
+			values[i], terms[i] = text, names[i]+" = "+text
+			if ok && zero == calendar.Epoch && isEpoch(a, row) { // it was 0000-00-00, or reading it fails
+				epoch, terms[i] = true, names[i]+" IN ("+text+","+strings.ReplaceAll(text, "1970-01-01", "0000-00-00")+")"
 			}
 			possible = possible && ok
 		}
 		switch {
-		case possible && (bad || labels && len(names) > 1): // MariaDB has no use for the index of tuples with labels
-			others = append(others, anySQL(names, values))
+		case possible && (epoch || labels && len(names) > 1): // MariaDB has no use for the index of tuples with labels
+			others = append(others, "("+strings.Join(terms, " AND ")+")")
 		case possible:
 			exact = append(exact, tuple(values))
 		}
@@ -80,22 +81,7 @@ func tuple(texts []string) string {
 	return "(" + strings.Join(texts, ",") + ")"
 }
 
-// anySQL is the condition of a key some columns of which may have any value, those that values has
-// none of: what was read as 1970-01-01 may be any date that no calendar holds.
-func anySQL(names, values []string) string {
-	var terms []string
-	for i, v := range values {
-		if v != "" {
-			terms = append(terms, names[i]+" = "+v)
-		}
-	}
-	if len(terms) == 0 {
-		return "TRUE"
-	}
-	return "(" + strings.Join(terms, " AND ") + ")"
-}
-
-// isEpoch reports whether a value is that which calendar.Epoch makes of dates that no calendar holds.
+// isEpoch reports whether a value is that which calendar.Epoch makes of 0000-00-00.
 func isEpoch(a arrow.Array, row int) bool {
 	switch v := a.(type) {
 	case *array.Date32:

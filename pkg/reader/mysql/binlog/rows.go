@@ -96,7 +96,7 @@ func NewDecoder(t *schema.Table, m *TableMap, b *batch.Builder, o Options) (*Dec
 		case at == n || t.Columns[at].Name != d.columns[i].Name:
 			d.fields[i] = leftOutField(&d.columns[i], w)
 		default:
-			f, err := newField(&t.Columns[at], w, b.Columns[at], &o, &d.grown)
+			f, err := newField(t, at, w, b.Columns[at], &o, &d.grown)
 			if err != nil {
 				return nil, &schema.TableError{Table: t.String(), Err: fmt.Errorf("column %s (%s): %w", t.Columns[at].Name, t.Columns[at].Native, err)}
 			}

@@ -176,7 +176,7 @@ func (s *server) events(db string, from point) (out []event) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(s.t.Context(), 3*time.Minute)
 	defer cancel()
 	checksum, ours := 0, map[uint64]bool{}
 	for {

@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/reader/mysql/calendar"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
 
@@ -18,19 +19,20 @@ var errValue = errors.New("a value in the log is not of the column's type")
 // An appendFunc appends a value to its column.
 type appendFunc func(v []byte) error
 
-// newField returns how to read a column that checkMap has let pass. What values
+// newField returns how to read the column t.Columns[at], which checkMap has let pass. What values
 // grow by on the way is added to grown.
-func newField(c *schema.Column, w *MapColumn, col batch.Column, o *Options, grown *int) (field, error) {
+func newField(t *schema.Table, at int, w *MapColumn, col batch.Column, o *Options, grown *int) (field, error) {
+	c, zero := &t.Columns[at], o.ZeroDate.Of(t, at, o.ZeroDates)
 	f := field{col: col, nullable: c.Nullable, json: w.Type == typeJSON}
 	f.width, f.prefix = shape(w, c.Type.Precision)
 	var err error
 	switch b := col.(type) {
 	case *batch.Fixed[int32]:
 		f.blank = func() { b.Append(0) }
-		f.append = int32Append(c, b, o)
+		f.append = int32Append(c, b, zero)
 	case *batch.Fixed[int64]:
 		f.blank = func() { b.Append(0) }
-		f.append = int64Append(c, w, b, o)
+		f.append = int64Append(c, w, b, zero)
 	case *batch.Fixed[float32]:
 		f.blank = func() { b.Append(0) }
 		f.append = func(v []byte) error {
@@ -118,11 +120,11 @@ func littleEndian(v []byte) (n uint64) {
 	return n
 }
 
-func int32Append(c *schema.Column, b *batch.Fixed[int32], o *Options) appendFunc {
+func int32Append(c *schema.Column, b *batch.Fixed[int32], zero calendar.Rule) appendFunc {
 	t := c.Type
 	switch t.Kind {
 	case schema.Date:
-		return dateAppend(b, o.ZeroDate.Of(c.Name, c.Nullable, o.ZeroDates))
+		return dateAppend(b, zero)
 	case schema.Year:
 		two := strings.HasPrefix(c.Native, "year(2)")
 		return func(v []byte) error {
@@ -156,10 +158,10 @@ func int32Append(c *schema.Column, b *batch.Fixed[int32], o *Options) appendFunc
 	return nil
 }
 
-func int64Append(c *schema.Column, w *MapColumn, b *batch.Fixed[int64], o *Options) appendFunc {
+func int64Append(c *schema.Column, w *MapColumn, b *batch.Fixed[int64], zero calendar.Rule) appendFunc {
 	switch c.Type.Kind {
 	case schema.DateTime, schema.Timestamp:
-		return dateTimeAppend(w, c.Type.Precision, b, o.ZeroDate.Of(c.Name, c.Nullable, o.ZeroDates))
+		return dateTimeAppend(w, c.Type.Precision, b, zero)
 	case schema.Time:
 		return timeAppend(w, c.Type.Precision, b)
 	case schema.Bit:

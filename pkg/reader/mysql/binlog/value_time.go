@@ -22,9 +22,15 @@ func dateAppend(b *batch.Fixed[int32], zero calendar.Rule) appendFunc {
 		n := int(v[0]) | int(v[1])<<8 | int(v[2])<<16
 		y, m, d := n>>9, n>>5&15, n&31
 		if !calendar.IsDate(y, m, d) {
-			return zero.Bad(b, epoch, y, m, d)
+			return zero.Bad(b, epoch, calendar.Date{Year: y, Month: m, Day: d})
 		}
-		b.Append(int32(calendar.Days(y, m, d)))
+		days := int32(calendar.Days(y, m, d))
+		if days == 0 {
+			if err := zero.Epoch(); err != nil {
+				return err
+			}
+		}
+		b.Append(days)
 		return nil
 	}
 }
@@ -37,10 +43,17 @@ type civil struct {
 }
 
 func (c civil) append(b *batch.Fixed[int64], zero calendar.Rule, epoch func()) error {
+	us := (int64(c.h)*3600+int64(c.mi)*60+int64(c.s))*second + c.us
 	if !calendar.IsDate(c.y, c.m, c.d) {
-		return zero.Bad(b, epoch, c.y, c.m, c.d)
+		return zero.Bad(b, epoch, calendar.Date{Year: c.y, Month: c.m, Day: c.d, Micros: us})
 	}
-	b.Append(int64(calendar.Days(c.y, c.m, c.d))*day + (int64(c.h)*3600+int64(c.mi)*60+int64(c.s))*second + c.us)
+	us += int64(calendar.Days(c.y, c.m, c.d)) * day
+	if us == 0 {
+		if err := zero.Epoch(); err != nil {
+			return err
+		}
+	}
+	b.Append(us)
 	return nil
 }
 
@@ -54,7 +67,7 @@ func dateTimeAppend(w *MapColumn, precision int, b *batch.Fixed[int64], zero cal
 		return func(v []byte) error {
 			s := int64(binary.BigEndian.Uint32(v))
 			if s == 0 { // the zero date
-				return zero.Bad(b, epoch, 0, 0, 0)
+				return zero.Bad(b, epoch, calendar.Date{})
 			}
 			b.Append(s*second + int64(bigEndian(v[4:]))*unit)
 			return nil
@@ -78,7 +91,7 @@ func dateTimeAppend(w *MapColumn, precision int, b *batch.Fixed[int64], zero cal
 				s, us = int64(binary.BigEndian.Uint32(v)), int64(bigEndian(v[4:]))*pow10[6-precision]
 			}
 			if s == 0 {
-				return zero.Bad(b, epoch, 0, 0, 0)
+				return zero.Bad(b, epoch, calendar.Date{})
 			}
 			b.Append(s*second + us)
 			return nil
