@@ -40,6 +40,15 @@ const MergedPrefix = `{"merged":`
 // Merged reports whether it is that of a table that several are merged in. No source can read it.
 func (p Position) Merged() bool { return strings.HasPrefix(string(p), MergedPrefix) }
 
+// Excerpt is what messages show of a position: its beginning, as it may be of thousands of bytes.
+func (p Position) Excerpt() string {
+	const most = 60
+	if len(p) <= most {
+		return string(p)
+	}
+	return strings.ToValidUTF8(string(p[:most]), "") + "…"
+}
+
 // A Batch is a run of rows of one table, in order. Whoever receives a Batch
 // must Release it. A log's batch without a Table (and without Rows) carries Pos
 // and Time alone.

@@ -19,6 +19,9 @@ import (
 	"github.com/tablehaul/tablehaul/pkg/hint"
 )
 
+// fileGone is what is wrong with a lake that has lost files, and the first remedy.
+const fileGone = "the catalog names a file that is gone, as after a folder was removed or the lake was moved: bring it back"
+
 // advise adds what an operator can do about the errors that they can do
 // something about, and marks those that may pass.
 func advise(err error) error {
@@ -45,7 +48,7 @@ func advise(err error) error {
 	case errors.As(err, &at) && at.Op == "mkdir":
 		return hint.Wrap(err, "name a folder on a disk, where one can be made")
 	case errors.Is(err, fs.ErrNotExist):
-		return hint.Wrap(err, "the catalog names a file that is gone, as after a folder was removed or the lake was moved: bring it back, or name another lake")
+		return hint.Wrap(err, fileGone+", or name another lake")
 	case badCredential(err):
 		return hint.Wrap(err, "set ICEBERG_REST_CREDENTIAL to CLIENT_ID:SECRET as that server knows them, and scope= and audience= in the sink's URL if it wants others")
 	case errors.Is(err, restcat.ErrUnauthorized), errors.Is(err, restcat.ErrOAuthError):

@@ -50,7 +50,7 @@ func (s *Sink) describe(ctx context.Context, t *schema.Table, mode writer.Mode) 
 		d.DDL, err = w.ddl(ctx)
 		return d, err
 	case err != nil:
-		return d, fmt.Errorf("load %s: %w", w.name(), err)
+		return refuse(w.unloaded(err))
 	}
 	w.note(tbl)
 	if err := w.admit(tbl); err != nil {

@@ -35,7 +35,7 @@ func openREST(ctx context.Context, props iceberg.Properties) (tableCatalog, stri
 		return nil, "", err
 	}
 	base := http.DefaultTransport.(*http.Transport).Clone()
-	base.MaxIdleConnsPerHost = 16 // of two, most would be opened anew for each request
+	base.MaxIdleConnsPerHost = askedAtOnce // of two, most would be opened anew for each request
 	base.TLSClientConfig = own
 	var transport http.RoundTripper = base
 	source := tokenSource(p, &http.Client{Transport: base, Timeout: tokenTimeout})

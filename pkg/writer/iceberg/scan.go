@@ -57,7 +57,7 @@ func (s *Sink) openScan(ctx context.Context, t *schema.Table) (*tableScan, error
 		err = sc.w.adoptAsIs(ctx, tbl)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("load %s: %w", sc.w.name(), err)
+		return nil, sc.w.unloaded(err)
 	}
 	if src := sc.w.props[sourceProperty]; src != "" && src != t.String() {
 		return nil, sc.w.otherSource(src)

@@ -102,6 +102,8 @@ type Sink struct {
 	// buffered is what all open files hold back at the moment, in bytes.
 	buffered atomic.Int64
 
+	unread sync.Once // tells which tables of the catalog cannot be read
+
 	mu    sync.Mutex
 	once  map[string]*sync.Mutex // one for each thing in ready, held while it is made
 	ready map[string]bool        // namespaces that exist and folders that can be written
@@ -230,7 +232,7 @@ func (s *Sink) open(ctx context.Context, t *schema.Table, mode writer.Mode) (*Wr
 	case errors.Is(err, catalog.ErrNoSuchTable):
 		err = w.plan(ctx)
 	case err != nil:
-		return nil, fmt.Errorf("load %s: %w", w.name(), err)
+		return nil, w.unloaded(err)
 	default:
 		err = w.adopt(ctx, tbl)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
 )
@@ -99,6 +100,16 @@ func (w *Writer) name() string { return strings.Join(w.ident, ".") }
 
 func (w *Writer) tableError(err error) error {
 	return &schema.TableError{Table: w.src.String(), Err: err}
+}
+
+// unloaded is the error of a table that the catalog does not tell of: the table's alone, if it has
+// lost its files.
+func (w *Writer) unloaded(err error) error {
+	err = fmt.Errorf("load %s: %w", w.name(), err)
+	if !lostFiles(err) || storeRemedy(err) != "" {
+		return err
+	}
+	return w.tableError(hint.Wrap(err, fileGone+", or drop the table in the catalog to have it made anew; --exclude leaves it out"))
 }
 
 // Position returns the position that the table holds, or "". After a commit
