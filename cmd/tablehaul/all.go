@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -51,7 +52,7 @@ func all() stores {
 			"hdfs":          onHDFS,
 			"s3":            plain,
 		},
-		feeds:   map[string]feedKind{"kafka": {open: openTopics, check: checkTopics}},
+		feeds:   map[string]feedKind{"kafka": {open: openTopics, check: checkTopics, brought: broughtTo}},
 		reached: mysql.Reached, same: mysql.Same,
 		icebergType: iceberg.TypeName,
 	}
@@ -87,7 +88,7 @@ func openMySQL(ctx context.Context, url string, o storeOptions) (source, error) 
 }
 
 func openIceberg(ctx context.Context, url string, o storeOptions) (writer.Sink, error) {
-	if file := catalogFile(url); o.existing && !o.look && file != "" {
+	if file := catalogFile(url); o.existing && file != "" {
 		// To open such a catalog is to make it.
 		if _, err := os.Stat(file); err != nil {
 			return nil, hint.Wrap(fmt.Errorf("there is no lake: %w", err), "check the spelling; snapshot, tail and dump make what they write to")
@@ -116,7 +117,7 @@ var (
 func openFiles(ctx context.Context, url string, o storeOptions) (writer.Sink, error) {
 	opts := files.Options{
 		Format: files.Format(o.files.format), Compression: o.codec, Header: o.files.header,
-		TargetFileSize: o.targetFileSize, SpillBytes: o.spillSize, Memory: o.memory / sinkShare, Step: o.step, Warn: o.warn, Look: o.look || o.existing, Existing: o.existing && !o.look,
+		TargetFileSize: o.targetFileSize, SpillBytes: o.spillSize, Memory: o.memory / sinkShare, Step: o.step, Warn: o.warn, Look: o.look, Existing: o.existing,
 		BlockSize: o.files.blockSize, Replication: o.files.replication,
 	}
 	if o.layout != nil {
@@ -139,7 +140,7 @@ func checkFilesLayout(l layout) error {
 func openDoris(ctx context.Context, url string, o storeOptions) (writer.Sink, error) {
 	opts := doris.Options{
 		Password: os.Getenv("TABLEHAUL_DORIS_PASSWORD"), Compression: o.codec, Memory: o.memory / sinkShare, Step: o.step, Warn: o.warn,
-		Look: o.look || o.existing, Existing: o.existing && !o.look,
+		Look: o.look, Existing: o.existing,
 	}
 	if o.layout != nil {
 		opts.Layout = func(t *schema.Table) doris.Layout { return dorisLayout(o.layout(t)) }
@@ -183,6 +184,18 @@ func openTopics(ctx context.Context, url string, o storeOptions, f feedOptions) 
 		return nil, err // not a *topics.Feed that is nil
 	}
 	return s, nil
+}
+
+func broughtTo(ctx context.Context, url string) ([]writer.Held, error) {
+	match, err := topics.Match(url)
+	if err != nil {
+		return nil, err
+	}
+	held, err := kafka.Brought(ctx, url, match)
+	if errors.Is(err, kafka.ErrHidden) { // as it may be where other programs fill the topics
+		return nil, nil
+	}
+	return held, err
 }
 
 func checkTopics(url string, f feedOptions) error {

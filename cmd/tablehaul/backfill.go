@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/move"
@@ -44,6 +45,8 @@ or given up with --abort.
 SOURCE  mysql://user@host:3306/database or mariadb://…; without a database, all of them
 SINK    as that of the tail or dump: Iceberg, plain files (with --latest), Doris
 
+--table is --tables.
+
 ` + secretsHelp,
 		Example: `  tablehaul backfill mysql://app@db/shop iceberg:./lake --tables orders --log kafka://mq:9092/shop
   tablehaul backfill mysql://app@db/shop doris://fe:8030/ods --tables orders --log binlog
@@ -61,6 +64,8 @@ SINK    as that of the tail or dump: Iceberg, plain files (with --latest), Doris
 			return errors.New("--tables-at-once must be at least 1")
 		case b.abort && b.follow:
 			return errors.New("--abort and --follow exclude each other")
+		case b.abort && o.dryRun:
+			return errors.New("--abort and --dry-run exclude each other")
 		}
 		if err := b.part.take(&o.moveOptions); err != nil {
 			return err
@@ -84,6 +89,12 @@ SINK    as that of the tail or dump: Iceberg, plain files (with --latest), Doris
 	o.storeFlags(f, fileFormatFlag)
 	b.part.partitionFlag(f)
 	o.outputFlags(f, "redone", "redo none")
+	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name == "table" { // most often it is one
+			name = "tables"
+		}
+		return pflag.NormalizedName(name)
+	})
 	return cmd
 }
 
@@ -106,7 +117,7 @@ func (p *program) checkRedo(o *snapshotOptions) error {
 func (p *program) redo(ctx context.Context, o snapshotOptions, src source, sink writer.Sink, tables []*schema.Table, parts map[*schema.Table]*tablePart, opts move.SnapshotOptions) error {
 	b := o.redo
 	if b.abort {
-		return move.Abandon(ctx, sink, tables)
+		return move.Abandon(ctx, sink, tables, opts.Tell)
 	}
 	if b.log != logOfSource {
 		opts.Progress.Phase("connecting to " + p.hide.redact(b.log))
@@ -117,6 +128,10 @@ func (p *program) redo(ctx context.Context, o snapshotOptions, src source, sink 
 	}
 	if feed != nil {
 		defer feed.Close()
+		if err := b.unbrought(ctx, p, tables, opts.Warn); err != nil {
+			return err
+		}
+		opts.Abreast = b.abreast(p, o.source, src, tables, opts.Progress.Phase)
 	}
 	whole := slices.DeleteFunc(slices.Clone(tables), func(t *schema.Table) bool { return parts[t] != nil })
 	for part := range slices.Chunk(whole, b.atOnce) {
@@ -131,8 +146,13 @@ func (p *program) redo(ctx context.Context, o snapshotOptions, src source, sink 
 func (b *backfillOptions) plan(tables []plannedTable, all *runPlan) {
 	all.Kept = all.Seconds
 	for i := range tables {
-		if s := tables[i].Sink; s != nil && b.part.is[tables[i].Table] {
+		s := tables[i].Sink
+		switch {
+		case s == nil:
+		case b.part.is[tables[i].Table]:
 			b.part.planned(s)
+		case len(b.part.shards) > 0 && s.Fate == string(writer.Replaced):
+			s.Fate, s.Detail = string(writer.Amended), "the rows of this shard"
 		}
 	}
 }

@@ -24,6 +24,7 @@ import (
 type partOptions struct {
 	shards         []string // patterns
 	where, columns perTable // of the command line; what a job's file says is of the tables
+	asked          string   // by which flags where was given, for errors
 	tableWhere     perTable
 	tableColumns   perTable
 	is             map[string]bool // tables of which a part is redone
@@ -55,7 +56,15 @@ func (o *partOptions) take(m *moveOptions) error {
 			return err
 		}
 	}
+	var flags []string
+	if len(o.where.entries) > 0 {
+		flags = append(flags, "where")
+	}
 	given := m.layout.partition.cut()
+	if len(given.entries) > 0 {
+		flags = append(flags, "partition")
+	}
+	o.asked = strings.Join(flags, ", --")
 	for _, e := range given.entries {
 		cond, is, err := partitionCondition(e.text)
 		if err != nil {
@@ -71,7 +80,7 @@ func (o *partOptions) take(m *moveOptions) error {
 		}
 	}
 	m.choose.parts = len(o.where.entries)+len(o.columns.entries) > 0
-	return errors.Join(o.where.check("where"), o.columns.check("columns"))
+	return errors.Join(o.where.check(o.asked), o.columns.check("columns"))
 }
 
 // partOf is how a part is told by a column, or by what is made of a time: COLUMN=VALUE, day(COLUMN)=VALUE.
@@ -137,7 +146,7 @@ func (o *partOptions) of(ctx context.Context, src source, tables []*schema.Table
 	if err != nil {
 		return nil, nil, err
 	}
-	where, err := o.where.resolve("where", src.DB(), tables)
+	where, err := o.where.resolve(o.asked, src.DB(), tables)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -160,11 +169,11 @@ func (o *partOptions) of(ctx context.Context, src source, tables []*schema.Table
 		if cond := where[t]; cond != "" {
 			s, ok := src.(*shape.Source)
 			if !ok {
-				return nil, nil, errors.New("--where: parts of the source's tables cannot be told")
+				return nil, nil, fmt.Errorf("--%s: parts of the source's tables cannot be told", o.asked)
 			}
 			stock, x, err := s.Narrow(t, cond)
 			if err != nil {
-				return nil, nil, fmt.Errorf("--where: %w", err)
+				return nil, nil, fmt.Errorf("--%s: %w", o.asked, err)
 			}
 			if p.stock, err = estimated(ctx, src, stock); err != nil {
 				return nil, nil, err

@@ -128,7 +128,7 @@ func (p *program) checkOne(ctx context.Context, o checkOptions) error {
 		return &usageError{nil, err}
 	}
 	store := o.store(p)
-	store.serverID, store.existing, store.look = o.serverID, true, true
+	store.serverID, store.look = o.serverID, true
 	src, err := openSource(ctx, o.source, store)
 	if err != nil {
 		return fmt.Errorf("open %s: %w", p.hide.redact(o.source), err)

@@ -175,6 +175,9 @@ func openFakeSink(_ context.Context, s string, o storeOptions) (writer.Sink, err
 	if _, err := os.Stat(dir); err != nil && o.existing {
 		return nil, err
 	}
+	if o.look {
+		return fakeSink{dir, q, o.step}, nil
+	}
 	return fakeSink{dir, q, o.step}, os.MkdirAll(dir, 0o755)
 }
 

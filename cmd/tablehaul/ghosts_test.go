@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -25,13 +26,13 @@ func TestGhosts(t *testing.T) {
 				a := newAlteredAt(t, server, sink)
 				a.sql("INSERT INTO DB.t0 (id) WITH RECURSIVE s AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM s WHERE n < 500) SELECT n FROM s")
 				a.do("CREATE TABLE DB._t1_old (id INT PRIMARY KEY)") // of another day
-				cmd := exec.Command("tablehaul", a.args...)
-				var out bytes.Buffer
+				cmd := exec.CommandContext(t.Context(), "tablehaul", a.args...)
+				var out told
 				cmd.Stdout, cmd.Stderr = &out, &out
 				if err := cmd.Start(); err != nil {
 					t.Fatal(err)
 				}
-				time.Sleep(time.Second)
+				out.await(t, a.db+".t0: ", a.db+".t1: ") // what a tool does while stock is read may have it read anew
 				end := a.writer("t0")
 				a.ptOSC("t0", "ADD COLUMN n INT, MODIFY c1 BIGINT")
 				end()
@@ -61,6 +62,38 @@ func TestGhosts(t *testing.T) {
 				a.tail()
 				a.equal()
 			})
+		}
+	}
+}
+
+// A told is what a process has printed so far.
+type told struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *told) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *told) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// await waits until the process has said all of the texts.
+func (o *told) await(t *testing.T, texts ...string) {
+	t.Helper()
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		text := o.String()
+		if !slices.ContainsFunc(texts, func(want string) bool { return !strings.Contains(text, want) }) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("want that it says %q: %s", texts, text)
 		}
 	}
 }

@@ -71,7 +71,7 @@ func planned(t *schema.Table) plannedTable {
 
 // snapshotPlan prints what a run would do. Nothing is written anywhere.
 func (p *program) snapshotPlan(ctx context.Context, o snapshotOptions, store storeOptions, src source, open openSink, tables []*schema.Table) error {
-	store.existing, store.look = true, true
+	store.look = true
 	sink, err := open(ctx, o.sink, store)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("open %s: %w", p.hide.redact(o.sink), err)

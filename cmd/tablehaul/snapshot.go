@@ -157,6 +157,7 @@ func (p *program) copyTables(ctx context.Context, o snapshotOptions, run *progre
 		return err
 	}
 	store := o.store(p)
+	store.existing = o.redo != nil && o.redo.abort
 	if store.layout, err = o.route.layout(&o.layout, src.DB(), tables); err != nil {
 		return err
 	}

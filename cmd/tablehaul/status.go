@@ -107,7 +107,7 @@ func (p *program) status(ctx context.Context, o statusOptions) error {
 		}
 	}
 	store := defaults.store(p)
-	store.existing = true
+	store.existing, store.look = true, true
 
 	tables, err := p.listHeld(ctx, o, openSink, store)
 	if err != nil {
@@ -191,9 +191,13 @@ func (p *program) compare(ctx context.Context, url string, open openPlacer, stor
 		}
 		a, ok := known[t.Position]
 		if !ok {
-			a.foreign = src.Owns(t.Position) != nil
-			if !a.foreign {
+			switch err := src.Owns(t.Position); {
+			case err == nil:
 				a.headroom, a.err = src.Headroom(ctx, t.Position)
+			case hint.IsTransient(err): // it could not be asked
+				a.err = err
+			default:
+				a.foreign = true
 			}
 			if a.err != nil && (ctx.Err() != nil || hint.IsTransient(a.err)) {
 				return fmt.Errorf("find the position of %s in the log: %w", t.Name, a.err)

@@ -45,8 +45,8 @@ type storeOptions struct {
 	splitRows              int64         // 0: the source's choice
 	replicas               []string      // URLs, for --max-lag; nil: those that the source lists
 	lockWait               time.Duration // for which a lock may be pending; 0: no lock is taken
-	existing               bool          // a sink is only looked at: none is made
-	look                   bool          // with existing: a sink that is not there may count as an empty one
+	existing               bool          // a sink that is not there is an error
+	look                   bool          // a sink is only looked at: one that is not there counts as empty, unless existing says otherwise
 	warn                   func(string)
 	step                   func(string) // told of each step of a commit; may be nil
 }
@@ -187,6 +187,8 @@ type feedKind struct {
 	// check finds what is wrong with a URL and with what else is said of it without
 	// asking anybody.
 	check func(url string, f feedOptions) error
+	// brought returns what runs of this program have brought there; it knows of no others.
+	brought func(ctx context.Context, url string) ([]writer.Held, error)
 }
 
 // feedEnds are what opens the two URLs of a dump.

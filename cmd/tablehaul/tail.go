@@ -318,7 +318,7 @@ func (p *program) follow(ctx context.Context, o tailOptions, stream *progress.St
 	if _, err := log.Locate(ctx, "now"); err != nil {
 		return fmt.Errorf("look at the log of %s: %w", p.hide.redact(o.source), err)
 	}
-	store.existing, store.look = o.dryRun, o.dryRun
+	store.look = o.dryRun
 	stream.Phase("opening " + p.hide.redact(o.sink))
 	sink, err := open.sink(ctx, o.sink, store)
 	if o.dryRun {

@@ -114,6 +114,8 @@ func (p *program) verify(ctx context.Context, o verifyOptions) error {
 	if err != nil {
 		return &usageError{nil, err}
 	}
+	// Plain files that can be compared are such.
+	o.by.latest = p.stores.takesChanges(o.sink, false)
 	keepWithin(o.memory)
 	if err := p.logInAll(ctx, &o.moveOptions, sources); err != nil {
 		return err
@@ -141,6 +143,11 @@ func (p *program) verify(ctx context.Context, o verifyOptions) error {
 // compareTables compares all tables.
 func (p *program) compareTables(ctx context.Context, o verifyOptions, run *progress.Run) (results []verify.Result, err error) {
 	err = p.atEnds(ctx, &o.moveOptions, run, true, func(src source, sink writer.Sink, tables []*schema.Table) error {
+		if o.repair { // what keeps it from that is not to be told once all is compared
+			if err := p.checkRepair(ctx, o, src, sink, tables); err != nil {
+				return err
+			}
+		}
 		if results, err = p.verifyTables(ctx, o, src, sink, tables, run); err != nil {
 			return err
 		}
@@ -174,7 +181,7 @@ func (p *program) atEnds(ctx context.Context, o *moveOptions, run *progress.Run,
 		return err
 	}
 	run.Phase("opening " + p.hide.redact(o.sink))
-	store.existing, store.look = look, look
+	store.existing, store.look = true, look
 	sink, err := open.sink(ctx, o.sink, store)
 	if err != nil {
 		return fmt.Errorf("open %s: %w", p.hide.redact(o.sink), err)

@@ -16,6 +16,18 @@ type repaired struct {
 	after []verify.Result      // what was found then
 }
 
+// checkRepair finds what would keep tables from being repaired: a log that is another one, above all.
+func (p *program) checkRepair(ctx context.Context, o verifyOptions, src source, sink writer.Sink, tables []*schema.Table) error {
+	feed, _, err := o.by.open(ctx, p, &o.moveOptions, sink)
+	if err != nil {
+		return err
+	}
+	if feed != nil {
+		defer feed.Close()
+	}
+	return move.FollowedBy(ctx, src, feed, sink, tables)
+}
+
 // repairTables has rows that differ be what the source has, and compares their tables again.
 func (p *program) repairTables(ctx context.Context, o verifyOptions, found []verify.Result) (*repaired, error) {
 	only := map[string]*verify.Result{}
@@ -28,8 +40,6 @@ func (p *program) repairTables(ctx context.Context, o verifyOptions, found []ver
 			only[found[i].Table] = &found[i]
 		}
 	}
-	// Plain files that can be compared are such.
-	o.by.latest = p.stores.takesChanges(o.sink, false)
 	out, run := &repaired{}, progress.NewRun()
 	err := p.atEnds(ctx, &o.moveOptions, run, false, func(src source, sink writer.Sink, tables []*schema.Table) error {
 		feed, shape, err := o.by.open(ctx, p, &o.moveOptions, sink)
@@ -51,7 +61,11 @@ func (p *program) repairTables(ctx context.Context, o verifyOptions, found []ver
 		for _, r := range only { // those without a key, or dropped since
 			left = append(left, *r)
 		}
-		err = amendAll(ctx, &o.moveOptions, src, feed, sink, redos, shape, move.SnapshotOptions{Parallel: o.parallel, Progress: run, Warn: o.warn(p), Step: p.step})
+		opts := move.SnapshotOptions{Parallel: o.parallel, Progress: run, Warn: o.warn(p), Step: p.step}
+		if feed != nil {
+			opts.Abreast = o.by.abreast(p, o.source, src, again, run.Phase)
+		}
+		err = amendAll(ctx, &o.moveOptions, src, feed, sink, redos, shape, opts)
 		out.rows = run.View().Tables
 		if err != nil {
 			return err

@@ -168,7 +168,7 @@ func (r *amending) fails(err error) error {
 
 // stock stages the rows that are to be other ones.
 func (r *amending) stock(ctx context.Context) error {
-	snap, err := r.src.Pin(ctx, []*schema.Table{r.Stock}, max(r.opts.Parallel, 1))
+	snap, err := r.opts.pin(ctx, r.src, []*schema.Table{r.Stock}, max(r.opts.Parallel, 1))
 	if err != nil {
 		return fmt.Errorf("pin a point of %s: %w", r.Table, err)
 	}

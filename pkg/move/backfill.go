@@ -56,19 +56,25 @@ func (o *SnapshotOptions) unfenced(ctx context.Context, run func() error) error 
 }
 
 // Abandon gives up what runs that were stopped have staged of tables and kept for those that go on with
-// them, whatever was to become of it.
-func Abandon(ctx context.Context, sink writer.Sink, tables []*schema.Table) error {
+// them, whatever was to become of it. What was found is told of each.
+func Abandon(ctx context.Context, sink writer.Sink, tables []*schema.Table, tell func(msg string)) error {
 	for _, t := range tables {
 		w, _, err := openWriter(ctx, sink, t, writer.Replace)
 		if w == nil {
 			return err
 		}
-		if k, ok := w.(writer.Keeper); ok && err == nil && k.Kept().Note != "" {
-			err = k.Keep(ctx, "")
+		found := fmt.Sprintf("what was staged of %s is given up, if anything was", t)
+		if k, ok := w.(writer.Keeper); ok && err == nil {
+			found = fmt.Sprintf("nothing is kept of %s that could be gone on with", t)
+			if k.Kept().Note != "" {
+				err = k.Keep(ctx, "")
+				found = fmt.Sprintf("what was staged of %s is given up", t)
+			}
 		}
 		if err := errors.Join(err, w.Close()); err != nil {
 			return fmt.Errorf("give up what is kept of %s: %w", t, err)
 		}
+		tell(found)
 	}
 	return nil
 }
@@ -88,25 +94,62 @@ func unfeedable(ctx context.Context, share reader.Share, sink writer.Sink, table
 	return followedBy(ctx, share.Owns, sink, tables)
 }
 
+// FollowedBy makes sure that of the tables which the sink holds some come to it by feed, or by src's own log if
+// that is nil, as Backfill and Amend have it: nothing is read of them. A server that is behind the one by
+// whose log they come may do yet.
+func FollowedBy(ctx context.Context, src reader.Stock, feed reader.Feed, sink writer.Sink, tables []*schema.Table) error {
+	owns := func(pos batch.Position) error {
+		if err := src.Owns(pos); errors.Is(err, reader.ErrForeign) {
+			return err
+		}
+		return nil
+	}
+	if feed != nil {
+		share, err := feed.Take(ctx)
+		if err != nil {
+			return err
+		}
+		defer share.Close()
+		owns = share.Owns
+	}
+	others, some, err := byOthers(ctx, owns, sink, tables)
+	if some {
+		return err
+	}
+	return errors.Join(append(others, err)...)
+}
+
 // followedBy makes sure that what brings tables to the sink reads the log that owns tells of.
 func followedBy(ctx context.Context, owns func(batch.Position) error, sink writer.Sink, tables []*schema.Table) error {
+	others, _, err := byOthers(ctx, owns, sink, tables)
+	if len(others) > 0 {
+		return others[0]
+	}
+	return err
+}
+
+// byOthers returns an error for each of the tables that comes to the sink by another log, and whether
+// some do not.
+func byOthers(ctx context.Context, owns func(batch.Position) error, sink writer.Sink, tables []*schema.Table) (others []error, some bool, err error) {
 	l, ok := sink.(writer.Lister)
 	if !ok {
-		return nil
+		return nil, true, nil
 	}
 	held, err := l.List(ctx)
 	if err != nil {
-		return err
+		return nil, false, err
 	}
 	for _, h := range held {
 		if !slices.ContainsFunc(tables, func(t *schema.Table) bool { return t.String() == h.Source }) {
 			continue
 		}
 		if err := owns(h.Position); err != nil {
-			return otherLog(h.Source, err)
+			others = append(others, otherLog(h.Source, err))
+		} else {
+			some = true
 		}
 	}
-	return nil
+	return others, some, nil
 }
 
 // otherLog is the error of a table whose position is none of the log that was named.
@@ -139,7 +182,7 @@ func (p fedPosition) encode() batch.Position {
 
 func parseFed(pos batch.Position) (p fedPosition, err error) {
 	if err = json.Unmarshal([]byte(pos), &p); err != nil || p.Feed == "" {
-		return p, fmt.Errorf("position %q is not one of a backfill", pos)
+		return p, fmt.Errorf("position %q is not one of a backfill", pos.Excerpt())
 	}
 	return p, nil
 }
@@ -151,7 +194,7 @@ func (s *fed) Pin(ctx context.Context, tables []*schema.Table, parallel int) (re
 		return nil, fmt.Errorf("find the end of the topics: %w", err)
 	}
 	s.opts.step("end of topics noted")
-	snap, err := s.Stock.Pin(ctx, tables, parallel)
+	snap, err := s.opts.pin(ctx, s.Stock, tables, parallel)
 	if err != nil {
 		return nil, err
 	}

@@ -42,6 +42,9 @@ type SnapshotOptions struct {
 	Warn     func(msg string) // may be nil
 	// Tell is told at the start that stock of an earlier run is taken over; it may be nil.
 	Tell func(msg string)
+	// Abreast, if set, is waited for before a point is pinned that changes of a feed are applied behind:
+	// until the source shows what the feed brings by then. A replica may be behind it.
+	Abreast func(ctx context.Context) error
 	// Step, if set, is called as a Backfill goes from one step to the next: "end of topics noted",
 	// "point pinned", "stock read" and "caught up". Its commits have steps of the sink's.
 	Step func(step string)
@@ -51,6 +54,16 @@ func (o *SnapshotOptions) step(name string) {
 	if o.Step != nil {
 		o.Step(name)
 	}
+}
+
+// pin pins a point of a source that is abreast of the feed.
+func (o *SnapshotOptions) pin(ctx context.Context, src reader.Stock, tables []*schema.Table, parallel int) (reader.Snapshot, error) {
+	if o.Abreast != nil {
+		if err := o.Abreast(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return src.Pin(ctx, tables, parallel)
 }
 
 func (o *SnapshotOptions) warn(msg string) {

@@ -243,6 +243,9 @@ func tableLines(v View, limit, columns int) []string {
 	var lines []string
 	for _, t := range shown {
 		cells := []string{padLeft(tablePercent(t), 4), padLeft(Count(t.Staged())+" rows", 16), padLeft(Bytes(t.Bytes), 11), padLeft(Clock(t.Took), 6)}
+		if t.Busy != "" {
+			cells = []string{t.Busy, padLeft(Clock(t.Took), 6)}
+		}
 		// The name is what the operator looks for: numbers give way to it.
 		for len(cells) > 1 && 2+min(name, 40)+width(strings.Join(cells, " "))+1 > columns {
 			cells = cells[:len(cells)-1]

@@ -149,7 +149,11 @@ func working(v View, limit int) string {
 			continue
 		}
 		if n++; n <= limit {
-			names = append(names, Printable(t.Name))
+			name := Printable(t.Name)
+			if t.Busy != "" {
+				name += " (" + t.Busy + ")"
+			}
+			names = append(names, name)
 		}
 	}
 	if n > limit {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -131,4 +132,23 @@ shop.items   1,001 rows  97.8 KiB  11.0 s   91 rows/s
 position: gtid:a-1:1-5
 1 table is whole since an earlier run and left alone; to copy again: --mode replace
 `)
+}
+
+func TestBusy(t *testing.T) {
+	r := NewRun()
+	orders := r.Table("shop.orders", 1000)
+	orders.Begin()
+	orders.Add(990, 9900)
+	orders.Busy("looking again at 2 differing rows")
+	v := r.View()
+	if got := working(v, 3); got != "shop.orders (looking again at 2 differing rows)" {
+		t.Errorf("got %q", got)
+	}
+	if got := tableLines(v, 3, 80); len(got) != 1 || !strings.HasPrefix(got[0], "  shop.orders looking again at 2 differing rows   0:00") {
+		t.Errorf("got %q", got)
+	}
+	orders.Done()
+	if v := r.View(); v.Tables[0].Busy != "" {
+		t.Errorf("%q with a table that has ended", v.Tables[0].Busy)
+	}
 }

@@ -56,6 +56,7 @@ type Table struct {
 	resumed     atomic.Int64 // rows
 	output      atomic.Pointer[Output]
 	state       atomic.Int32
+	busy        atomic.Pointer[string]
 	err         atomic.Pointer[error]
 	took        atomic.Int64              // from the first row to the commit
 	began       atomic.Pointer[time.Time] // whole, for the clock may be set meanwhile
@@ -123,6 +124,14 @@ func (t *Table) Add(rows, bytes int64) {
 	if t != nil {
 		t.rows.Add(rows)
 		t.bytes.Add(bytes)
+	}
+}
+
+// Busy says what is done with the table once its rows are read, such as "looking again at 3
+// differing rows": it stands where its percents were. It may be told anew.
+func (t *Table) Busy(text string) {
+	if t != nil {
+		t.busy.Store(&text)
 	}
 }
 

@@ -27,6 +27,7 @@ type TableView struct {
 	Resumed  int64   // rows of an earlier run, taken over; Bytes has none of them
 	Output   *Output // at the sink, once the table is whole; nil if the sink does not tell
 	State    State
+	Busy     string        // what is done with it behind the last row; "" before
 	Took     time.Duration // from the first row to the commit, or until now
 	Err      error         // of a Failed table
 	Tries    int           // how often the table was begun before, in vain
@@ -93,6 +94,9 @@ func (t *Table) view(now time.Time) TableView {
 	}
 	if b := t.began.Load(); s == Working && b != nil {
 		v.Took = max(0, now.Sub(*b))
+	}
+	if b := t.busy.Load(); b != nil && s == Working {
+		v.Busy = *b
 	}
 	if err := t.err.Load(); err != nil {
 		v.Err = *err

@@ -3,10 +3,14 @@ package reader
 
 import (
 	"context"
+	"errors"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
+
+// ErrForeign says that a position is none of a source of this kind.
+var ErrForeign = errors.New("of another kind of source")
 
 // A Stock is a source whose tables have a current content. Contexts hold for
 // their call only, here and in all other methods.

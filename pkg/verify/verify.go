@@ -193,11 +193,21 @@ func (c *comparison) look(ctx context.Context, keys []string, taking func(e *enc
 				l.deleted += e.marked
 			}
 		}
-		return err
+		return c.sinkError(gctx, err)
 	})
 	err = g.Wait()
 	l.source, l.sinks, l.sampled = source.Load(), sinks.Load()-l.deleted, sampled.Load()
 	return l, err
+}
+
+// sinkError narrows what the sink's table could not be read for to it: a data file that is damaged
+// says nothing of the others.
+func (c *comparison) sinkError(ctx context.Context, err error) error {
+	var te *schema.TableError
+	if err == nil || ctx.Err() != nil || errors.Is(err, errTooMany) || errors.As(err, &te) || hint.IsTransient(err) {
+		return err
+	}
+	return c.fails(err)
 }
 
 // encoder returns one for a goroutine.
@@ -295,6 +305,7 @@ type suspect struct {
 // drill finds out which rows differ in some buckets, and looks at them until that is no matter of time.
 func (c *comparison) drill(ctx context.Context, s *sums, differing map[uint64]bool) error {
 	began := time.Now()
+	c.prog.Busy("finding the rows that differ")
 	suspects, wanted := map[string]*suspect(nil), func([]byte) bool { return true }
 	near := func(id uint64) bool { return differing[s.bucket(id)] }
 	var before look
@@ -326,6 +337,7 @@ func (c *comparison) drill(ctx context.Context, s *sums, differing map[uint64]bo
 			c.report(suspects, settled(still && reached, n))
 			return nil
 		}
+		c.prog.Busy("looking again at " + progress.Plural(int64(len(suspects)), "differing row"))
 		wanted = func(id []byte) bool { return suspects[string(id)] != nil }
 		before = l
 		if err := sleep(ctx, c.opts.Pause<<min(n/2, 4)); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
 	"github.com/tablehaul/tablehaul/pkg/batch/batchtest"
+	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/reader/mem"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
@@ -247,14 +248,18 @@ func TestNotThere(t *testing.T) {
 	}
 }
 
-// A sink that cannot be read ends the run, and nothing is said of its table.
+// A table that cannot be read at the sink says nothing of others; what may pass ends the run.
 func TestUnreadable(t *testing.T) {
 	shape := batchtest.Shape("d", "t", "id int key")
 	src := &mem.Stock{DB: mem.NewDB(batchtest.Table{Table: shape})}
 	bad := errors.New("the disk is on fire")
 	res, err := Run(t.Context(), src, unreadable{bad}, []*schema.Table{shape}, options())
-	if !errors.Is(err, bad) || len(res) > 0 {
-		t.Errorf("got %+v, %v", res, err)
+	if err != nil || len(res) != 1 || !errors.Is(res[0].Err, bad) {
+		t.Errorf("got %+v, %v, want the error to be the table's", res, err)
+	}
+	late := hint.Transient(bad)
+	if res, err := Run(t.Context(), src, unreadable{late}, []*schema.Table{shape}, options()); !errors.Is(err, bad) || len(res) > 0 {
+		t.Errorf("got %+v, %v, want the run to end: it says nothing of the table", res, err)
 	}
 }
 

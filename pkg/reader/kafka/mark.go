@@ -120,7 +120,7 @@ func parseMark(pos batch.Position) (m mark, err error) {
 		return m, nil
 	}
 	if err = json.Unmarshal([]byte(text), &m); err != nil {
-		err = fmt.Errorf("position %q: %w", pos, err)
+		err = fmt.Errorf("position %q: %w", pos.Excerpt(), err)
 	}
 	return m, err
 }

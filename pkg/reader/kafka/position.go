@@ -56,11 +56,11 @@ func parsePosition(pos batch.Position) (cluster string, o offsets, err error) {
 			number, offset, _ := strings.Cut(p, "=")
 			n, err := strconv.ParseInt(number, 10, 32)
 			if err != nil {
-				return "", nil, fmt.Errorf("position %q: %w", pos, err)
+				return "", nil, fmt.Errorf("position %q: %w", pos.Excerpt(), err)
 			}
 			at, err := strconv.ParseInt(offset, 10, 64)
 			if err != nil {
-				return "", nil, fmt.Errorf("position %q: %w", pos, err)
+				return "", nil, fmt.Errorf("position %q: %w", pos.Excerpt(), err)
 			}
 			o[part{topic, int32(n)}] = at
 		}

@@ -62,6 +62,12 @@ func parseStart(text string) (s start, err error) {
 // match reports whether a topic is one of the Feed's.
 func (f *Feed) match(topic string) bool { return matchAny(f.patterns, topic) }
 
+// Match returns what reports whether a topic is one of those that a URL names.
+func Match(url string) (func(topic string) bool, error) {
+	_, patterns, err := parseURL(url)
+	return func(topic string) bool { return matchAny(patterns, topic) }, err
+}
+
 func matchAny(patterns []string, topic string) bool {
 	return slices.Contains(patterns, topic) || topic != kafka.Positions && slices.ContainsFunc(patterns, func(p string) bool { return reader.Glob(p, topic) })
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/reader/mysql/binlog"
 )
 
@@ -53,7 +54,7 @@ type place struct {
 func parsePosition(pos batch.Position) (position, error) {
 	var p position
 	if err := json.Unmarshal([]byte(pos), &p); err != nil || p.File == "" && p.GTID == "" && p.Server == "" {
-		return p, fmt.Errorf("position %q is not one of MySQL's", pos)
+		return p, fmt.Errorf("position %q is not one of MySQL's", pos.Excerpt())
 	}
 	return p, nil
 }
@@ -82,33 +83,46 @@ func (s *Stock) Loosen(pos batch.Position) (batch.Position, error) {
 // that one has: its GTIDs say so.
 func (s *Stock) Owns(pos batch.Position) error {
 	var p position
-	if err := json.Unmarshal([]byte(pos), &p); err != nil {
-		return fmt.Errorf("its position %q is not one of MySQL's", pos)
+	if err := json.Unmarshal([]byte(pos), &p); err != nil || p.Server == "" {
+		return fmt.Errorf("its position %q is %w", pos.Excerpt(), reader.ErrForeign)
 	}
 	if p.Server == s.server {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), handshakeTime)
 	defer cancel()
-	if p.GTID == "" || !s.hasExecuted(ctx, p.GTID) {
-		return fmt.Errorf("it was copied from server %s, this one is %s", p.Server, s.server)
+	all := []string{p.GTID}
+	for _, own := range p.Ahead {
+		all = append(all, own.GTID)
+	}
+	for _, gtid := range all {
+		executed, err := false, error(nil)
+		if gtid != "" {
+			executed, err = s.hasExecuted(ctx, gtid)
+		}
+		if err != nil {
+			return fmt.Errorf("ask the server what it has executed: %w", err)
+		}
+		if !executed {
+			return fmt.Errorf("it was copied from server %s, this one is %s, and has not executed all of it", p.Server, s.server)
+		}
 	}
 	return nil
 }
 
-func (s *Stock) hasExecuted(ctx context.Context, gtid string) bool {
+func (s *Stock) hasExecuted(ctx context.Context, gtid string) (bool, error) {
 	vars, err := s.control.globals(ctx, "gtid_executed", "gtid_binlog_state")
 	if err != nil {
-		return false
+		return false, err
 	}
 	if s.control.maria {
 		have, err1 := binlog.ParseMarks(vars["gtid_binlog_state"])
 		want, err2 := binlog.ParseList(gtid)
-		return err1 == nil && err2 == nil && len(want) > 0 && have.Cover(want)
+		return err1 == nil && err2 == nil && len(want) > 0 && have.Cover(want), nil
 	}
 	have, err1 := binlog.ParseSet(vars["gtid_executed"])
 	want, err2 := binlog.ParseSet(gtid)
-	return err1 == nil && err2 == nil && len(want) > 0 && have.Covers(want)
+	return err1 == nil && err2 == nil && len(want) > 0 && have.Covers(want), nil
 }
 
 // serverID returns what tells servers apart: server_uuid, or MariaDB's server_id.

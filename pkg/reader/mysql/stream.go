@@ -29,11 +29,15 @@ type followed struct {
 	upsert  bool       // rows may be there already
 	emptied bool       // before the rows in b
 	gone    bool       // dropped
+	forgone error      // why its rows are of no use any more, if so: see forgo
 	skip    bool       // the transaction at hand is one that the table has
 	dirty   bool       // in stream.dirty
 	touched bool       // in txn.touched
 	base    int        // rows in b when the transaction began, if touched
 }
+
+// passes reports whether rows are none of the table's business.
+func (f *followed) passes() bool { return f.skip || f.forgone != nil }
 
 // A tableID is what an id in rows events stands for.
 type tableID struct {
@@ -139,7 +143,7 @@ func (r *stream) Close() error {
 // step deals with one event, or with its not coming.
 func (r *stream) step(ctx context.Context) error {
 	if r.again != nil {
-		return r.replay()
+		return r.replay(ctx)
 	}
 	if r.inside {
 		p, err := r.payload.Next()
@@ -188,7 +192,7 @@ func (r *stream) event(ctx context.Context, h binlog.Header, body []byte) error 
 	case binlog.WriteRowsV2, binlog.UpdateRowsV2, binlog.DeleteRowsV2, binlog.WriteRowsV1, binlog.UpdateRowsV1, binlog.DeleteRowsV1, binlog.PartialUpdateRows:
 		return r.changes(h.Type, body)
 	case binlog.TableMapEvent:
-		return r.tableMap(body)
+		return r.forgo(ctx, r.tableMap(body))
 	case binlog.GTIDEvent, binlog.AnonymousGTID, binlog.TaggedGTID, binlog.MariaGTID:
 		return r.begin(h, body)
 	case binlog.Xid:
@@ -269,7 +273,7 @@ func (r *stream) tableMap(body []byte) error {
 	if r.tx.spool != nil && r.again == nil {
 		return r.tx.spool.add(binlog.TableMapEvent, r.d.pos, body)
 	}
-	if t.f.skip || r.tx.skip {
+	if t.f.passes() || r.tx.skip {
 		return nil
 	}
 	return r.decoder(t.f, body)
@@ -322,7 +326,7 @@ func (r *stream) changes(typ binlog.EventType, body []byte) error {
 	if r.tx.spool != nil && r.again == nil {
 		return r.tx.spool.add(typ, r.d.pos, body)
 	}
-	if f.skip || r.tx.skip {
+	if f.passes() || r.tx.skip {
 		return nil
 	}
 	if !f.touched {

@@ -260,6 +260,12 @@ func (r *stream) ahead() map[string]place {
 
 // finish ends the stream where it shall end.
 func (r *stream) finish() {
+	for _, f := range r.tables {
+		if f.forgone != nil {
+			r.fail(f.forgone)
+			return
+		}
+	}
 	r.flush(time.Now())
 	r.err = io.EOF
 }

@@ -71,6 +71,15 @@ func (r *stream) wanted(n binlog.Name) *followed {
 	return f
 }
 
+// living returns it if its rows matter too.
+func (r *stream) living(n binlog.Name) *followed {
+	f := r.wanted(n)
+	if f == nil || f.forgone != nil {
+		return nil
+	}
+	return f
+}
+
 // statement deals with a statement that changes tables.
 func (r *stream) statement(ctx context.Context, q binlog.QueryEvent, st binlog.Statement) error {
 	if err := r.ghostly(ctx, q, st); err != nil {
@@ -78,7 +87,7 @@ func (r *stream) statement(ctx context.Context, q binlog.QueryEvent, st binlog.S
 	}
 	switch st.Kind {
 	case binlog.EmptyTable:
-		if f := r.wanted(st.Tables[0]); f != nil {
+		if f := r.living(st.Tables[0]); f != nil {
 			return r.empty(f)
 		}
 	case binlog.DropTable:
@@ -97,19 +106,30 @@ func (r *stream) statement(ctx context.Context, q binlog.QueryEvent, st binlog.S
 			return r.remade(ctx, f, q)
 		}
 	case binlog.AlterTable:
-		if f := r.wanted(st.Tables[0]); f != nil {
-			return r.evolve(ctx, f, q, st)
+		if f := r.living(st.Tables[0]); f != nil {
+			return r.forgo(ctx, r.evolve(ctx, f, q, st))
 		}
 	case binlog.RenameTable:
-		return r.renamed(q, st)
+		return r.renamed(ctx, q, st)
 	case binlog.ReplaceRows:
-		for _, n := range st.Tables {
-			if f := r.wanted(n); f != nil {
-				return r.broken(f, q, errors.New("its rows were replaced by a statement, which leaves no rows in the log"), copyAnew)
-			}
-		}
+		return r.replaced(ctx, q, st)
 	case binlog.ChangeRows:
 		return r.unlogged(q)
+	}
+	return nil
+}
+
+// replaced ends tables whose rows are others now.
+func (r *stream) replaced(ctx context.Context, q binlog.QueryEvent, st binlog.Statement) error {
+	for _, n := range st.Tables {
+		f := r.living(n)
+		if f == nil {
+			continue
+		}
+		err := r.broken(f, q, errors.New("its rows were replaced by a statement, which leaves no rows in the log"), copyAnew)
+		if err = r.forgo(ctx, err); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -173,6 +193,29 @@ func (r *stream) removed(f *followed, how string) {
 		}
 	}
 	r.last = nil
+}
+
+// forgo keeps a table that can only be followed from a copy made anew, and of which there is nothing to
+// copy any more: if copies go with their tables, how it went is all that matters, and the log tells it. If
+// it tells that the table was not dropped, or nothing up to its end, the error comes then.
+func (r *stream) forgo(ctx context.Context, err error) error {
+	var te *schema.TableError
+	if !r.s.opts.Drops || !errors.As(err, &te) || !te.Anew {
+		return err
+	}
+	for _, f := range r.tables {
+		if f.t.String() != te.Table {
+			continue
+		}
+		now, e := r.s.shapeOf(ctx, f.t)
+		if e != nil || now != nil {
+			return err
+		}
+		r.s.warn(fmt.Sprintf("%v; it is not there any more, and rows of it are left out until the log tells that it was dropped", err))
+		f.forgone = err
+		return nil
+	}
+	return err
 }
 
 // turnedUp tells of a table that is not followed.

@@ -69,7 +69,7 @@ func (r *stream) remade(ctx context.Context, f *followed, q binlog.QueryEvent) e
 	if err := r.refound(ctx, f, q); err != nil {
 		return err
 	}
-	f.gone = false
+	f.gone, f.forgone = false, nil
 	return r.empty(f)
 }
 

@@ -142,12 +142,12 @@ func (r *stream) swapped(f *followed, q binlog.QueryEvent, from binlog.Name) (bo
 	if err := r.become(f, g.def, g.left); err != nil {
 		return true, r.broken(f, q, err, copyAnew)
 	}
-	f.gone = false
+	f.gone, f.forgone = false, nil
 	return true, nil
 }
 
 // renamed deals with tables that have got other names, all at once.
-func (r *stream) renamed(q binlog.QueryEvent, st binlog.Statement) error {
+func (r *stream) renamed(ctx context.Context, q binlog.QueryEvent, st binlog.Statement) error {
 	takes := func(n binlog.Name) bool {
 		for i := 1; i < len(st.Tables); i += 2 {
 			if st.Tables[i] == n {
@@ -159,6 +159,9 @@ func (r *stream) renamed(q binlog.QueryEvent, st binlog.Statement) error {
 	for i := 0; i+1 < len(st.Tables); i += 2 {
 		from, to := st.Tables[i], st.Tables[i+1]
 		if f := r.wanted(from); f != nil && !takes(from) {
+			if f.forgone != nil { // it is not dropped
+				return f.forgone
+			}
 			r.dropped(f, "renamed")
 		}
 		r.turnedUp(to)
@@ -167,12 +170,14 @@ func (r *stream) renamed(q binlog.QueryEvent, st binlog.Statement) error {
 			continue
 		}
 		if ok, err := r.swapped(f, q, from); ok || err != nil {
-			if err != nil {
+			if err := r.forgo(ctx, err); err != nil {
 				return err
 			}
 			continue
 		}
-		return r.broken(f, q, errors.New("another table took its name"), copyAnew)
+		if err := r.forgo(ctx, r.broken(f, q, errors.New("another table took its name"), copyAnew)); err != nil {
+			return err
+		}
 	}
 	return nil
 }

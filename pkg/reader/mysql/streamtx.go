@@ -123,14 +123,14 @@ func (r *stream) covers(f *followed) bool {
 func (r *stream) end(ctx context.Context) error {
 	if r.tx.spool != nil {
 		r.again = r.tx.spool.replay()
-		return r.replay()
+		return r.replay(ctx)
 	}
 	r.committed()
 	return nil
 }
 
 // replay deals with one event of what was spooled.
-func (r *stream) replay() error {
+func (r *stream) replay(ctx context.Context) error {
 	typ, pos, body, err := r.again.next()
 	if errors.Is(err, io.EOF) {
 		r.again.s.close()
@@ -143,7 +143,7 @@ func (r *stream) replay() error {
 	}
 	r.tx.replayed = pos
 	if typ == binlog.TableMapEvent {
-		return r.tableMap(body)
+		return r.forgo(ctx, r.tableMap(body))
 	}
 	return r.changes(typ, body)
 }

@@ -27,6 +27,47 @@ func (s *Stock) Tables(ctx context.Context, sel reader.Selection) ([]*schema.Tab
 		return nil, fmt.Errorf("list tables: %w", err)
 	}
 	s.folds.Store(folds != "0")
+	found, err := s.listSelected(ctx, sel)
+	if err != nil {
+		return nil, err
+	}
+	for at, t := range found {
+		if len(t.columns) > 0 {
+			continue
+		}
+		// It was dropped since it was listed, unless it has come again.
+		if found[at], err = s.listAgain(ctx, t); err != nil {
+			return nil, err
+		}
+		if found[at] == nil {
+			delete(found, at)
+		}
+	}
+	return s.describe(found)
+}
+
+// listAgain lists one table; nil if it is not there.
+func (s *Stock) listAgain(ctx context.Context, t *listed) (*listed, error) {
+	scope := oneTable(t.db, t.name)
+	rows, err := s.control.query(ctx, tablesSQL+scope+" AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')")
+	if err != nil {
+		return nil, fmt.Errorf("look for table %s.%s: %w", t.db, t.name, err)
+	}
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	t = newListed(rows[0])
+	if err := s.listColumns(ctx, scope, map[string]*listed{t.db + "\x00" + t.name: t}); err != nil {
+		return nil, fmt.Errorf("list columns of %s.%s: %w", t.db, t.name, err)
+	}
+	if len(t.columns) == 0 {
+		return nil, nil // it has just been dropped
+	}
+	return t, nil
+}
+
+// listSelected lists the selected tables.
+func (s *Stock) listSelected(ctx context.Context, sel reader.Selection) (map[string]*listed, error) {
 	sel.DB = s.fold(cmp.Or(sel.DB, s.cfg.db))
 	m, err := s.matcher(sel)
 	if err != nil {
@@ -61,7 +102,7 @@ func (s *Stock) Tables(ctx context.Context, sel reader.Selection) ([]*schema.Tab
 	if err := s.listColumns(ctx, scope, found); err != nil {
 		return nil, fmt.Errorf("list columns: %w", err)
 	}
-	return s.describe(found)
+	return found, nil
 }
 
 // matcher readies a selection for names that are folded.
@@ -205,20 +246,9 @@ func (s *Stock) Find(ctx context.Context, sel reader.Selection, db, name string)
 	if err != nil || !m.Match(s.fold(db), s.fold(name)) {
 		return nil, err
 	}
-	scope := oneTable(db, name)
-	rows, err := s.control.query(ctx, tablesSQL+scope+" AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')")
-	if err != nil {
-		return nil, fmt.Errorf("look for table %s.%s: %w", db, name, err)
-	}
-	if len(rows) == 0 {
-		return nil, nil
-	}
-	l := newListed(rows[0])
-	if err := s.listColumns(ctx, scope, map[string]*listed{l.db + "\x00" + l.name: l}); err != nil {
-		return nil, fmt.Errorf("list columns of %s.%s: %w", db, name, err)
-	}
-	if len(l.columns) == 0 {
-		return nil, nil // it has just been dropped
+	l, err := s.listAgain(ctx, &listed{db: db, name: name})
+	if l == nil {
+		return nil, err
 	}
 	t, err := s.table(l)
 	if err != nil {

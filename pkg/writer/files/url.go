@@ -118,7 +118,7 @@ func openLocal(folder string, o Options) (store, error) {
 		if target, err := os.Readlink(root); err == nil {
 			return nil, hint.Wrap(fmt.Errorf("%s is a link to %s, which is not there", root, target), "mount or make what it leads to, or name another folder")
 		}
-		if o.Look {
+		if o.Look || o.Existing {
 			break
 		}
 		m, err := makeRoot(root) // at once, or it is found out only when there are rows

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/kafka"
 	"github.com/tablehaul/tablehaul/pkg/message"
@@ -56,30 +58,39 @@ func (s *Sink) peek(ctx context.Context) (map[string]heldTable, error) {
 	if err != nil {
 		return nil, err
 	}
-	starts, err := adm.ListStartOffsets(ctx, s.positions)
-	if err == nil {
-		err = starts.Error()
+	end, err := endOf(ctx, adm, s.positions, adm.ListCommittedOffsets)
+	if end == 0 || err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("look at topic %s: %w", s.positions, kafka.Explain(err))
-	}
-	ends, err := adm.ListCommittedOffsets(ctx, s.positions)
-	if err == nil {
-		err = ends.Error()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("look at topic %s: %w", s.positions, kafka.Explain(err))
-	}
-	start, _ := starts.Lookup(s.positions, 0)
-	end, _ := ends.Lookup(s.positions, 0)
-	if start.Offset >= end.Offset {
-		return nil, nil
-	}
-	held, err := s.readPositions(ctx, func(offset int64, _ string) bool { return offset+1 >= end.Offset })
+	held, err := s.readPositions(ctx, func(offset int64, _ string) bool { return offset+1 >= end })
 	if err != nil {
 		return nil, kafka.Explain(err)
 	}
 	return held, nil
+}
+
+// endOf returns where a topic of one partition ends, as ends has it; 0 of one that holds nothing.
+func endOf(ctx context.Context, adm *kadm.Client, topic string, ends func(context.Context, ...string) (kadm.ListedOffsets, error)) (int64, error) {
+	ask := func(what func(context.Context, ...string) (kadm.ListedOffsets, error)) (int64, error) {
+		all, err := what(ctx, topic)
+		if err == nil {
+			err = all.Error()
+		}
+		if err != nil {
+			return 0, fmt.Errorf("look at topic %s: %w", topic, kafka.Explain(err))
+		}
+		at, _ := all.Lookup(topic, 0)
+		return at.Offset, nil
+	}
+	start, err := ask(adm.ListStartOffsets)
+	if err != nil {
+		return 0, err
+	}
+	end, err := ask(ends)
+	if err != nil || start >= end {
+		return 0, err
+	}
+	return end, nil
 }
 
 // peeked is what peek has told this Sink first: for many tables it is asked once.

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/tablehaul/tablehaul/pkg/batch"
+	"github.com/tablehaul/tablehaul/pkg/kafka"
 )
 
 // Positions live in a topic of their own, compacted, of one partition: a record for each
@@ -64,54 +65,65 @@ func (s *Sink) positionRecord(table string, h heldTable) (*kgo.Record, error) {
 // offset, and of a fence if its record has one. Those of other runs that come later are
 // not committed any more.
 func (s *Sink) readPositions(ctx context.Context, done func(offset int64, fence string) bool) (map[string]heldTable, error) {
-	opts, err := s.url.Options()
+	held := make(map[string]heldTable)
+	return held, scanPositions(ctx, s.url, s.positions, func(offset int64, job, table string, h heldTable) bool {
+		if job != s.job {
+			return done(offset, "")
+		}
+		if table != "" {
+			held[table] = h
+		}
+		return done(offset, h.Fence)
+	})
+}
+
+// scanPositions hands on the records of a topic of positions, until done says that it is enough. job is
+// "" of one that is not of a table.
+func scanPositions(ctx context.Context, url *kafka.URL, topic string, done func(offset int64, job, table string, h heldTable) bool) error {
+	opts, err := url.Options()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	cl, err := kgo.NewClient(append(opts,
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{s.positions: {0: kgo.NewOffset().AtStart()}}),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
 	)...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer cl.Close()
-	held := make(map[string]heldTable)
 	for {
 		fetches := cl.PollFetches(ctx)
 		for _, e := range fetches.Errors() {
-			return nil, fmt.Errorf("read topic %s: %w", s.positions, e.Err)
+			return fmt.Errorf("read topic %s: %w", topic, e.Err)
 		}
 		for it := fetches.RecordIter(); !it.Done(); {
 			r := it.Next()
-			h, table, err := s.heldIn(r)
+			job, table, h, err := heldIn(r)
 			if err != nil {
-				return nil, err
+				return err
 			}
-			if table != "" {
-				held[table] = h
-			}
-			if done(r.Offset, h.Fence) {
-				return held, nil
+			if done(r.Offset, job, table, h) {
+				return nil
 			}
 		}
 		if err := ctx.Err(); err != nil {
-			return nil, errors.Join(fmt.Errorf("read topic %s", s.positions), err)
+			return errors.Join(fmt.Errorf("read topic %s", topic), err)
 		}
 	}
 }
 
-// heldIn reads a record; table is "" if it is none of the job's tables.
-func (s *Sink) heldIn(r *kgo.Record) (h heldTable, table string, err error) {
+// heldIn reads a record; job is "" if it tells of none.
+func heldIn(r *kgo.Record) (job, table string, h heldTable, err error) {
 	if r.Attrs.IsControl() {
-		return h, "", nil
+		return "", "", h, nil
 	}
 	job, table, ok := strings.Cut(string(r.Key), "\x00")
-	if !ok || job != s.job || r.Value == nil {
-		return h, "", nil
+	if !ok || r.Value == nil {
+		return "", "", h, nil
 	}
 	if err := json.Unmarshal(r.Value, &h); err != nil {
-		return h, "", fmt.Errorf("topic %s, offset %d: %w", s.positions, r.Offset, err)
+		return "", "", h, fmt.Errorf("topic %s, offset %d: %w", r.Topic, r.Offset, err)
 	}
-	return h, table, nil
+	return job, table, h, nil
 }

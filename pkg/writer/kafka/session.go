@@ -53,9 +53,32 @@ const endTime = time.Minute
 // slowTime is after how long a session that cannot begin yet says why.
 const slowTime = 5 * time.Second
 
+// begunTimes is how often a session is begun of which the broker says that it is in a wrong state,
+// and begunPause what lies between.
+const (
+	begunTimes = 4
+	begunPause = 500 * time.Millisecond
+)
+
 // connect begins a session. All that another producer of the job has not committed is
 // aborted by it, and nothing of it is committed any more.
 func (s *Sink) connect(ctx context.Context) (*session, error) {
+	for n := 1; ; n++ {
+		begun, err := s.attempt(ctx)
+		// Seen once, after a kill: nothing of ours is there yet, and the next one aborts what is left.
+		if !errors.Is(err, kerr.InvalidTxnState) || n == begunTimes {
+			return begun, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(begunPause):
+		}
+	}
+}
+
+// attempt is connect, once.
+func (s *Sink) attempt(ctx context.Context) (*session, error) {
 	opts, err := s.url.Options()
 	if err != nil {
 		return nil, err

@@ -91,9 +91,15 @@ func (p place) commit(s *Sink, pos batch.Position, ws ...writer.Writer) {
 // console returns the lines that Kafka's own consumer prints of what is committed.
 func (p place) console() []string {
 	p.t.Helper()
+	return p.consoleOf(p.topic)
+}
+
+// consoleOf is console of several topics, whose names are alternatives of a pattern.
+func (p place) consoleOf(pattern string) []string {
+	p.t.Helper()
 	run := services.Env(p.t, "TABLEHAUL_TEST_KAFKA_RUN")
 	out, _ := exec.Command(run, "org.apache.kafka.tools.consumer.ConsoleConsumer", "--bootstrap-server", services.Env(p.t, "TABLEHAUL_TEST_KAFKA"),
-		"--topic", p.topic, "--from-beginning", "--isolation-level", "read_committed", "--timeout-ms", "10000").Output() // its timeout is an error
+		"--include", pattern, "--from-beginning", "--isolation-level", "read_committed", "--timeout-ms", "10000").Output() // its timeout is an error
 	return strings.Split(strings.TrimSpace(string(out)), "\n")
 }
 
@@ -106,7 +112,7 @@ func (p place) records() []*kgo.Record {
 // committed reads a topic up to where the first open transaction begins.
 func committed(t *testing.T, brokers, topic string) (all []*kgo.Record) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.KeepControlRecords(), kgo.FetchMaxWait(100*time.Millisecond))
@@ -176,7 +182,7 @@ func (p place) want(want string) {
 	p.t.Helper()
 	// The brokers mark a transaction's partitions a little after they have promised to.
 	got := p.committed()
-	for end := time.Now().Add(time.Minute); len(got) < len(want) && time.Now().Before(end); got = p.committed() {
+	for end := time.Now().Add(3 * time.Minute); len(got) < len(want) && time.Now().Before(end); got = p.committed() {
 		time.Sleep(50 * time.Millisecond)
 	}
 	if got != want {
