@@ -105,7 +105,7 @@ type script struct {
 	env            []string
 	line           string
 	stdout, stderr *bytes.Buffer // of the last command
-	background     *exec.Cmd
+	background     *background
 	cluster        *doristest.Cluster
 }
 
@@ -115,11 +115,8 @@ var marker = regexp.MustCompile(`(?m)^-- (.+) --\n`)
 func (s *script) run(text string) {
 	s.stdout, s.stderr = new(bytes.Buffer), new(bytes.Buffer)
 	text = s.unpack(text)
-	defer func() {
-		if s.background != nil {
-			_ = s.background.Process.Kill()
-			_ = s.background.Wait()
-		}
+	defer func() { // also behind a failure, which has told of it
+		s.background.abort()
 	}()
 	for n, line := range strings.Split(text, "\n") {
 		words := split(line, func(name string) string { return s.getenv(name) })
@@ -170,14 +167,13 @@ func (s *script) do(neg bool, name string, args []string) {
 		cmd := s.command(args[1:])
 		s.ended(cmd.Run(), cmd, args[0])
 	case "start": // COMMAND…, in the background
-		s.background = s.command(args)
-		s.check(s.background.Start())
+		s.start(args)
 	case "await": // CODE of what was started
-		cmd := s.background
-		s.background = nil
-		err := cmd.Wait()
-		s.stdout, s.stderr = cmd.Stdout.(*bytes.Buffer), cmd.Stderr.(*bytes.Buffer)
-		s.ended(err, cmd, args[0])
+		s.await(args[0])
+	case "says": // REGEXP, what was started
+		s.says(args[0])
+	case "eventually": // REGEXP COMMAND…
+		s.eventually(args[0], args[1:])
 	case "signal": // NAME, to what was started
 		sig, ok := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}[args[0]]
 		if !ok {
@@ -215,10 +211,7 @@ func (s *script) do(neg bool, name string, args []string) {
 	case "dorissql": // STATEMENT, to that
 		s.dorisSQL(strings.Join(args, " "))
 	case "rows": // FOLDER COLUMNS… of a table, as DuckDB reads it
-		s.stdout, s.stderr = new(bytes.Buffer), new(bytes.Buffer)
-		out, err := readTableRows(s.t, s.dir, args[0], strings.Join(args[1:], ", "))
-		s.stdout.WriteString(out)
-		s.check(err)
+		s.check(s.rows(args[0], args[1:]))
 	case "messages": // TOPIC COUNT, as Kafka's own consumer prints them
 		s.messages(args[0], args[1])
 	default:
@@ -234,17 +227,6 @@ func (s *script) command(args []string) *exec.Cmd {
 	return cmd
 }
 
-func (s *script) ended(err error, cmd *exec.Cmd, want string) {
-	s.t.Helper()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		s.check(err)
-	}
-	if got := strconv.Itoa(cmd.ProcessState.ExitCode()); got != want {
-		s.fail("exit code " + got)
-	}
-}
-
 func (s *script) check(err error) {
 	s.t.Helper()
 	if err != nil {
@@ -254,7 +236,9 @@ func (s *script) check(err error) {
 
 func (s *script) fail(why string) {
 	s.t.Helper()
-	s.t.Fatalf("%s\n%s\n[stdout]\n%s[stderr]\n%s", s.line, why, s.stdout, s.stderr)
+	said := s.background.abort()
+	s.background = nil
+	s.t.Fatalf("%s\n%s\n[stdout]\n%s[stderr]\n%s%s", s.line, why, s.stdout, s.stderr, said)
 }
 
 // split parts a line into words as a shell does that knows single quotes,

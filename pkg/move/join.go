@@ -195,7 +195,7 @@ func (r *tailRun) beside(ctx context.Context, names []string, anew map[string]bo
 	}
 	own := &tailRun{streamRun: streamRun{sink: sink, opts: r.opts, failed: out.failed, headroom: src.Headroom}, src: src, anew: map[string]bool{}, stock: r.stock, listed: true, unkept: map[string]bool{}}
 	own.opts.Start, own.opts.Until, own.opts.IdleExit, own.opts.Progress = StartSnapshot, "now", 0, nil
-	own.opts.Beside, own.going = nil, true
+	own.opts.Beside, own.going, own.aside = nil, true, true
 	own.attempt = own.once
 	own.copyAnew = func(te *schema.TableError) { out.failed[te.Table] = te } // it is tried again from here
 	for _, name := range names {

@@ -34,6 +34,7 @@ type streamRun struct {
 	// rival, if set, tells in which tables another run was ahead of the last commit.
 	rival func(name string) bool
 
+	aside    bool      // tables are copied beside the log, whose progress is another's
 	followed bool      // the log was reached, or stock copied: from here on transient errors are worth waiting for
 	going    bool      // tables held positions before the run: what stops one table must not stop them
 	failing  time.Time // of the first error since anything was well; zero while it is
@@ -79,12 +80,21 @@ func (r *streamRun) persist(ctx context.Context) error {
 		if o := (*overtaken)(nil); errors.As(err, &o) {
 			pause = 0 // nothing is broken, and the others' changes come all the time
 		}
-		r.opts.Progress.Retrying(err, pause)
+		r.retrying(err, pause)
 		if err := sleep(ctx, pause); err != nil {
 			return err
 		}
 		wait = min(2*wait, maxPause)
 	}
+}
+
+// retrying tells of an error that is met by trying again.
+func (r *streamRun) retrying(err error, pause time.Duration) {
+	if r.aside {
+		r.opts.Warn(fmt.Sprintf("copying tables while the others go on: %v; trying again in %s", err, pause.Round(time.Millisecond)))
+		return
+	}
+	r.opts.Progress.Retrying(err, pause)
 }
 
 // replace notes a table among those of the run.

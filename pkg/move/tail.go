@@ -457,7 +457,7 @@ func (f *tailer) copyTables(ctx context.Context, tables []*schema.Table, mode wr
 			return nil
 		}
 		pause := f.opts.RetryPause << try
-		f.opts.Progress.Retrying(err, pause)
+		f.retrying(err, pause)
 		if err := sleep(ctx, pause); err != nil {
 			return err
 		}
