@@ -53,7 +53,7 @@ func (c cluster) kill(part string, sig syscall.Signal) {
 	pid, err := strconv.Atoi(strings.Fields(string(text))[0])
 	must(c.t, err)
 	must(c.t, syscall.Kill(pid, sig))
-	for deadline := time.Now().Add(10 * time.Second); sig == syscall.SIGKILL && lives(pid); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); sig == syscall.SIGKILL && lives(pid); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			c.t.Fatalf("process %d lives on", pid)
 		}
@@ -174,7 +174,7 @@ func TestSafeModeAndQuota(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	if err := c.MkdirAll(ctx, "/d/x"); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 10*time.Second {
+	if err := c.MkdirAll(ctx, "/d/x"); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > time.Minute {
 		t.Errorf("got %v after %v", err, time.Since(start))
 	}
 	wait := after(time.Second, func() { cl.admin("-safemode", "leave") })
@@ -229,7 +229,7 @@ func TestNameNodeKilled(t *testing.T) {
 		if !hint.IsTransient(err) || !strings.Contains(fmt.Sprint(err), "no NameNode answers: "+cl.env["TABLEHAUL_TEST_HDFS"]) || errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("got %v", err)
 		}
-		if d := time.Since(start); d > 10*time.Second {
+		if d := time.Since(start); d > 30*time.Second {
 			t.Errorf("after %v", d)
 		}
 	}

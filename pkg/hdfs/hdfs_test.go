@@ -265,7 +265,7 @@ func TestNow(t *testing.T) {
 	c, dir := open(t, Options{})
 	now, err := c.Now(t.Context(), dir)
 	must(t, err)
-	if d := time.Since(now).Abs(); d > 5*time.Second {
+	if d := time.Since(now).Abs(); d > time.Minute {
 		t.Errorf("%v away", d)
 	}
 	if list, err := c.List(t.Context(), dir); err != nil || len(list) > 0 {
@@ -279,7 +279,7 @@ func TestNobodyThere(t *testing.T) {
 	if !hint.IsTransient(err) || hint.Of(err) == "" || !strings.Contains(fmt.Sprint(err), "no NameNode answers: 127.0.0.1:1 cannot be reached: connection refused") {
 		t.Errorf("got %v (hint %q)", err, hint.Of(err))
 	}
-	if d := time.Since(start); d > 3*time.Second {
+	if d := time.Since(start); d > 30*time.Second {
 		t.Errorf("after %v", d)
 	}
 }

@@ -240,7 +240,7 @@ func TestTableErrors(t *testing.T) {
 
 func TestCancelEndsARead(t *testing.T) {
 	serversAtOnce(t, func(t *testing.T, s *testServer) {
-		s.must(t, "CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1)", "CREATE VIEW slow AS SELECT IF(SLEEP(20), id, id) AS id FROM t")
+		s.must(t, "CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1)", "CREATE VIEW slow AS SELECT IF(SLEEP(120), id, id) AS id FROM t")
 		st := s.open(t, Options{})
 		tables, snap := pinAll(t, st, 1)
 		defer snap.Close()
@@ -253,7 +253,7 @@ func TestCancelEndsARead(t *testing.T) {
 			_, err = r.Read(ctx)
 			r.Close()
 		}
-		if !errors.Is(err, context.Canceled) || time.Since(start) > 5*time.Second {
+		if !errors.Is(err, context.Canceled) || time.Since(start) > time.Minute {
 			t.Errorf("got %v after %v", err, time.Since(start))
 		}
 	})

@@ -219,7 +219,7 @@ func TestLogSilent(t *testing.T) {
 		next(t, rd, time.Minute).Release()
 		stalled.Store(true)
 		start := time.Now()
-		for err == nil && time.Since(start) < 10*time.Second {
+		for err == nil && time.Since(start) < time.Minute {
 			var b *batch.Batch
 			if b, err = rd.Read(t.Context()); err == nil {
 				b.Release()
@@ -227,7 +227,7 @@ func TestLogSilent(t *testing.T) {
 		}
 		stalled.Store(false)
 		isTransient(t, err)
-		if d := time.Since(start); d > 3*time.Second {
+		if d := time.Since(start); d > 30*time.Second {
 			t.Errorf("the silence was noticed after %v", d)
 		}
 	})
@@ -253,7 +253,7 @@ func TestServerID(t *testing.T) {
 		again.Close()
 		for err = nil; err == nil; {
 			var b *batch.Batch
-			ctx, cancel := contextWithin(t, 10*time.Second)
+			ctx, cancel := contextWithin(t, time.Minute)
 			if b, err = rd.Read(ctx); err == nil {
 				b.Release()
 			}

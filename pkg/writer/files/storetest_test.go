@@ -375,7 +375,7 @@ func storeStages(t *testing.T, s store) {
 		got := make(map[string]string)
 		for _, i := range found {
 			got[i.name] = string(i.owner)
-			if i.idle < -2*time.Second || i.idle > 30*time.Second {
+			if i.idle < -2*time.Second || i.idle > 3*time.Minute {
 				t.Errorf("%s is idle since %v", i.name, i.idle)
 			}
 		}

@@ -66,7 +66,7 @@ type twoBrokers struct {
 func (b *twoBrokers) lead(want int32) {
 	b.t.Helper()
 	adm := b.admin()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		topics, err := adm.ListTopics(b.t.Context(), b.topic)
 		if err == nil && topics[b.topic].Partitions[0].Leader == want {
 			return
