@@ -17,8 +17,9 @@ import (
 )
 
 // haltVar has the program halt while it reads a MySQL source, so that a test can do
-// something in the midst of a run: "FOLDER open TABLE:N read TABLE:N …" halts it before
-// it opens a table's N-th split of the run, or reads its N-th batch. It makes the file
+// something in the midst of a run: "FOLDER pin TABLE:N open TABLE:N read TABLE:N …" halts it
+// before it pins tables of which this one is the first for the N-th time, opens a table's
+// N-th split of the run, or reads its N-th batch. It makes the file
 // TABLE in the folder, and goes on once the file "go" is there, or "go-TABLE" for that alone.
 const haltVar = "TABLEHAUL_TEST_HALT"
 
@@ -79,6 +80,9 @@ func openHalting(ctx context.Context, url string, o storeOptions) (source, error
 }
 
 func (s haltingSource) Pin(ctx context.Context, tables []*schema.Table, parallel int) (reader.Snapshot, error) {
+	if err := s.at(ctx, "pin", tables[0]); err != nil {
+		return nil, err
+	}
 	snap, err := s.Stock.Pin(ctx, tables, parallel)
 	if err != nil {
 		return nil, err

@@ -256,6 +256,34 @@ func (f *tailer) join(ctx context.Context) error {
 	return f.openTables(ctx, tables)
 }
 
+// lookAgain takes on tables that have come into being between the listing of tables and where the
+// log begins.
+func (f *tailer) lookAgain(ctx context.Context) error {
+	if f.run.joins == nil || !f.run.stale {
+		return nil
+	}
+	sel := f.opts.Selection
+	sel.Missed = func([]string) {} // they matched when the run began
+	tables, err := f.src.Tables(ctx, sel)
+	if err != nil && (ctx.Err() != nil || hint.IsTransient(err)) {
+		return fmt.Errorf("look for new tables: %w", err)
+	}
+	if err != nil {
+		f.opts.Warn(fmt.Sprintf("tables that came into being as the run began are left out: %v", err))
+	}
+	known := make(map[string]bool, len(f.run.tables))
+	for _, t := range f.run.tables {
+		known[t.String()] = true
+	}
+	for _, t := range tables {
+		if !known[t.String()] {
+			f.run.joins.want(t.String(), false)
+		}
+	}
+	f.run.stale = false
+	return nil
+}
+
 // left forgets a table that is gone, unless it has come again.
 func (j *joins) left(name string) {
 	s := j.state[name]

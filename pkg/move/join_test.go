@@ -101,6 +101,38 @@ func TestTailTakesOn(t *testing.T) {
 	}
 }
 
+// A table that has come into being after the run's tables were listed, and before the log begins, is
+// taken on, however often that breaks off.
+func TestTailLooksAgain(t *testing.T) {
+	for start, most := range map[string]int{move.StartSnapshot: 2, "now": 0} { // which nothing is waited for with yet
+		for fails := range most + 1 {
+			b := newBank(t, 75)
+			all := slices.Clone(b.tables)
+			listed := []*schema.Table{b.table("accounts"), b.table("idle")}
+			b.transact(30)
+			src, left := b.stock(), fails
+			src.Fault = func(op rmem.Op, _ *schema.Table) error {
+				if op == rmem.Tables && left > 0 {
+					left--
+					return hint.Transient(errors.New("server gone"))
+				}
+				return nil
+			}
+			beside := b.beside(nil)
+			b.tables = listed
+			opts := move.TailOptions{Start: start, Beside: func(ctx context.Context) (move.Beside, error) {
+				b.tables = all
+				return beside(ctx)
+			}}
+			if err := b.run(src, b.open(), opts); err != nil || left > 0 {
+				t.Errorf("%s, %d failures: got %v, %d left", start, fails, err, left)
+			}
+			b.tables = all
+			b.want(b.table("notes"), b.db.Rows(b.table("notes")))
+		}
+	}
+}
+
 // One that cannot be copied is left behind, after some tries; one that is gone is forgotten.
 func TestTailCannotTakeOn(t *testing.T) {
 	b := newBank(t, 80)

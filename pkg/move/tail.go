@@ -147,8 +147,11 @@ type tailRun struct {
 	unkept map[string]bool // tables of which was told what they lack
 	// listed says that the tables which were dropped since the last run are among those of the run.
 	listed bool
-	joins  *joins          // nil if no tables are copied while the log flows
-	anew   map[string]bool // tables to be copied whatever the sink holds of them
+	// stale says that the log begins behind the listing of tables, so that it does not tell of all
+	// that have come since.
+	stale bool
+	joins *joins          // nil if no tables are copied while the log flows
+	anew  map[string]bool // tables to be copied whatever the sink holds of them
 }
 
 // once opens everything and follows the log.
@@ -169,6 +172,9 @@ func (r *tailRun) once(ctx context.Context) (err error) {
 		}
 	}()
 	if err := f.open(ctx); err != nil {
+		return err
+	}
+	if err := f.lookAgain(ctx); err != nil {
 		return err
 	}
 	if err := f.claim(ctx); err != nil {
@@ -306,6 +312,7 @@ func (f *tailer) begin(ctx context.Context, err error) error {
 		}
 		return nil
 	}
+	f.run.stale = true
 	if f.opts.Start == StartSnapshot {
 		pos, err := f.src.Locate(ctx, "now")
 		if err != nil {
