@@ -82,14 +82,15 @@ func (b *followedBy) abreast(p *program, url string, src reader.Stock, tables []
 				switch err := src.Owns(pos); {
 				case err == nil:
 					delete(left, pos)
-				case hint.IsTransient(err):
-					return err
 				default:
 					table, why = name, err
 				}
 			}
 			if why == nil {
 				return nil
+			}
+			if time.Since(began) > abreastTime && hint.IsTransient(why) {
+				return why
 			}
 			if time.Since(began) > abreastTime {
 				err := fmt.Errorf("%s is not where %s has brought %s: %w", p.hide.redact(url), p.hide.redact(b.log), table, why)

@@ -48,7 +48,14 @@ func (s *shop) source() string { return s.url + "/" + s.name }
 
 // execute runs tablehaul with more variables and returns its exit code and all
 // that it printed: if it hangs, what it hangs in.
-func execute(t *testing.T, env []string, args ...string) (code int, output string) {
+func execute(t *testing.T, env []string, args ...string) (code int, printed string) {
+	t.Helper()
+	var out output
+	return executeInto(t, &out, env, args...), out.String()
+}
+
+// executeInto has what it prints seen while it runs.
+func executeInto(t *testing.T, out *output, env []string, args ...string) (code int) {
 	t.Helper()
 	// A DataNode that is killed with the last block of a file holds up its closing for two minutes.
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
@@ -57,14 +64,15 @@ func execute(t *testing.T, env []string, args ...string) (code int, output strin
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) }
 	cmd.WaitDelay = 10 * time.Second
 	cmd.Env = append(append(os.Environ(), "NO_COLOR=1"), env...)
-	out, err := cmd.CombinedOutput()
+	cmd.Stdout, cmd.Stderr = out, out
+	err := cmd.Run()
 	if ctx.Err() != nil {
 		t.Fatalf("tablehaul %v hangs: %s", args, out)
 	}
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	return cmd.ProcessState.ExitCode(), string(out)
+	return cmd.ProcessState.ExitCode()
 }
 
 // succeed runs tablehaul, which must end well.

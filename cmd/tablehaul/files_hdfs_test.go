@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -44,26 +45,28 @@ func TestFilesFailover(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	sink := "hdfs://tablehaul/ods"
+	sink, moves := "hdfs://tablehaul/ods", regexp.MustCompile(`(?m)^\[\d+:\d+\] `)
 	meanwhile := func(f func(), args ...string) {
 		t.Helper()
 		done := make(chan struct{})
+		var out output
 		go func() {
 			defer close(done)
-			if code, out := execute(t, conf, args...); code != 0 {
-				t.Errorf("tablehaul %v: exit code %d: %s", args, code, out)
+			if code := executeInto(t, &out, conf, args...); code != 0 {
+				t.Errorf("tablehaul %v: exit code %d: %s", args, code, &out)
 			}
 		}()
-		time.Sleep(2 * time.Second)
-		select {
-		case <-done:
-			t.Fatalf("%v has ended before anything was broken", args)
-		default:
+		for !moves.MatchString(out.String()) { // before that a NameNode that is gone ends it
+			select {
+			case <-done:
+				t.Fatalf("%v has ended before anything was broken: %s", args, &out)
+			case <-time.After(20 * time.Millisecond):
+			}
 		}
 		f()
 		<-done
 	}
-	copying := []string{"snapshot", s.source(), sink, "--tables", "big", "--format", "csv", "--rate-limit", "3MiB", "--split-rows", "20000", "-q"}
+	copying := []string{"snapshot", s.source(), sink, "--tables", "big", "--format", "csv", "--rate-limit", "3MiB", "--split-rows", "20000"}
 	meanwhile(func() {
 		hadoop("org.apache.hadoop.hdfs.tools.DFSHAAdmin", "-failover", "nn1", "nn2")
 		kill("DATANODE")
@@ -75,7 +78,7 @@ func TestFilesFailover(t *testing.T) {
 		s.sql(fmt.Sprintf("UPDATE %s.big SET note = 'y' WHERE id = 1", s.name))
 		kill("NAMENODE2")
 		hadoop("org.apache.hadoop.hdfs.tools.DFSHAAdmin", "-failover", "nn2", "nn1")
-	}, "tail", s.source(), sink, "--tables", "big", "--latest", "--idle-exit", "8s", "--commit-interval", "1s", "-q")
+	}, "tail", s.source(), sink, "--tables", "big", "--latest", "--idle-exit", "8s", "--commit-interval", "1s")
 
 	local := filepath.Join(t.TempDir(), "big")
 	hadoop("org.apache.hadoop.fs.FsShell", "-get", sink+"/"+s.name+"/big", local)

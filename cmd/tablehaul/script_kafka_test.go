@@ -50,7 +50,7 @@ func (s *script) produce(topic, file string) {
 	in, err := os.Open(filepath.Join(s.dir, file))
 	s.check(err)
 	defer in.Close()
-	cmd := s.command([]string{services.Env(s.t, "TABLEHAUL_TEST_KAFKA_RUN"), "org.apache.kafka.tools.ConsoleProducer", "--bootstrap-server", s.getenv("HOST"), "--topic", topic})
+	cmd := s.command(s.t.Context(), []string{services.Env(s.t, "TABLEHAUL_TEST_KAFKA_RUN"), "org.apache.kafka.tools.ConsoleProducer", "--bootstrap-server", s.getenv("HOST"), "--topic", topic})
 	cmd.Stdin = in
 	s.ended(cmd.Run(), cmd, "0")
 }
@@ -59,7 +59,7 @@ func (s *script) produce(topic, file string) {
 // its headers.
 func (s *script) consume(topic, count string) {
 	s.t.Helper()
-	cmd := s.command([]string{
+	cmd := s.command(s.t.Context(), []string{
 		services.Env(s.t, "TABLEHAUL_TEST_KAFKA_RUN"), "org.apache.kafka.tools.consumer.ConsoleConsumer", "--bootstrap-server", s.getenv("HOST"),
 		"--topic", topic, "--from-beginning", "--max-messages", count, "--timeout-ms", "60000", "--property", "print.headers=true",
 	})
@@ -75,7 +75,7 @@ func (s *script) messages(topic, count string) {
 	if got := s.committed(topic); got != want {
 		s.fail(fmt.Sprint(got, " messages"))
 	}
-	cmd := s.command([]string{
+	cmd := s.command(s.t.Context(), []string{
 		services.Env(s.t, "TABLEHAUL_TEST_KAFKA_RUN"), "org.apache.kafka.tools.consumer.ConsoleConsumer", "--bootstrap-server", services.Env(s.t, "TABLEHAUL_TEST_KAFKA"),
 		"--topic", topic, "--from-beginning", "--isolation-level", "read_committed", "--max-messages", count, "--timeout-ms", "60000",
 	})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"errors"
 	"io/fs"
@@ -164,7 +165,7 @@ func (s *script) do(neg bool, name string, args []string) {
 	s.t.Helper()
 	switch name {
 	case "exits": // CODE COMMAND…
-		cmd := s.command(args[1:])
+		cmd := s.command(s.t.Context(), args[1:])
 		s.ended(cmd.Run(), cmd, args[0])
 	case "start": // COMMAND…, in the background
 		s.start(args)
@@ -179,7 +180,7 @@ func (s *script) do(neg bool, name string, args []string) {
 		if !ok {
 			s.fail("unknown signal")
 		}
-		s.check(s.background.Process.Signal(sig))
+		s.check(s.running().Process.Signal(sig))
 	case "stdout", "stderr": // REGEXP
 		out := map[string]*bytes.Buffer{"stdout": s.stdout, "stderr": s.stderr}[name]
 		if regexp.MustCompile("(?m)"+args[0]).Match(out.Bytes()) == neg {
@@ -195,7 +196,7 @@ func (s *script) do(neg bool, name string, args []string) {
 		s.env = append(s.env, args...)
 	case "sql": // STATEMENTS, to the server
 		host, port, _ := strings.Cut(s.getenv("HOST"), ":")
-		cmd := s.command(append([]string{
+		cmd := s.command(s.t.Context(), append([]string{
 			s.client, "-h", host, "-P", port, "-uroot", "-NBe",
 		}, strings.Join(args, " ")))
 		cmd.Env = append(cmd.Env, "MYSQL_PWD=") // a script's own is for the program
@@ -219,9 +220,9 @@ func (s *script) do(neg bool, name string, args []string) {
 	}
 }
 
-func (s *script) command(args []string) *exec.Cmd {
+func (s *script) command(ctx context.Context, args []string) *exec.Cmd {
 	s.stdout, s.stderr = new(bytes.Buffer), new(bytes.Buffer)
-	cmd := exec.CommandContext(s.t.Context(), args[0], args[1:]...)
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Dir, cmd.Env = s.dir, s.env
 	cmd.Stdout, cmd.Stderr = s.stdout, s.stderr
 	return cmd

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os/exec"
 	"regexp"
@@ -44,7 +45,8 @@ type background struct {
 // start starts a command in the background.
 func (s *script) start(args []string) {
 	s.t.Helper()
-	b := &background{Cmd: s.command(args), ended: make(chan struct{})}
+	b := &background{Cmd: s.command(s.t.Context(), args), ended: make(chan struct{})}
+	b.WaitDelay = 10 * time.Second // for what it has started itself
 	b.Stdout, b.Stderr = &b.stdout, &b.stderr
 	s.check(b.Start())
 	s.background = b
@@ -54,10 +56,19 @@ func (s *script) start(args []string) {
 	}()
 }
 
+// running returns what was started.
+func (s *script) running() *background {
+	s.t.Helper()
+	if s.background == nil {
+		s.fail("nothing was started")
+	}
+	return s.background
+}
+
 // await waits for its end.
 func (s *script) await(code string) {
 	s.t.Helper()
-	b := s.background
+	b := s.running()
 	select {
 	case <-b.ended:
 	case <-time.After(hangs):
@@ -71,7 +82,7 @@ func (s *script) await(code string) {
 // says waits until it has printed to stderr what matches.
 func (s *script) says(pattern string) {
 	s.t.Helper()
-	re, b := regexp.MustCompile("(?m)"+pattern), s.background
+	re, b := regexp.MustCompile("(?m)"+pattern), s.running()
 	for end := time.Now().Add(hangs); !re.MatchString(b.stderr.String()); time.Sleep(50 * time.Millisecond) {
 		select {
 		case <-b.ended:
@@ -86,21 +97,23 @@ func (s *script) says(pattern string) {
 	}
 }
 
-// eventually repeats a command until what it prints matches.
+// eventually repeats a command until it does well and what it prints matches.
 func (s *script) eventually(pattern string, args []string) {
 	s.t.Helper()
 	re := regexp.MustCompile("(?m)" + pattern)
-	for end := time.Now().Add(hangs); ; time.Sleep(100 * time.Millisecond) {
+	ctx, cancel := context.WithTimeout(s.t.Context(), hangs)
+	defer cancel()
+	for ; ; time.Sleep(100 * time.Millisecond) {
 		var err error
 		if args[0] == "rows" {
 			err = s.rows(args[1], args[2:])
 		} else {
-			err = s.command(args).Run()
+			err = s.command(ctx, args).Run()
 		}
-		if re.MatchString(s.stdout.String()) {
+		if err == nil && re.MatchString(s.stdout.String()) {
 			return
 		}
-		if time.Now().After(end) {
+		if ctx.Err() != nil {
 			s.fail("it does not come: " + errorText(err))
 		}
 	}

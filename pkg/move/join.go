@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
+	"github.com/tablehaul/tablehaul/pkg/reader"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 	"github.com/tablehaul/tablehaul/pkg/writer"
 )
@@ -259,25 +260,21 @@ func (f *tailer) join(ctx context.Context) error {
 // lookAgain takes on tables that have come into being between the listing of tables and where the
 // log begins.
 func (f *tailer) lookAgain(ctx context.Context) error {
-	if f.run.joins == nil || !f.run.stale {
+	src, ok := f.src.(reader.Namer)
+	if f.run.joins == nil || !f.run.stale || !ok {
 		return nil
 	}
-	sel := f.opts.Selection
-	sel.Missed = func([]string) {} // they matched when the run began
-	tables, err := f.src.Tables(ctx, sel)
-	if err != nil && (ctx.Err() != nil || hint.IsTransient(err)) {
-		return fmt.Errorf("look for new tables: %w", err)
-	}
+	names, err := src.Names(ctx, f.opts.Selection)
 	if err != nil {
-		f.opts.Warn(fmt.Sprintf("tables that came into being as the run began are left out: %v", err))
+		return fmt.Errorf("look for new tables: %w", err)
 	}
 	known := make(map[string]bool, len(f.run.tables))
 	for _, t := range f.run.tables {
 		known[t.String()] = true
 	}
-	for _, t := range tables {
-		if !known[t.String()] {
-			f.run.joins.want(t.String(), false)
+	for _, name := range names {
+		if !known[name] && f.failed[name] == nil && !f.run.joins.has(name) {
+			f.run.joins.want(name, false)
 		}
 	}
 	f.run.stale = false

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tablehaul/tablehaul/pkg/hint"
 	"github.com/tablehaul/tablehaul/pkg/move"
+	"github.com/tablehaul/tablehaul/pkg/reader"
 	rmem "github.com/tablehaul/tablehaul/pkg/reader/mem"
 	"github.com/tablehaul/tablehaul/pkg/schema"
 )
@@ -104,15 +105,15 @@ func TestTailTakesOn(t *testing.T) {
 // A table that has come into being after the run's tables were listed, and before the log begins, is
 // taken on, however often that breaks off.
 func TestTailLooksAgain(t *testing.T) {
-	for start, most := range map[string]int{move.StartSnapshot: 2, "now": 0} { // which nothing is waited for with yet
-		for fails := range most + 1 {
+	for _, start := range []string{move.StartSnapshot, "now"} {
+		for fails := range 3 {
 			b := newBank(t, 75)
 			all := slices.Clone(b.tables)
 			listed := []*schema.Table{b.table("accounts"), b.table("idle")}
 			b.transact(30)
 			src, left := b.stock(), fails
 			src.Fault = func(op rmem.Op, _ *schema.Table) error {
-				if op == rmem.Tables && left > 0 {
+				if op == rmem.Names && left > 0 {
 					left--
 					return hint.Transient(errors.New("server gone"))
 				}
@@ -120,16 +121,59 @@ func TestTailLooksAgain(t *testing.T) {
 			}
 			beside := b.beside(nil)
 			b.tables = listed
-			opts := move.TailOptions{Start: start, Beside: func(ctx context.Context) (move.Beside, error) {
+			err := b.run(src, b.open(), move.TailOptions{Start: start, Beside: func(ctx context.Context) (move.Beside, error) {
 				b.tables = all
 				return beside(ctx)
-			}}
-			if err := b.run(src, b.open(), opts); err != nil || left > 0 {
+			}})
+			if err != nil || left > 0 {
 				t.Errorf("%s, %d failures: got %v, %d left", start, fails, err, left)
 			}
 			b.tables = all
 			b.want(b.table("notes"), b.db.Rows(b.table("notes")))
 		}
+	}
+}
+
+// A growing is a source of which all tables but one come into being at some moment.
+type growing struct {
+	*rmem.Stock
+	grown *atomic.Bool
+}
+
+func (g growing) Names(ctx context.Context, sel reader.Selection) ([]string, error) {
+	names, err := g.Stock.Names(ctx, sel)
+	return slices.DeleteFunc(names, func(name string) bool { return name != "bank.notes" && !g.grown.Load() }), err
+}
+
+// So is one that does while nobody reads the log, as all tables are copied anew.
+func TestTailLooksAgainAfterCopies(t *testing.T) {
+	b := newBank(t, 76)
+	all, one := slices.Clone(b.tables), []*schema.Table{b.table("notes")}
+	b.tables = one
+	if err := b.run(b.stock(), b.open(), move.TailOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	b.tables = all
+	b.transact(20)
+	b.tables = one
+	var grown atomic.Bool
+	src := growing{b.stock(), &grown}
+	src.Fault = func(op rmem.Op, table *schema.Table) error {
+		if op == rmem.ReadLog && table != nil && !grown.Load() {
+			return &schema.TableError{Table: table.String(), Err: errors.New("altered"), Anew: true}
+		}
+		return nil
+	}
+	beside := (&bank{world: &world{t: t, db: b.db, tables: all, alloc: b.alloc}}).beside(func(op rmem.Op, _ *schema.Table) error {
+		grown.Store(grown.Load() || op == rmem.Pin)
+		return nil
+	})
+	if err := b.run(src, b.open(), move.TailOptions{Beside: beside}); err != nil {
+		t.Fatal(err)
+	}
+	b.tables = all
+	for _, table := range all {
+		b.want(table, b.db.Rows(table))
 	}
 }
 

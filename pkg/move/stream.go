@@ -91,7 +91,7 @@ func (r *streamRun) persist(ctx context.Context) error {
 // retrying tells of an error that is met by trying again.
 func (r *streamRun) retrying(err error, pause time.Duration) {
 	if r.aside {
-		r.opts.Warn(fmt.Sprintf("copying tables while the others go on: %v; trying again in %s", err, pause.Round(time.Millisecond)))
+		r.opts.Warn(fmt.Sprintf("copying tables while the others go on: %v; trying again", err))
 		return
 	}
 	r.opts.Progress.Retrying(err, pause)

@@ -108,7 +108,7 @@ func Tail(ctx context.Context, src Source, sink writer.Sink, tables []*schema.Ta
 		run := &tailRun{streamRun: streamRun{sink: sink, opts: opts, tables: tables, failed: map[string]error{}, headroom: src.Headroom}, src: src, unkept: map[string]bool{}}
 		run.attempt, run.stock = run.once, opts.Progress.Stock()
 		if opts.Beside != nil {
-			run.joins = newJoins(ctx, run)
+			run.joins, run.stale = newJoins(ctx, run), true
 			if opts.Extent == schema.Everything {
 				run.copyAnew = run.leaveForCopy
 			}
@@ -147,8 +147,8 @@ type tailRun struct {
 	unkept map[string]bool // tables of which was told what they lack
 	// listed says that the tables which were dropped since the last run are among those of the run.
 	listed bool
-	// stale says that the log begins behind the listing of tables, so that it does not tell of all
-	// that have come since.
+	// stale says that the log may begin behind the last listing of tables, so that it does not tell
+	// of all that have come since.
 	stale bool
 	joins *joins          // nil if no tables are copied while the log flows
 	anew  map[string]bool // tables to be copied whatever the sink holds of them
@@ -198,10 +198,14 @@ func (r *tailRun) followAll(ctx context.Context, f *tailer) error {
 		if !r.joins.waiting() {
 			return nil
 		}
+		r.stale = r.stale || len(f.all) == 0 // nobody reads the log until they have been copied
 		if err := r.joins.wait(ctx); err != nil {
 			return err
 		}
 		if err := f.join(ctx); err != nil {
+			return err
+		}
+		if err := f.lookAgain(ctx); err != nil {
 			return err
 		}
 	}
@@ -312,7 +316,6 @@ func (f *tailer) begin(ctx context.Context, err error) error {
 		}
 		return nil
 	}
-	f.run.stale = true
 	if f.opts.Start == StartSnapshot {
 		pos, err := f.src.Locate(ctx, "now")
 		if err != nil {
@@ -342,6 +345,7 @@ func (f *tailer) begin(ctx context.Context, err error) error {
 		return err
 	}
 	f.opts.Progress.Started(string(pos))
+	f.followed = true // it goes on from there, whatever has to be waited for
 	return nil
 }
 

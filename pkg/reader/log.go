@@ -58,6 +58,13 @@ type Herald interface {
 	Herald(sel Selection, tell func(db, table string)) error
 }
 
+// A Namer tells which tables there are, which takes much less than to list them with all that they are.
+type Namer interface {
+	// Names returns the selected tables as DB.NAME, sorted. That there are none, or that a pattern
+	// selects none, is no error.
+	Names(ctx context.Context, sel Selection) ([]string, error)
+}
+
 // The Reader of a Log differs from that of a split in this: a batch is of any of
 // the tables; one with Pos ends a transaction, and everything since the last Pos
 // belongs to it and to those before it; a batch without Table says that the log

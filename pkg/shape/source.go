@@ -22,6 +22,7 @@ type Origin interface {
 	reader.Log
 	reader.Ordered
 	reader.Herald
+	reader.Namer
 	reader.Checker
 	reader.Planner
 	reader.Loader

@@ -38,7 +38,7 @@ type Stock struct {
 	// Misses are names of tables of which the log is told to be incomplete.
 	Misses []string
 	// Fault, if set, is called before every operation; an error is the operation's
-	// outcome. It must be safe for concurrent use. t is nil for Tables and Pin.
+	// outcome. It must be safe for concurrent use. t is nil for Tables, Names and Pin.
 	Fault func(op Op, t *schema.Table) error
 
 	closed atomic.Bool
@@ -50,6 +50,7 @@ type Op string
 // The operations that a Fault hears of.
 const (
 	Tables Op = "tables"
+	Names  Op = "names"
 	Pin    Op = "pin"
 	Splits Op = "splits"
 	Open   Op = "open"
@@ -89,6 +90,27 @@ func (s *Stock) Tables(ctx context.Context, sel reader.Selection) ([]*schema.Tab
 	}
 	slices.SortFunc(out, func(a, b *schema.Table) int { return strings.Compare(a.String(), b.String()) })
 	return out, nil
+}
+
+// Names returns the names of the selected tables.
+func (s *Stock) Names(ctx context.Context, sel reader.Selection) ([]string, error) {
+	if err := s.begin(ctx, Names, nil); err != nil {
+		return nil, err
+	}
+	m, err := sel.Matcher()
+	if err != nil {
+		return nil, err
+	}
+	s.DB.mu.Lock()
+	defer s.DB.mu.Unlock()
+	var names []string
+	for _, t := range s.DB.tables {
+		if m.Match(t.DB, t.Name) {
+			names = append(names, t.String())
+		}
+	}
+	slices.Sort(names)
+	return names, nil
 }
 
 // Pin opens a point.

@@ -37,6 +37,7 @@ var (
 	_ reader.Stock  = (*Stock)(nil)
 	_ reader.Log    = (*Stock)(nil)
 	_ reader.Herald = (*Stock)(nil)
+	_ reader.Namer  = (*Stock)(nil)
 	_ reader.Loose  = (*snapshot)(nil)
 )
 

@@ -43,7 +43,48 @@ func (s *Stock) Tables(ctx context.Context, sel reader.Selection) ([]*schema.Tab
 			delete(found, at)
 		}
 	}
+	if len(found) == 0 {
+		return nil, s.none(sel)
+	}
 	return s.describe(found)
+}
+
+// Names returns the names of the selected tables.
+func (s *Stock) Names(ctx context.Context, sel reader.Selection) ([]string, error) {
+	m, err := s.matcher(sel)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.listTables(ctx, s.scope(sel), nil, m)
+	if err != nil {
+		return nil, fmt.Errorf("list the names of tables: %w", err)
+	}
+	names := make([]string, 0, len(found))
+	for _, t := range found {
+		names = append(names, t.db+"."+t.name)
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// scope is the condition of information_schema for all that may be selected.
+func (s *Stock) scope(sel reader.Selection) string {
+	if db := s.fold(cmp.Or(sel.DB, s.cfg.db)); db != "" && len(sel.Include) == 0 {
+		return "table_schema = " + literal(db)
+	}
+	return "table_schema NOT IN (" + systemSchemas + ")"
+}
+
+// none is the error of a selection of no table.
+func (s *Stock) none(sel reader.Selection) error {
+	if len(sel.Exclude) > 0 {
+		return hint.Wrap(errors.New("no table is left"), "--exclude may take too many")
+	}
+	where := "on the server"
+	if db := s.fold(cmp.Or(sel.DB, s.cfg.db)); db != "" {
+		where = "in database " + db
+	}
+	return hint.Wrap(fmt.Errorf("there is no table %s", where), "check the database's name, and that the user has SELECT on its tables")
 }
 
 // listAgain lists one table; nil if it is not there.
@@ -68,15 +109,11 @@ func (s *Stock) listAgain(ctx context.Context, t *listed) (*listed, error) {
 
 // listSelected lists the selected tables.
 func (s *Stock) listSelected(ctx context.Context, sel reader.Selection) (map[string]*listed, error) {
-	sel.DB = s.fold(cmp.Or(sel.DB, s.cfg.db))
 	m, err := s.matcher(sel)
 	if err != nil {
 		return nil, err
 	}
-	scope := "table_schema NOT IN (" + systemSchemas + ")"
-	if sel.DB != "" && len(sel.Include) == 0 {
-		scope = "table_schema = " + literal(sel.DB)
-	}
+	scope := s.scope(sel)
 	found, err := s.listTables(ctx, scope, sel.Include, m)
 	if err != nil {
 		return nil, fmt.Errorf("list tables: %w", err)
@@ -90,14 +127,7 @@ func (s *Stock) listSelected(ctx context.Context, sel reader.Selection) (map[str
 			"check the spelling, and that the user has SELECT on it: a table without grants is not seen")
 	}
 	if len(found) == 0 {
-		if len(sel.Exclude) > 0 {
-			return nil, hint.Wrap(errors.New("no table is left"), "--exclude may take too many")
-		}
-		where := "on the server"
-		if sel.DB != "" {
-			where = "in database " + sel.DB
-		}
-		return nil, hint.Wrap(fmt.Errorf("there is no table %s", where), "check the database's name, and that the user has SELECT on its tables")
+		return nil, s.none(sel)
 	}
 	if err := s.listColumns(ctx, scope, found); err != nil {
 		return nil, fmt.Errorf("list columns: %w", err)
