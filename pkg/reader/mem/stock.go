@@ -70,12 +70,33 @@ var _ reader.Stock = (*Stock)(nil)
 
 // Tables lists the selected tables.
 func (s *Stock) Tables(ctx context.Context, sel reader.Selection) ([]*schema.Table, error) {
-	if err := s.begin(ctx, Tables, nil); err != nil {
+	out, m, err := s.selected(ctx, Tables, sel)
+	if err != nil {
 		return nil, err
+	}
+	if unused := sel.Wrong(m, len(out)); len(unused) > 0 {
+		return nil, fmt.Errorf("no table matches %s", strings.Join(unused, ", "))
+	}
+	return out, nil
+}
+
+// Names returns the names of the selected tables.
+func (s *Stock) Names(ctx context.Context, sel reader.Selection) ([]string, error) {
+	tables, _, err := s.selected(ctx, Names, sel)
+	names := make([]string, len(tables))
+	for i, t := range tables {
+		names[i] = t.String()
+	}
+	return names, err
+}
+
+func (s *Stock) selected(ctx context.Context, op Op, sel reader.Selection) ([]*schema.Table, *reader.Matcher, error) {
+	if err := s.begin(ctx, op, nil); err != nil {
+		return nil, nil, err
 	}
 	m, err := sel.Matcher()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	s.DB.mu.Lock()
 	defer s.DB.mu.Unlock()
@@ -85,32 +106,8 @@ func (s *Stock) Tables(ctx context.Context, sel reader.Selection) ([]*schema.Tab
 			out = append(out, t.Table)
 		}
 	}
-	if unused := sel.Wrong(m, len(out)); len(unused) > 0 {
-		return nil, fmt.Errorf("no table matches %s", strings.Join(unused, ", "))
-	}
 	slices.SortFunc(out, func(a, b *schema.Table) int { return strings.Compare(a.String(), b.String()) })
-	return out, nil
-}
-
-// Names returns the names of the selected tables.
-func (s *Stock) Names(ctx context.Context, sel reader.Selection) ([]string, error) {
-	if err := s.begin(ctx, Names, nil); err != nil {
-		return nil, err
-	}
-	m, err := sel.Matcher()
-	if err != nil {
-		return nil, err
-	}
-	s.DB.mu.Lock()
-	defer s.DB.mu.Unlock()
-	var names []string
-	for _, t := range s.DB.tables {
-		if m.Match(t.DB, t.Name) {
-			names = append(names, t.String())
-		}
-	}
-	slices.Sort(names)
-	return names, nil
+	return out, m, nil
 }
 
 // Pin opens a point.
