@@ -79,20 +79,19 @@ func (b *followedBy) abreast(p *program, url string, src reader.Stock, tables []
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				switch err := src.Owns(pos); {
-				case err == nil:
-					delete(left, pos)
-				default:
+				if err := src.Owns(pos); err != nil {
 					table, why = name, err
+				} else {
+					delete(left, pos)
 				}
 			}
-			if why == nil {
+			late := time.Since(began) > abreastTime
+			switch {
+			case why == nil:
 				return nil
-			}
-			if time.Since(began) > abreastTime && hint.IsTransient(why) {
+			case late && hint.IsTransient(why):
 				return why
-			}
-			if time.Since(began) > abreastTime {
+			case late:
 				err := fmt.Errorf("%s is not where %s has brought %s: %w", p.hide.redact(url), p.hide.redact(b.log), table, why)
 				return hint.Wrap(err, "a replica that lags has older rows than the topics, and without GTIDs that cannot be told: name the server that tail reads, wait until the replica has caught up, or leave the table out with --exclude")
 			}

@@ -50,12 +50,12 @@ func (s *shop) source() string { return s.url + "/" + s.name }
 // that it printed: if it hangs, what it hangs in.
 func execute(t *testing.T, env []string, args ...string) (code int, printed string) {
 	t.Helper()
-	var out output
+	var out told
 	return executeInto(t, &out, env, args...), out.String()
 }
 
 // executeInto has what it prints seen while it runs.
-func executeInto(t *testing.T, out *output, env []string, args ...string) (code int) {
+func executeInto(t *testing.T, out *told, env []string, args ...string) (code int) {
 	t.Helper()
 	// A DataNode that is killed with the last block of a file holds up its closing for two minutes.
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)

@@ -49,7 +49,7 @@ func TestFilesFailover(t *testing.T) {
 	meanwhile := func(f func(), args ...string) {
 		t.Helper()
 		done := make(chan struct{})
-		var out output
+		var out told
 		go func() {
 			defer close(done)
 			if code := executeInto(t, &out, conf, args...); code != 0 {

@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -16,28 +15,10 @@ import (
 // hangs is when what a script waits for comes no more, on however busy a machine.
 const hangs = 5 * time.Minute
 
-// An output is what a command prints, read while it is printed.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer // guarded by mu
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
-}
-
 // A background is a command that goes on while the script does.
 type background struct {
 	*exec.Cmd
-	stdout, stderr output
+	stdout, stderr told
 	ended          chan struct{} // closed once err is how
 	err            error
 }
