@@ -111,21 +111,17 @@ func checkCases(maria bool) []checkCase {
 
 // TestCheck provokes each finding on a server of its own, and follows its remedy.
 func TestCheck(t *testing.T) {
-	for _, service := range []string{"mysql", "mariadb"} {
-		t.Run(service, func(t *testing.T) {
-			t.Parallel()
-			s := private(t, service)
-			s.must(t, "CREATE TABLE a (id INT PRIMARY KEY, d DATETIME, l LONGTEXT)", "CREATE TABLE b (id INT PRIMARY KEY)",
-				"SET GLOBAL sync_binlog=1", "SET GLOBAL innodb_flush_log_at_trx_commit=1", "SET GLOBAL binlog_expire_logs_seconds=604800", "SET GLOBAL server_id=1")
-			s.must(t, "SET GLOBAL time_zone='+00:00'", "SET GLOBAL sql_mode='STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE'")
-			for _, f := range s.check(t, "", Options{}, both, 0) {
-				t.Errorf("on a good server: %s: %s", f.Check, f.Text())
-			}
-			for _, c := range checkCases(s.maria) {
-				t.Run(c.check, func(t *testing.T) { s.provoke(t, c) })
-			}
-		})
-	}
+	privatelyAtOnce(t, func(t *testing.T, s *testServer) {
+		s.must(t, "CREATE TABLE a (id INT PRIMARY KEY, d DATETIME, l LONGTEXT)", "CREATE TABLE b (id INT PRIMARY KEY)",
+			"SET GLOBAL sync_binlog=1", "SET GLOBAL innodb_flush_log_at_trx_commit=1", "SET GLOBAL binlog_expire_logs_seconds=604800", "SET GLOBAL server_id=1")
+		s.must(t, "SET GLOBAL time_zone='+00:00'", "SET GLOBAL sql_mode='STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE'")
+		for _, f := range s.check(t, "", Options{}, both, 0) {
+			t.Errorf("on a good server: %s: %s", f.Check, f.Text())
+		}
+		for _, c := range checkCases(s.maria) {
+			t.Run(c.check, func(t *testing.T) { s.provoke(t, c) })
+		}
+	})
 }
 
 // provoke runs a case, and leaves the server as good as it was.

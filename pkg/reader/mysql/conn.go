@@ -34,7 +34,8 @@ type conn struct {
 const (
 	session = "SET SESSION time_zone='+00:00', sql_mode='', sql_select_limit=18446744073709551615, sql_big_selects=1," +
 		" net_write_timeout=31536000, net_read_timeout=3600, wait_timeout=31536000, lock_wait_timeout=10"
-	mysqlSession = "SET SESSION max_execution_time=0"
+	mysqlSession = "SET SESSION max_execution_time=0" +
+		" /*!80000 , information_schema_stats_expiry=0 */" // how many rows there are now, not a day ago
 	mariaSession = "SET SESSION max_statement_time=0, idle_transaction_timeout=0, idle_readonly_transaction_timeout=0" +
 		" /*M!100318 , in_predicate_conversion_threshold=0 */" // IN with a thousand values is no join with a table of them
 )

@@ -24,58 +24,64 @@ func private(t *testing.T, service string) *testServer {
 	return s
 }
 
+// privatelyAtOnce runs a test on a server of its own of each kind, both at the same time.
+func privatelyAtOnce(t *testing.T, f func(t *testing.T, s *testServer)) {
+	for name := range testServers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f(t, private(t, name))
+		})
+	}
+}
+
 // TestLogRestart restarts the server between XA PREPARE and XA COMMIT, while the
 // log is being read.
 func TestLogRestart(t *testing.T) {
-	for _, service := range []string{"mysql", "mariadb"} {
-		t.Run(service, func(t *testing.T) {
-			t.Parallel()
-			s := private(t, service)
-			s.must(t, "CREATE TABLE a (id INT PRIMARY KEY, v INT)", "INSERT INTO a VALUES (1,1)")
-			st := s.open(t, Options{eager: true})
-			tables := s.tables(t, st)
-			rows, pos := stockOf(t, st, tables)
-			rd := changes(t, st, all(tables, pos), "")
-			defer rd.Close()
-			s.must(t, "XA START 'r'", "INSERT INTO a VALUES (2,2)", "XA END 'r'", "XA PREPARE 'r'")
-			s.another(t).must(t, "INSERT INTO a VALUES (3,3)")
-			for len(rows["a"]) < 2 {
-				b := next(t, rd, time.Minute)
-				if err := rows.apply(b, true); err != nil {
-					t.Error(err)
-				}
-				if b.Pos != "" {
-					pos = b.Pos
+	privatelyAtOnce(t, func(t *testing.T, s *testServer) {
+		s.must(t, "CREATE TABLE a (id INT PRIMARY KEY, v INT)", "INSERT INTO a VALUES (1,1)")
+		st := s.open(t, Options{eager: true})
+		tables := s.tables(t, st)
+		rows, pos := stockOf(t, st, tables)
+		rd := changes(t, st, all(tables, pos), "")
+		defer rd.Close()
+		s.must(t, "XA START 'r'", "INSERT INTO a VALUES (2,2)", "XA END 'r'", "XA PREPARE 'r'")
+		s.another(t).must(t, "INSERT INTO a VALUES (3,3)")
+		for len(rows["a"]) < 2 {
+			b := next(t, rd, time.Minute)
+			if err := rows.apply(b, true); err != nil {
+				t.Error(err)
+			}
+			if b.Pos != "" {
+				pos = b.Pos
+			}
+			b.Release()
+		}
+		s.script("stop")
+		var err error
+		for err == nil {
+			var b *batch.Batch
+			if b, err = rd.Read(t.Context()); err == nil {
+				if b.Table != nil {
+					t.Errorf("got rows of %s", b.Table)
 				}
 				b.Release()
 			}
-			s.script("stop")
-			var err error
-			for err == nil {
-				var b *batch.Batch
-				if b, err = rd.Read(t.Context()); err == nil {
-					if b.Table != nil {
-						t.Errorf("got rows of %s", b.Table)
-					}
-					b.Release()
-				}
-			}
-			isTransient(t, err)
-			_, err = st.Changes(t.Context(), all(tables, pos), "")
-			isTransient(t, err)
-			_, err = st.Tables(t.Context(), reader.Selection{})
-			isTransient(t, err)
-			_, err = Open(t.Context(), s.url, Options{})
-			isTransient(t, err)
-			s.script("start")
-			s.another(t).must(t, "INSERT INTO a VALUES (4,4)", "XA COMMIT 'r'", "INSERT INTO a VALUES (5,5)")
-			steps, err := drain(t, changes(t, st, all(tables, pos), locate(t, st, "now")), rows, false)
-			if err != nil || len(rows["a"]) != 5 {
-				t.Errorf("after the restart: got %d rows, want 5; %v", len(rows["a"]), err)
-			}
-			t.Logf("%d positions", len(steps))
-		})
-	}
+		}
+		isTransient(t, err)
+		_, err = st.Changes(t.Context(), all(tables, pos), "")
+		isTransient(t, err)
+		_, err = st.Tables(t.Context(), reader.Selection{})
+		isTransient(t, err)
+		_, err = Open(t.Context(), s.url, Options{})
+		isTransient(t, err)
+		s.script("start")
+		s.another(t).must(t, "INSERT INTO a VALUES (4,4)", "XA COMMIT 'r'", "INSERT INTO a VALUES (5,5)")
+		steps, err := drain(t, changes(t, st, all(tables, pos), locate(t, st, "now")), rows, false)
+		if err != nil || len(rows["a"]) != 5 {
+			t.Errorf("after the restart: got %d rows, want 5; %v", len(rows["a"]), err)
+		}
+		t.Logf("%d positions", len(steps))
+	})
 }
 
 func (s *testServer) purge(t *testing.T) {
@@ -105,41 +111,37 @@ func (s *testServer) reset(t *testing.T) {
 
 // TestLogLost purges and resets logs.
 func TestLogLost(t *testing.T) {
-	for _, service := range []string{"mysql", "mariadb"} {
-		t.Run(service, func(t *testing.T) {
-			t.Parallel()
-			s := private(t, service)
-			s.must(t, "CREATE TABLE a (id INT PRIMARY KEY, v INT)")
-			if service == "mariadb" {
-				s.logLost(t)
-				s.must(t, "SET GLOBAL log_bin_compress=ON, GLOBAL log_bin_compress_min_len=10")
-				s.must(t, "SET SESSION gtid_domain_id=5")
-				t.Run("compressed", func(t *testing.T) {
-					s.checkLog(t, func() {
-						s.must(t, "INSERT INTO a SELECT 10000+n, n FROM "+sequence(10000), "UPDATE a SET v=v+1", "SET SESSION gtid_domain_id=6", "DELETE FROM a WHERE id > 15000", "TRUNCATE a", "INSERT INTO a VALUES (1,1)")
-					})
-				})
-				s.must(t, "SET GLOBAL log_bin_compress=OFF", "SET GLOBAL binlog_checksum=NONE")
-				t.Run("without-checksums", func(t *testing.T) { s.checkLog(t, func() { s.must(t, "INSERT INTO a VALUES (2,2),(3,3)") }) })
-				return
-			}
+	privatelyAtOnce(t, func(t *testing.T, s *testServer) {
+		s.must(t, "CREATE TABLE a (id INT PRIMARY KEY, v INT)")
+		if s.maria {
 			s.logLost(t)
-			s.must(t, "SET GLOBAL binlog_row_metadata=MINIMAL", "SET GLOBAL binlog_checksum=NONE")
-			t.Run("minimal", func(t *testing.T) {
-				s.checkLog(t, func() { s.must(t, "INSERT INTO a VALUES (2,2),(3,3)", "UPDATE a SET v=7") })
-			})
-			s.must(t, "SET GLOBAL gtid_mode=ON_PERMISSIVE", "SET GLOBAL gtid_mode=OFF_PERMISSIVE", "SET GLOBAL gtid_mode=OFF", "SET GLOBAL binlog_checksum=CRC32")
-			t.Run("without-GTIDs", func(t *testing.T) {
+			s.must(t, "SET GLOBAL log_bin_compress=ON, GLOBAL log_bin_compress_min_len=10")
+			s.must(t, "SET SESSION gtid_domain_id=5")
+			t.Run("compressed", func(t *testing.T) {
 				s.checkLog(t, func() {
-					s.must(t, "INSERT INTO a VALUES (20,20)", "FLUSH BINARY LOGS", "INSERT INTO a VALUES (21,21)", "DELETE FROM a WHERE id=2",
-						"XA START 'x'", "INSERT INTO a VALUES (22,22)", "XA END 'x'", "XA PREPARE 'x'")
-					other := s.another(t)
-					other.must(t, "INSERT INTO a VALUES (23,23)", "XA COMMIT 'x'", "INSERT INTO a VALUES (24,24)", "TRUNCATE a", "INSERT INTO a VALUES (25,25)")
+					s.must(t, "INSERT INTO a SELECT 10000+n, n FROM "+sequence(10000), "UPDATE a SET v=v+1", "SET SESSION gtid_domain_id=6", "DELETE FROM a WHERE id > 15000", "TRUNCATE a", "INSERT INTO a VALUES (1,1)")
 				})
-				s.logLost(t)
 			})
+			s.must(t, "SET GLOBAL log_bin_compress=OFF", "SET GLOBAL binlog_checksum=NONE")
+			t.Run("without-checksums", func(t *testing.T) { s.checkLog(t, func() { s.must(t, "INSERT INTO a VALUES (2,2),(3,3)") }) })
+			return
+		}
+		s.logLost(t)
+		s.must(t, "SET GLOBAL binlog_row_metadata=MINIMAL", "SET GLOBAL binlog_checksum=NONE")
+		t.Run("minimal", func(t *testing.T) {
+			s.checkLog(t, func() { s.must(t, "INSERT INTO a VALUES (2,2),(3,3)", "UPDATE a SET v=7") })
 		})
-	}
+		s.must(t, "SET GLOBAL gtid_mode=ON_PERMISSIVE", "SET GLOBAL gtid_mode=OFF_PERMISSIVE", "SET GLOBAL gtid_mode=OFF", "SET GLOBAL binlog_checksum=CRC32")
+		t.Run("without-GTIDs", func(t *testing.T) {
+			s.checkLog(t, func() {
+				s.must(t, "INSERT INTO a VALUES (20,20)", "FLUSH BINARY LOGS", "INSERT INTO a VALUES (21,21)", "DELETE FROM a WHERE id=2",
+					"XA START 'x'", "INSERT INTO a VALUES (22,22)", "XA END 'x'", "XA PREPARE 'x'")
+				other := s.another(t)
+				other.must(t, "INSERT INTO a VALUES (23,23)", "XA COMMIT 'x'", "INSERT INTO a VALUES (24,24)", "TRUNCATE a", "INSERT INTO a VALUES (25,25)")
+			})
+			s.logLost(t)
+		})
+	})
 }
 
 // another is another session on the same server.

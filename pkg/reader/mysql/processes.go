@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"fmt"
+	"math"
 )
 
 // A process is a line of SHOW PROCESSLIST.
@@ -23,7 +24,11 @@ func (c *conn) processes(ctx context.Context) ([]process, error) {
 	}
 	all := make([]process, 0, len(rows))
 	for _, r := range rows { // Id, User, Host, db, Command, Time, State, Info; MariaDB: Progress
-		all = append(all, process{id: number(r[0]), command: r[4], seconds: number(r[5]), state: r[6], info: r[7]})
+		p := process{id: number(r[0]), command: r[4], seconds: number(r[5]), state: r[6], info: r[7]}
+		if p.seconds > math.MaxInt64 {
+			p.seconds = 0 // less than none: it has begun by a clock that is milliseconds ahead of the list's
+		}
+		all = append(all, p)
 	}
 	return all, nil
 }
