@@ -131,7 +131,7 @@ func TestLeaseShares(t *testing.T) {
 	g := &grant{tableCatalog: s.cat, tbl: table.New(w.ident, it.Metadata(), it.MetadataLocation(), of, nil)}
 	real := w.sink.cat
 	w.sink.cat = g
-	s.leaseTerm = 20 * time.Millisecond
+	s.leaseTerm = 300 * time.Millisecond // two calls are to fit into it
 	must(t, w.storeOf(s.shared(t.Context()), g.tbl))
 	time.Sleep(2 * s.leaseTerm)
 	w.st.files()
