@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,12 +21,17 @@ func TestAnew(t *testing.T) {
 		t.Fatalf("got %q, %v", told, err)
 	}
 	s := p.take(p.feed(Options{Refresh: 50 * time.Millisecond}))
-	ended := make(chan error, 1)
+	ended, reads := make(chan error, 1), make(chan struct{})
+	p.met = sync.OnceFunc(func() { close(reads) })
 	go func() {
 		_, _, err := p.read(s, nil)
 		ended <- err
 	}()
-	time.Sleep(300 * time.Millisecond) // it reads
+	select {
+	case <-reads:
+	case err := <-ended:
+		t.Fatalf("before that: %v", err)
+	}
 	if _, err := p.adm.DeleteTopics(t.Context(), p.topic); err != nil {
 		t.Fatal(err)
 	}

@@ -31,6 +31,7 @@ type place struct {
 	cl      *kgo.Client
 	adm     *kadm.Client
 	time    time.Time // that the last position read has told
+	met     func()    // if set, is called for each table that is read of
 }
 
 func newPlace(t *testing.T, partitions int32) *place {
@@ -131,7 +132,12 @@ func change(table, typ string, columns ...string) string {
 // position came, and the last position.
 func (p *place) read(s reader.Share, held map[string]reader.Held) (told []string, last batch.Position, err error) {
 	p.t.Helper()
-	r, err := s.Changes(p.t.Context(), reader.FeedSink{Held: held, Want: func(t *schema.Table) (*schema.Table, error) { return t, nil }})
+	r, err := s.Changes(p.t.Context(), reader.FeedSink{Held: held, Want: func(t *schema.Table) (*schema.Table, error) {
+		if p.met != nil {
+			p.met()
+		}
+		return t, nil
+	}})
 	if err != nil {
 		return nil, "", err
 	}
