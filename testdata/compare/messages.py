@@ -56,7 +56,7 @@ class Kafka:
         """The reasons that messages in a topic have beside them."""
         out = self.tool(
             "org.apache.kafka.tools.consumer.ConsoleConsumer", "--topic", name, "--from-beginning", "--max-messages", str(count),
-            "--timeout-ms", "30000", "--formatter-property", "print.headers=true", "--formatter-property", "print.value=false",
+            "--timeout-ms", "120000", "--formatter-property", "print.headers=true", "--formatter-property", "print.value=false",
         ).decode(errors="replace")
         for line in out.splitlines():
             yield line.split("tablehaul.reason:", 1)[-1].split(",tablehaul.topic:", 1)[0]

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -204,7 +203,7 @@ func (k kafka) transactions(t *testing.T) {
 		"read_committed":   "first\nsecond\n",
 		"read_uncommitted": "first\naborted\nsecond\nopen\nbehind\n",
 	} {
-		if got := k.console(t, topic, isolation); got != want {
+		if got := k.console(t, topic, isolation, want); got != want {
 			t.Errorf("%s: got %q, want %q", isolation, got, want)
 		}
 	}
@@ -212,7 +211,8 @@ func (k kafka) transactions(t *testing.T) {
 	if err := client.EndTransaction(ctx, kgo.TryCommit); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := k.console(t, topic, "read_committed"), "first\nsecond\nopen\nbehind\n"; got != want {
+	want := "first\nsecond\nopen\nbehind\n"
+	if got := k.console(t, topic, "read_committed", want); got != want {
 		t.Errorf("after the commit: got %q, want %q", got, want)
 	}
 }
@@ -237,18 +237,10 @@ func (k kafka) ends(t *testing.T, topic string) {
 }
 
 // console returns what Kafka's own consumer prints of a topic until none comes any more.
-func (k kafka) console(t *testing.T, topic, isolation string) string {
+func (k kafka) console(t *testing.T, topic, isolation, want string) string {
 	t.Helper()
-	cmd := exec.Command(k.get("_RUN"), "org.apache.kafka.tools.consumer.ConsoleConsumer", "--bootstrap-server", k.get(""),
-		"--topic", topic, "--partition", "0", "--offset", "earliest", "--isolation-level", isolation, "--timeout-ms", "5000")
-	var errs strings.Builder
-	cmd.Stderr = &errs
-	out, err := cmd.Output()
-	// It tells its end by time with an exit code of its own.
-	if err != nil && !strings.Contains(errs.String(), "TimeoutException") {
-		t.Fatalf("%v\n%s", err, errs.String())
-	}
-	return string(out)
+	return Console(t, k.get("_RUN"), strings.Count(want, "\n"), "--bootstrap-server", k.get(""),
+		"--topic", topic, "--partition", "0", "--offset", "earliest", "--isolation-level", isolation)
 }
 
 // killed kills the server, and has two starts at once bring it back with its records.

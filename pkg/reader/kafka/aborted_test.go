@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -107,19 +106,19 @@ func TestAborted(t *testing.T) {
 			t.Errorf("with %d bytes: got %d rows, want %v", memory, len(got), want)
 		}
 	}
-	if got := p.console(); !slices.Equal(got, want) {
+	if got := p.console(len(want)); !slices.Equal(got, want) {
 		t.Errorf("Kafka's own consumer: got %d rows, want %v", len(got), want)
 	}
 }
 
-// console returns the ids of what Kafka's own consumer prints of what is committed.
-func (p *place) console() (ids []int) {
+// console returns the ids of what Kafka's own consumer prints of what is committed, of
+// which so many are expected.
+func (p *place) console(lines int) (ids []int) {
 	p.t.Helper()
-	out, _ := exec.Command(services.Env(p.t, "TABLEHAUL_TEST_KAFKA_RUN"), "org.apache.kafka.tools.consumer.ConsoleConsumer",
+	out := services.Console(p.t, services.Env(p.t, "TABLEHAUL_TEST_KAFKA_RUN"), lines,
 		"--bootstrap-server", p.brokers, "--topic", p.topic, "--from-beginning", "--isolation-level", "read_committed",
-		"--command-property", "fetch.max.bytes=1000000", "--command-property", "max.partition.fetch.bytes=1000000",
-		"--timeout-ms", "10000").Output() // its timeout is an error
-	for line := range strings.Lines(string(out)) {
+		"--command-property", "fetch.max.bytes=1000000", "--command-property", "max.partition.fetch.bytes=1000000")
+	for line := range strings.Lines(out) {
 		var m struct {
 			Data []struct {
 				ID int `json:",string"`

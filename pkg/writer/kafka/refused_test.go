@@ -110,7 +110,7 @@ func TestCompression(t *testing.T) {
 		p.want("a1 a2 a3")
 		topics = append(topics, p.topic)
 	}
-	if got := p.consoleOf(strings.Join(topics, "|")); len(got) != 3*len(codecs) {
+	if got := p.consoleOf(strings.Join(topics, "|"), 3*len(codecs)); len(got) != 3*len(codecs) {
 		t.Errorf("Kafka's consumer prints %q", got)
 	}
 }

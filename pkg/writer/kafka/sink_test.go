@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -88,19 +87,19 @@ func (p place) commit(s *Sink, pos batch.Position, ws ...writer.Writer) {
 	}
 }
 
-// console returns the lines that Kafka's own consumer prints of what is committed.
-func (p place) console() []string {
+// console returns the lines that Kafka's own consumer prints of what is committed, of which
+// so many are expected.
+func (p place) console(lines int) []string {
 	p.t.Helper()
-	return p.consoleOf(p.topic)
+	return p.consoleOf(p.topic, lines)
 }
 
 // consoleOf is console of several topics, whose names are alternatives of a pattern.
-func (p place) consoleOf(pattern string) []string {
+func (p place) consoleOf(pattern string, lines int) []string {
 	p.t.Helper()
-	run := services.Env(p.t, "TABLEHAUL_TEST_KAFKA_RUN")
-	out, _ := exec.Command(run, "org.apache.kafka.tools.consumer.ConsoleConsumer", "--bootstrap-server", services.Env(p.t, "TABLEHAUL_TEST_KAFKA"),
-		"--include", pattern, "--from-beginning", "--isolation-level", "read_committed", "--timeout-ms", "10000").Output() // its timeout is an error
-	return strings.Split(strings.TrimSpace(string(out)), "\n")
+	out := services.Console(p.t, services.Env(p.t, "TABLEHAUL_TEST_KAFKA_RUN"), lines, "--bootstrap-server", services.Env(p.t, "TABLEHAUL_TEST_KAFKA"),
+		"--include", pattern, "--from-beginning", "--isolation-level", "read_committed")
+	return strings.Split(strings.TrimSpace(out), "\n")
 }
 
 // records returns what is committed in the topic, partition by partition.
@@ -228,7 +227,7 @@ func TestCommit(t *testing.T) {
 	p.write(wa, a, 5)
 	p.commit(s, "four", wa)
 	p.want("a1 a2 a3 a5 b1")
-	if got := p.console(); len(got) != 5 {
+	if got := p.console(5); len(got) != 5 {
 		t.Errorf("Kafka's consumer prints %d messages, want 5: %q", len(got), got)
 	}
 }
