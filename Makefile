@@ -56,10 +56,10 @@ quick: ## run the tests that need no server
 
 .PHONY: test
 test: build services ## install and start what is needed, and run every test
-	@# One more at a time than there are processors: they wait for servers and disks. With more of
-	@# them nothing ends sooner, and what is given a minute takes longer.
-	@$(env) && $(GO) test -vet=off -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) -parallel 3 -timeout $(TIMEOUT) $(longest) ./testdata/services $(packages)
-	@$(MAKE) --no-print-directory -j3 -O test-cases test-keys test-chaos
+	@# As many at a time as there are processors: with more of them little ends sooner, and what
+	@# is given a minute takes longer. What comes behind is run whatever has failed before.
+	@rc=0; $(env); $(GO) test -vet=off -p $$(getconf _NPROCESSORS_ONLN) -parallel 3 -timeout $(TIMEOUT) $(longest) ./testdata/services $(packages) || rc=1; \
+	$(MAKE) --no-print-directory -j3 -O test-cases test-keys test-chaos || rc=1; exit $$rc
 
 .PHONY: test-cases
 test-cases: build services ## the SQL cases and the files of messages of this repository, source against lake
