@@ -16,10 +16,8 @@ KEYS_ROWS ?= 0,1,10000,200000
 ARCH ?= $(shell $(GO) env GOARCH)
 IMAGE ?= tablehaul:$(subst +,-,$(VERSION))
 
-# The flags are those of .goreleaser.yaml: one commit makes the same program. With a go.work
-# it has to be asked for that the program knows its commit.
-buildvcs := $(shell git rev-parse -q --verify HEAD >/dev/null 2>&1 && echo true || echo auto)
-go_build = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=$(buildvcs) -ldflags '-s -w -X main.version=$(VERSION)'
+# The flags are those of .goreleaser.yaml: one commit makes the same program.
+go_build = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 
 GOFUMPT_VERSION := v0.12.0
 GOLANGCI_VERSION := v2.15.0
