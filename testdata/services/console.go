@@ -14,7 +14,7 @@ func Console(t testing.TB, run string, lines int, args ...string) string {
 	t.Helper()
 	args = append([]string{"org.apache.kafka.tools.consumer.ConsoleConsumer"}, args...)
 	var out string
-	for _, timeout := range []string{"5000", "20000", "120000"} {
+	for _, timeout := range []string{"10000", "120000"} {
 		cmd := exec.Command(run, append(args, "--timeout-ms", timeout)...)
 		var printed, errs strings.Builder
 		cmd.Stdout, cmd.Stderr = &printed, &errs

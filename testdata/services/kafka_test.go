@@ -236,7 +236,8 @@ func (k kafka) ends(t *testing.T, topic string) {
 	}
 }
 
-// console returns what Kafka's own consumer prints of a topic until none comes any more.
+// console returns what Kafka's own consumer prints of a topic until none comes any more,
+// of which as many lines are expected as want has.
 func (k kafka) console(t *testing.T, topic, isolation, want string) string {
 	t.Helper()
 	return Console(t, k.get("_RUN"), strings.Count(want, "\n"), "--bootstrap-server", k.get(""),
